@@ -1,0 +1,1 @@
+"""The document's network and its handwritten derivatives."""

@@ -1,0 +1,75 @@
+"""The architecture that the handwritten and the differentiated network share."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from manual_grads import options
+from manual_grads.options import FINITE, FRACTION, OptionError, Rule, one_of
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu")
+LOSSES = ("cross_entropy", "squared_error")
+INPUT_LAYERS = ("plain", "active")
+BIASED_LAYERS = ("input", "hidden", "output")
+
+SIZES = Rule(
+    "name at least an input and an output layer, each of at least 1 unit",
+    lambda sizes: len(sizes) >= 2 and min(sizes) >= 1,
+)
+BIASES = Rule(
+    "be none, or any of input, hidden, output, each once",
+    lambda names: set(names) <= set(BIASED_LAYERS) and len(set(names)) == len(names),
+)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Which network, and which loss; everything that a derivative depends on.
+
+    Layer 0 is the input layer; depth `L` is the number of weight layers. Raises `OptionError`.
+    """
+
+    layer_sizes: Annotated[tuple[int, ...], "units of each layer, input layer first", SIZES] = (
+        784,
+        512,
+        10,
+    )
+    activation: Annotated[str, "the activation f of every layer", one_of(*ACTIVATIONS)] = "relu"
+    negative_slope: Annotated[float, "slope of leaky_relu at and below 0", FINITE] = 0.1
+    input_layer: Annotated[
+        str, "whether the input layer has the activation too", one_of(*INPUT_LAYERS)
+    ] = "plain"
+    biases: Annotated[tuple[str, ...], "the layers that have a bias", BIASES] = ("hidden", "output")
+    loss: Annotated[
+        str,
+        "cross_entropy of the softmax of z^L, or squared_error: a sum over outputs, no ½, of "
+        "activated outputs; both a mean over the batch",
+        one_of(*LOSSES),
+    ] = "cross_entropy"
+    label_smoothing: Annotated[
+        float, "ε of the targets (1 − ε)·one-hot + ε/K, for cross_entropy", FRACTION
+    ] = 0.1
+
+    def __post_init__(self):
+        options.check(self)
+        if "hidden" in self.biases and self.depth < 2:
+            raise OptionError(
+                "--biases must name layers that the network has",
+                f"hidden, with --layer_sizes={options.text(self.layer_sizes)}",
+                "--biases=output, or a hidden layer in --layer_sizes",
+            )
+        if self.loss == "squared_error" and self.label_smoothing > 0:
+            raise OptionError(
+                "--label_smoothing must be 0 with --loss=squared_error",
+                f"--label_smoothing={self.label_smoothing}",
+                "--label_smoothing=0, or --loss=cross_entropy",
+            )
+
+    @property
+    def depth(self) -> int:
+        """`L`, the number of weight layers and the index of the output layer."""
+        return len(self.layer_sizes) - 1
+
+    def has_bias(self, layer: int) -> bool:
+        """Whether layer `layer`, counted from the input layer as 0, has a bias."""
+        role = "input" if layer == 0 else "output" if layer == self.depth else "hidden"
+        return role in self.biases

@@ -1,0 +1,104 @@
+"""Everything that decides a run, as one frozen value."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from manual_grads import options
+from manual_grads.architecture import Architecture
+from manual_grads.options import (
+    ANY,
+    AT_LEAST_1,
+    FILE_NAME,
+    FRACTION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    OptionError,
+    one_of,
+)
+
+PIXELS = 28 * 28
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Config:
+    """A run: its data, its architecture, its training, its place. Raises `OptionError`."""
+
+    name: Annotated[str, "names the run, and its folder under runs/", FILE_NAME] = "base"
+    workdir: Annotated[str | None, "the run directory; runs/NAME when not given", ANY] = None
+    overwrite: Annotated[bool, "replace the run that --workdir holds", ANY] = False
+
+    dataset: Annotated[
+        str,
+        "auto is mnist where it can be had, else digits, the 1,797 that scikit-learn carries",
+        one_of("auto", "mnist", "fashion_mnist", "digits"),
+    ] = "auto"
+    data_dir: Annotated[
+        str | None,
+        "the folder of the four IDX files; without it MNIST_DATA_DIR (mnist alone), then the "
+        "user's cache, filled by downloading",
+        ANY,
+    ] = None
+    train_examples: Annotated[
+        int | None, "train on the first N examples; all if not given", AT_LEAST_1
+    ] = None
+
+    architecture: Architecture = field(default_factory=Architecture)
+
+    init: Annotated[
+        str,
+        "weights: he N(0, 2/inputs), glorot U(±√(6/(inputs + outputs))), uniform U(±1)",
+        one_of("he", "glorot", "uniform"),
+    ] = "he"
+    init_scale: Annotated[float, "factor on the initial weights", POSITIVE] = 1.0
+
+    gradient: Annotated[str, "who computes the gradient", one_of("autodiff")] = "autodiff"
+    optimizer: Annotated[
+        str, "the optimiser's name in optax", one_of("sgd", "momentum", "adam", "adamw")
+    ] = "adam"
+    learning_rate: Annotated[float, "the peak learning rate", POSITIVE] = 3e-3
+    momentum: Annotated[float, "decay of the velocity of --optimizer=momentum", FRACTION] = 0.9
+    weight_decay: Annotated[
+        float,
+        "decoupled: each step takes learning rate · decay · weight from weights alone",
+        NOT_NEGATIVE,
+    ] = 0.0
+    schedule: Annotated[
+        str, "cosine falls from the peak to 0 at the last step", one_of("constant", "cosine")
+    ] = "cosine"
+    warmup_epochs: Annotated[float, "epochs of linear rise from 0 to the peak", NOT_NEGATIVE] = 0.0
+    batch_size: Annotated[
+        int, "examples a step; the last step of an epoch takes what is left", AT_LEAST_1
+    ] = 256
+    epochs: Annotated[int, "passes over the training examples", AT_LEAST_1] = 10
+    seed: Annotated[int, "decides every random draw", SEED] = 0
+
+    def __post_init__(self):
+        options.check(self)
+        sizes = self.architecture.layer_sizes
+        if (sizes[0], sizes[-1]) != (PIXELS, CLASSES):
+            raise OptionError(
+                f"--layer_sizes must start with the image size, {PIXELS}, and end with the number "
+                f"of classes, {CLASSES}",
+                f"--layer_sizes={options.text(sizes)}",
+                f"--layer_sizes={options.text((PIXELS, *sizes[1:-1], CLASSES))}",
+            )
+        if self.optimizer == "adam" and self.weight_decay > 0:
+            raise OptionError(
+                "--weight_decay must be 0 with --optimizer=adam",
+                f"--weight_decay={self.weight_decay}",
+                "--optimizer=adamw, which is adam with decoupled weight decay",
+            )
+        if self.warmup_epochs >= self.epochs:
+            raise OptionError(
+                "--warmup_epochs must be below --epochs",
+                f"--warmup_epochs={self.warmup_epochs} --epochs={self.epochs}",
+                "fewer epochs of warm-up",
+            )
+        if self.overwrite and self.workdir is None:
+            raise OptionError(
+                "--overwrite must come with the --workdir that it replaces",
+                "--overwrite alone",
+                f"--workdir=runs/{self.name} --overwrite",
+            )

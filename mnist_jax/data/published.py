@@ -1,0 +1,125 @@
+"""MNIST and Fashion-MNIST as they were published: file names, shapes, sums, mirrors."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from mnist_jax.data import idx
+from mnist_jax.data.dataset import DataError, Dataset, Examples
+
+
+class PublishedFile(NamedTuple):
+    """One IDX file; `compressed` is the sum of its `.gz`, written `algorithm:digest`."""
+
+    name: str
+    shape: tuple[int, ...]
+    compressed: str
+    sha256: str | None
+    """Of the decompressed bytes; None where only the sum of the `.gz` is published."""
+
+    @property
+    def gz(self) -> str:
+        return f"{self.name}.gz"
+
+
+class Published(NamedTuple):
+    """A dataset: training images and labels, test images and labels, and where they are served."""
+
+    name: str
+    files: tuple[PublishedFile, PublishedFile, PublishedFile, PublishedFile]
+    mirrors: tuple[str, ...]
+
+
+NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+SHAPES = ((60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,))
+MNIST_COMPRESSED = (
+    "sha256:440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "sha256:3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "sha256:8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "sha256:f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+)
+MNIST_SHA256 = (
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+)
+FASHION_COMPRESSED = (
+    "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "md5:25c81989df183df01b3e8a0aad5dffbe",
+    "md5:bef4ecab320f06d8554ea6380940ec79",
+    "md5:bb300cfdad3c16e7a12a480ee83cd310",
+)
+
+MNIST = Published(
+    "mnist",
+    tuple(map(PublishedFile, NAMES, SHAPES, MNIST_COMPRESSED, MNIST_SHA256)),  # pyright: ignore[reportArgumentType] - four of each
+    (
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    ),
+)
+FASHION_MNIST = Published(
+    "fashion_mnist",
+    tuple(map(PublishedFile, NAMES, SHAPES, FASHION_COMPRESSED, [None] * 4)),  # pyright: ignore[reportArgumentType] - four of each
+    (
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    ),
+)
+
+
+def missing(published: Published, folder: Path) -> list[PublishedFile]:
+    """The files of `published` that `folder` does not hold, under neither of their names."""
+    return [file for file in published.files if _path(file, folder) is None]
+
+
+def read(published: Published, folder: Path) -> Dataset:
+    """The dataset from a folder that holds its files, each verified. Raises `DataError`."""
+    arrays, digests = zip(*(_read_verified(file, folder) for file in published.files), strict=True)
+    names = [file.name for file in published.files]
+    return Dataset(
+        published.name,
+        Examples(arrays[0], arrays[1]),
+        Examples(arrays[2], arrays[3]),
+        dict(zip(names, digests, strict=True)),
+    )
+
+
+def _path(file: PublishedFile, folder: Path) -> Path | None:
+    """Where the file lies; decompressed only if decompressed bytes can be verified."""
+    names = [file.gz] if file.sha256 is None else [file.name, file.gz]
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _read_verified(file: PublishedFile, folder: Path):
+    """The array of a file, and the SHA-256 of its decompressed bytes."""
+    path = _path(file, folder)
+    if path is None:
+        raise DataError(
+            f"{folder} must hold {file.name}", "no such file", "--data_dir=FOLDER that does"
+        )
+    array, content = idx.read(path, file.shape)
+    digest = hashlib.sha256(content).hexdigest()
+    if file.sha256 is not None:
+        _verify(path, "SHA-256, decompressed,", digest, file.sha256)
+    else:
+        algorithm, expected = file.compressed.split(":")
+        with path.open("rb") as stream:
+            actual = hashlib.file_digest(stream, algorithm).hexdigest()
+        _verify(path, algorithm.upper(), actual, expected)
+    return array, digest
+
+
+def _verify(path: Path, algorithm: str, actual: str, expected: str) -> None:
+    if actual != expected:
+        raise DataError(
+            f"{path} must be the published file, of {algorithm} {expected}",
+            f"a damaged or another file, of {actual}",
+            "the published file in its place, or no file there, to have it downloaded",
+        )

@@ -1,0 +1,92 @@
+"""The figures of a run directory, each a matplotlib figure made from numbers alone."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from mnist_jax import run_directory
+from mnist_jax.data import Examples
+
+SHOWN_UNITS = 64
+SHOWN_MISTAKES = 25
+
+
+def learning_curve(history: list[dict[str, Any]]) -> Figure:
+    """Loss, and the share of wrong answers, on training and test examples over epochs."""
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    loss, errors = figure.subplots(1, 2)
+    epochs = [metrics["epoch"] for metrics in history]
+    styles = {"train": {"color": "tab:orange", "linestyle": "--", "marker": "s"}}
+    styles["test"] = {"color": "tab:blue", "linestyle": "-", "marker": "o"}
+    for part, style in styles.items():
+        loss.plot(epochs, [m[f"{part}_loss"] for m in history], label=part, ms=4, **style)
+        wrong = [100 * (1 - m[f"{part}_accuracy"]) for m in history]
+        errors.plot(epochs, wrong, label=part, ms=4, **style)
+    loss.set_ylabel("loss (mean over examples)")
+    errors.set_ylabel("wrong answers (%)")
+    accuracy = f"{history[-1]['test_accuracy']:.2%}"
+    figure.suptitle(f"test accuracy after the last epoch: {accuracy}", fontsize="medium")
+    for axes in (loss, errors):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Figure:
+    """The weights into each unit of layer 1 as an image: the largest by norm, largest first."""
+    order = np.argsort(-np.linalg.norm(weight, axis=1), kind="stable")[:SHOWN_UNITS]
+    columns = min(len(order), 8)
+    rows = -(-len(order) // columns)
+    tiles = np.full((rows * columns, side + 2, side + 2), np.nan)  # NaN is drawn as white
+    tiles[: len(order), 1:-1, 1:-1] = weight[order].reshape(-1, side, side)
+    mosaic = tiles.reshape(rows, columns, side + 2, side + 2).swapaxes(1, 2)
+    limit = float(np.quantile(np.abs(weight[order]), 0.995)) or 1.0
+    figure = Figure(figsize=(0.9 * columns + 1.2, 0.9 * rows + 0.5), layout="constrained")
+    axes = figure.subplots()
+    axes.set_axis_off()
+    image = axes.imshow(
+        mosaic.reshape(rows * (side + 2), -1), cmap="RdBu_r", vmin=-limit, vmax=limit
+    )
+    figure.colorbar(image, ax=axes, label="weight", shrink=0.6, extend="both")
+    axes.set_title(f"weights into layer 1: {len(order)} of {len(weight)} units", fontsize="medium")
+    return figure
+
+
+def mistakes(examples: Examples, outputs: Float[np.ndarray, "examples classes"]) -> Figure:
+    """The 25 examples that the network gets most confidently wrong.
+
+    Confidence is the softmax of the outputs, under either loss, at the answer that was given.
+    """
+    exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    confidence = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1)
+    answers = outputs.argmax(axis=1)
+    wrong = np.flatnonzero(answers != examples.labels)
+    shown = wrong[np.argsort(-confidence[wrong], kind="stable")][:SHOWN_MISTAKES]
+    figure = Figure(figsize=(6.4, 7.2), layout="constrained")
+    grid = figure.subplots(5, 5)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for index, axes in zip(shown, grid.flat, strict=False):
+        axes.imshow(examples.images[index], cmap="gray_r", vmin=0, vmax=255)
+        title = f"{examples.labels[index]}, not {answers[index]} ({confidence[index]:.0%})"
+        axes.set_title(title, fontsize=9)
+    figure.suptitle(
+        f"wrong with the most confidence: {len(shown)} of {len(wrong)} mistakes", fontsize="medium"
+    )
+    return figure
+
+
+def write(workdir: Path, figures: dict[str, Figure]) -> None:
+    """Draws each figure into the file of its name, as PNG."""
+    for name, figure in figures.items():
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=110)
+        run_directory.write(workdir / name, picture.getvalue())

@@ -1,0 +1,47 @@
+"""The optimiser and its learning rate, put together from optax's parts."""
+
+import jax
+import optax
+
+from mnist_jax.config import Config
+
+# How a gradient becomes a direction, before weight decay and the learning rate.
+DIRECTIONS = {
+    "sgd": lambda config: optax.identity(),
+    "momentum": lambda config: optax.trace(decay=config.momentum),
+    "adam": lambda config: optax.scale_by_adam(),
+    "adamw": lambda config: optax.scale_by_adam(),
+}
+
+
+def schedule(config: Config, steps_per_epoch: int) -> optax.Schedule:
+    """The learning rate at each step, counted from 0.
+
+    Linear from 0 to the peak over the warm-up, then constant, or half a cosine down to 0 at the
+    end of the last epoch.
+    """
+    peak, steps = config.learning_rate, config.epochs * steps_per_epoch
+    warmup = round(config.warmup_epochs * steps_per_epoch)
+    after = {
+        "constant": optax.constant_schedule(peak),
+        "cosine": optax.cosine_decay_schedule(peak, max(steps - warmup, 1)),
+    }[config.schedule]
+    if warmup == 0:
+        return after
+    return optax.join_schedules([optax.linear_schedule(0, peak, warmup), after], [warmup])
+
+
+def optimizer(config: Config, steps_per_epoch: int) -> optax.GradientTransformation:
+    """`θ ← θ − rate · (direction + decay · θ)`, the decay on weights alone.
+
+    Decoupled as in Loshchilov and Hutter 2019: the decay meets no moment of the gradient.
+    """
+
+    def is_weight(params):
+        return jax.tree.map_with_path(lambda path, _: path[-1].key == "weight", params)
+
+    return optax.chain(
+        DIRECTIONS[config.optimizer](config),
+        optax.add_decayed_weights(config.weight_decay, mask=is_weight),
+        optax.scale_by_learning_rate(schedule(config, steps_per_epoch)),
+    )

@@ -1,0 +1,37 @@
+"""Strict numerics for every test: shapes checked, promotion explicit, warnings errors, seeds shown."""
+
+import os
+
+import jaxtyping
+import pytest
+
+jaxtyping.install_import_hook(["manual_grads", "mnist_jax", "experiments"], "beartype.beartype")
+
+import jax  # noqa: E402 - the hook must stand before the first import of what it checks
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture(params=[0, 1, 2], ids=lambda seed: f"seed={seed}")
+def key(request):
+    """A random key; the test's name shows its seed."""
+    return jax.random.key(request.param)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    """Each test stands in a folder of its own, with a cache of its own and no MNIST named."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("MNIST_DATA_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+MNIST_DATA_DIR = os.environ.get("MNIST_DATA_DIR") and os.path.abspath(os.environ["MNIST_DATA_DIR"])  # noqa: PTH100
+
+
+@pytest.fixture
+def mnist_data_dir():
+    """The folder of the real MNIST."""
+    if not MNIST_DATA_DIR:
+        pytest.skip("MNIST_DATA_DIR names no folder of the real MNIST")
+    return MNIST_DATA_DIR
