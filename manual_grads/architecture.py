@@ -30,7 +30,7 @@ class Architecture:
 
     layer_sizes: Annotated[tuple[int, ...], "units of each layer, input layer first", SIZES] = (
         784,
-        512,
+        1024,
         10,
     )
     activation: Annotated[str, "the activation f of every layer", one_of(*ACTIVATIONS)] = "relu"

@@ -55,15 +55,17 @@ class Config:
 
     gradient: Annotated[str, "who computes the gradient", one_of("autodiff")] = "autodiff"
     optimizer: Annotated[
-        str, "the optimiser's name in optax", one_of("sgd", "momentum", "adam", "adamw")
-    ] = "adam"
+        str,
+        "by its name in optax; adam and adamw are one, for the decay is decoupled",
+        one_of("sgd", "momentum", "adam", "adamw"),
+    ] = "adamw"
     learning_rate: Annotated[float, "the peak learning rate", POSITIVE] = 3e-3
     momentum: Annotated[float, "decay of the velocity of --optimizer=momentum", FRACTION] = 0.9
     weight_decay: Annotated[
         float,
         "decoupled: each step takes learning rate · decay · weight from weights alone",
         NOT_NEGATIVE,
-    ] = 0.0
+    ] = 0.05
     schedule: Annotated[
         str, "cosine falls from the peak to 0 at the last step", one_of("constant", "cosine")
     ] = "cosine"
@@ -71,7 +73,7 @@ class Config:
     batch_size: Annotated[
         int, "examples a step; the last step of an epoch takes what is left", AT_LEAST_1
     ] = 256
-    epochs: Annotated[int, "passes over the training examples", AT_LEAST_1] = 10
+    epochs: Annotated[int, "passes over the training examples", AT_LEAST_1] = 9
     seed: Annotated[int, "decides every random draw", SEED] = 0
 
     def __post_init__(self):
@@ -83,12 +85,6 @@ class Config:
                 f"of classes, {CLASSES}",
                 f"--layer_sizes={options.text(sizes)}",
                 f"--layer_sizes={options.text((PIXELS, *sizes[1:-1], CLASSES))}",
-            )
-        if self.optimizer == "adam" and self.weight_decay > 0:
-            raise OptionError(
-                "--weight_decay must be 0 with --optimizer=adam",
-                f"--weight_decay={self.weight_decay}",
-                "--optimizer=adamw, which is adam with decoupled weight decay",
             )
         if self.warmup_epochs >= self.epochs:
             raise OptionError(

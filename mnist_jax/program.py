@@ -23,7 +23,7 @@ class Steps(NamedTuple):
     examples: Int[np.ndarray, " steps"]
 
 
-class Tested(NamedTuple):
+class Evaluation(NamedTuple):
     """The test set's mean loss, right answers, and outputs `[examples, classes]`."""
 
     loss: float
@@ -35,7 +35,7 @@ class Program(NamedTuple):
     """`train_epoch(state, epoch)` gives up the state that it is given; epochs count from 1."""
 
     train_epoch: Callable[[TrainState, int], tuple[TrainState, Steps]]
-    evaluate: Callable[[Params], Tested]
+    evaluate: Callable[[Params], Evaluation]
 
 
 def compile_program(
@@ -67,8 +67,8 @@ def compile_program(
             parts.append((np.asarray(losses), np.asarray(correct), np.full(steps, batch_size)))
         return state, Steps(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def evaluate_test(params: Params) -> Tested:
+    def evaluate_test(params: Params) -> Evaluation:
         loss, correct, outputs = evaluation(params, *test)
-        return Tested(float(loss), int(correct), np.asarray(outputs))
+        return Evaluation(float(loss), int(correct), np.asarray(outputs))
 
     return Program(train_epoch, evaluate_test)

@@ -115,7 +115,7 @@ def load(workdir: str | Path) -> tuple[Config, Params]:
     return config, jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
 
-def named_leaves(params: Params) -> dict[str, Any]:
+def named_leaves(params: Any) -> dict[str, Any]:
     """The leaves by their paths: `{"1/bias": …, "1/weight": …, …}`."""
     leaves, _ = jax.tree.flatten_with_path(params)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

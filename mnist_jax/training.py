@@ -17,7 +17,7 @@ from mnist_jax import figures, run_directory
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset
 from mnist_jax.optimizer import optimizer, schedule
-from mnist_jax.program import Steps, Tested, compile_program
+from mnist_jax.program import Evaluation, Steps, compile_program
 from mnist_jax.progress import Metrics
 from mnist_jax.step import DTYPE, init_state
 
@@ -122,7 +122,7 @@ def timed(seconds: Seconds, name: str) -> Iterator[None]:
         seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
 
 
-def _require_finite(config: Config, steps: Steps, tested: Tested, epoch: int) -> None:
+def _require_finite(config: Config, steps: Steps, tested: Evaluation, epoch: int) -> None:
     """Raises `NotFiniteError` at the first step whose loss is not, the test counted as one."""
     losses = np.append(steps.losses, tested.loss)
     broken = np.flatnonzero(~np.isfinite(losses))

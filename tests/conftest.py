@@ -1,4 +1,4 @@
-"""Strict numerics for every test: shapes checked, promotion explicit, warnings errors, seeds shown."""
+"""Strict for every test: shapes checked, promotion explicit, warnings errors, seeds shown."""
 
 import os
 

@@ -97,7 +97,8 @@ def rounding_bound(params, images):
     inputs: a dot product in any order errs by γ_m of the sum of its absolute terms, adding the
     bias by u more; relu adds nothing. In float64, whose own rounding is far below what it bounds.
     """
-    a, error = np.asarray(images, np.float64), np.zeros(images.shape)
+    a = z = np.asarray(images, np.float64)
+    error = np.zeros(images.shape)
     for layer in params[1:]:
         weight, bias = (np.asarray(layer[name], np.float64) for name in ("weight", "bias"))
         n, u = weight.shape[1] + 1, 2.0**-24

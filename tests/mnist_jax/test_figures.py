@@ -1,0 +1,76 @@
+"""The figures show the numbers that they were given."""
+
+import numpy as np
+import pytest
+
+from mnist_jax import figures
+from mnist_jax.data import Examples
+
+
+def history(epochs):
+    return [
+        {
+            "epoch": epoch,
+            "train_loss": 1 / epoch,
+            "test_loss": 1.1 / epoch,
+            "train_accuracy": 1 - 0.1 / epoch,
+            "test_accuracy": 1 - 0.2 / epoch,
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+@pytest.mark.parametrize("epochs", [1, 5])
+def test_the_learning_curve_has_loss_and_wrong_answers_over_epochs(epochs):
+    loss, wrong = figures.learning_curve(history(epochs)).axes
+    assert loss.get_xlabel() == wrong.get_xlabel() == "epoch"
+    lines = {
+        (axes.get_ylabel(), line.get_label()): np.asarray(line.get_ydata())
+        for axes in (loss, wrong)
+        for line in axes.lines
+    }
+    assert len(lines) == 4
+    np.testing.assert_allclose(lines["wrong answers (%)", "test"][0], 20)
+    np.testing.assert_allclose(lines["loss (mean over examples)", "train"][0], 1)
+    train, test = loss.lines
+    assert train.get_linestyle() != test.get_linestyle()  # told apart without colour
+
+
+@pytest.mark.parametrize(("units", "shown"), [(1, 1), (10, 10), (100, 64)])
+def test_the_first_layer_shows_the_largest_weights_first(units, shown):
+    weight = np.arange(units, dtype=np.float32)[:, None] * np.ones((1, 784), np.float32)
+    axes = figures.first_layer(weight).axes[0]
+    assert f"{shown} of {units} units" in axes.get_title()
+    mosaic = np.asarray(axes.images[0].get_array())
+    assert mosaic[1, 1] == units - 1
+    assert np.isnan(mosaic[0]).all()
+
+
+def outputs_for(answers, confidence):
+    outputs = np.zeros((len(answers), 10), np.float32)
+    outputs[np.arange(len(answers)), answers] = confidence
+    return outputs
+
+
+def test_mistakes_show_the_most_confident_first():
+    labels = np.array([1, 2, 3, 4], np.uint8)
+    examples = Examples(np.zeros((4, 28, 28), np.uint8), labels)
+    outputs = outputs_for([1, 7, 8, 9], [9.0, 1.0, 3.0, 2.0])
+    figure = figures.mistakes(examples, outputs)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert [title[:8] for title in titles] == ["3, not 8", "4, not 9", "2, not 7"]
+    assert titles[0].endswith(f"({np.exp(3) / (np.exp(3) + 9):.0%})")
+    assert "3 of 3" in figure.get_suptitle()
+
+
+def test_mistakes_show_25_at_most_and_none_where_all_is_right():
+    examples = Examples(np.zeros((40, 28, 28), np.uint8), np.zeros(40, np.uint8))
+    wrong = figures.mistakes(examples, outputs_for([1] * 40, np.arange(1.0, 41.0)))
+    right = figures.mistakes(examples, outputs_for([0] * 40, np.arange(1.0, 41.0)))
+    assert sum(bool(axes.images) for axes in wrong.axes) == 25
+    assert not any(axes.images for axes in right.axes)
+
+
+def test_each_figure_is_written_as_png(tmp_path):
+    figures.write(tmp_path, {"curve.png": figures.learning_curve(history(2))})
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
