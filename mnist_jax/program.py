@@ -1,5 +1,6 @@
 """The compiled program of a run: an epoch of training, and an evaluation."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -7,12 +8,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.stages import Compiled
 from jaxtyping import Float, Int
 
 from mnist_jax.config import Config
-from mnist_jax.data import Dataset
+from mnist_jax.data import Dataset, Examples
 from mnist_jax.network import Params
-from mnist_jax.step import Purpose, TrainState, epoch_batches, evaluate, key_for, make_block
+from mnist_jax.step import (
+    Batches,
+    Purpose,
+    TrainState,
+    epoch_batches,
+    evaluate,
+    key_for,
+    make_block,
+)
 
 
 class Steps(NamedTuple):
@@ -38,6 +48,27 @@ class Program(NamedTuple):
     evaluate: Callable[[Params], Evaluation]
 
 
+def steps_per_epoch(config: Config, dataset: Dataset) -> int:
+    """How many steps an epoch takes, its last, partial one included."""
+    return math.ceil(len(dataset.train.labels) / config.batch_size)
+
+
+def compile_block(
+    config: Config,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    train: Examples,
+    batches: Batches,
+) -> Compiled:
+    """The steps over `batches`, as a function `(state, images, labels, batches)` of these shapes.
+
+    The data are its arguments, for as constants they would be compiled into it; the state that it
+    is given is given up.
+    """
+    block = jax.jit(make_block(config, optimizer), donate_argnums=0)
+    return block.lower(state, *train, batches).compile()
+
+
 def compile_program(
     config: Config, optimizer: optax.GradientTransformation, state: TrainState, dataset: Dataset
 ) -> Program:
@@ -52,9 +83,9 @@ def compile_program(
     def batches_of(epoch):
         return cut(order_key, jnp.int32(epoch), len(dataset.train.labels), config.batch_size)
 
-    block = jax.jit(make_block(config, optimizer), donate_argnums=0)
     blocks = {
-        batches.shape: block.lower(state, *train, batches).compile() for batches in batches_of(1)
+        batches.shape: compile_block(config, optimizer, state, train, batches)
+        for batches in batches_of(1)
     }
     evaluation = jax.jit(evaluate, static_argnums=0)
     evaluation = evaluation.lower(config.architecture, state.params, *test).compile()

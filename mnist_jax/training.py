@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.metadata
-import math
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from mnist_jax import figures, run_directory
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset
 from mnist_jax.optimizer import optimizer, schedule
-from mnist_jax.program import Evaluation, Steps, compile_program
+from mnist_jax.program import Evaluation, Steps, compile_program, steps_per_epoch
 from mnist_jax.progress import Metrics
 from mnist_jax.step import DTYPE, init_state
 
@@ -42,10 +41,10 @@ def fit(
     """
     seconds = dict(seconds or {})
     started = time.perf_counter() - sum(seconds.values())
-    steps_per_epoch = math.ceil(len(dataset.train.labels) / config.batch_size)
-    rate = schedule(config, steps_per_epoch)
+    steps = steps_per_epoch(config, dataset)
+    rate = schedule(config, steps)
     with timed(seconds, "compile"):
-        update = optimizer(config, steps_per_epoch)
+        update = optimizer(config, steps)
         state = jax.jit(init_state, static_argnums=(0, 1))(config, update)
         program = compile_program(config, update, state, dataset)
 
@@ -54,19 +53,19 @@ def fit(
     for epoch in range(1, config.epochs + 1):
         epoch_started = time.perf_counter()
         with timed(seconds, "train"):
-            state, steps = program.train_epoch(state, epoch)
+            state, taken = program.train_epoch(state, epoch)
         with timed(seconds, "evaluate"):
             tested = program.evaluate(state.params)
-        _require_finite(config, steps, tested, epoch)
+        _require_finite(config, taken, tested, epoch)
         history.append(
             {
                 "epoch": epoch,
-                "step": epoch * steps_per_epoch,
-                "train_loss": float(np.average(steps.losses, weights=steps.examples)),
-                "train_accuracy": int(steps.correct.sum()) / int(steps.examples.sum()),
+                "step": epoch * steps,
+                "train_loss": float(np.average(taken.losses, weights=taken.examples)),
+                "train_accuracy": int(taken.correct.sum()) / int(taken.examples.sum()),
                 "test_loss": tested.loss,
                 "test_accuracy": tested.correct / len(dataset.test.labels),
-                "learning_rate": float(np.asarray(rate(epoch * steps_per_epoch - 1))),
+                "learning_rate": float(np.asarray(rate(epoch * steps - 1))),
                 "seconds": time.perf_counter() - epoch_started,
             }
         )
@@ -107,8 +106,15 @@ def summary(config: Config, dataset: Dataset, last: Metrics, seconds: Seconds) -
         "seconds": seconds,
         "examples_per_second": train_examples * config.epochs / seconds["train"],
         "device": jax.devices()[0].device_kind,
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy", "optax")},
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of Python, and of the packages that decide a run's bits."""
+    packages = ("jax", "jaxlib", "numpy", "optax")
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in packages
     }
 
 
