@@ -1,10 +1,10 @@
 """Downloading published files into the cache, from the first mirror that serves them well."""
 
-import contextlib
 import time
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
+from urllib.parse import urlsplit
 
 import pooch
 
@@ -34,7 +34,7 @@ def download(
     pooch.get_logger().setLevel("WARNING")
     deadline = time.monotonic() + reach_seconds
     answers = {mirror: _ask(mirror + files[0].gz, reach_seconds) for mirror in published.mirrors}
-    reasons = []
+    reasons = {}
     for mirror, answer in answers.items():
         try:
             if not answer.result(timeout=max(0.0, deadline - time.monotonic())):
@@ -44,12 +44,12 @@ def download(
                     _retrieve(mirror + file.gz, file, folder, bar, timeout=reach_seconds)
             return
         except TimeoutError:
-            reasons.append(f"{mirror} did not answer within {reach_seconds:g} s")
+            reasons[mirror] = f"no answer within {reach_seconds:g} s"
         except OSError as error:
-            reasons.append(f"{mirror} failed ({_root_cause(error)})")
+            reasons[mirror] = _root_cause(error)
         except ValueError:  # pooch's word for a sum that does not match
-            reasons.append(f"{mirror} served something else than the published file")
-    raise DownloadError("; ".join(reasons))
+            reasons[mirror] = "it served something else than the published file"
+    raise DownloadError("; ".join(f"{urlsplit(url).netloc}: {why}" for url, why in reasons.items()))
 
 
 def _retrieve(url: str, file: PublishedFile, folder: Path, bar, timeout: float) -> None:
@@ -83,11 +83,8 @@ def _ask(url: str, timeout: float) -> "Future[bool]":
 
 def _root_cause(error: BaseException) -> str:
     """The innermost reason, for requests wraps what the operating system said several times."""
-    while True:
-        with contextlib.suppress(AttributeError):
-            error = error.reason  # pyright: ignore[reportAttributeAccessIssue] - urllib3's errors have one
-            continue
-        inner = [part for part in (error.__cause__, *error.args) if isinstance(part, BaseException)]
-        if not inner:
-            return str(error) or type(error).__name__
-        error = inner[0]
+    inner = (getattr(error, "reason", None), error.__cause__, *error.args)
+    causes = [cause for cause in inner if isinstance(cause, BaseException)]
+    if causes:
+        return _root_cause(causes[0])
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -6,6 +6,7 @@ import threading
 import time
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -118,8 +119,10 @@ def test_the_next_mirror_stands_in_for_a_silent_one(tmp_path):
 def test_bad_mirrors_alone_are_an_error_and_leave_only_whole_files(tmp_path, bad):
     with bad() as first, bad() as second, pytest.raises(DownloadError) as failure:
         fetch(tmp_path / "cache", first, second)
-    assert first in str(failure.value)
-    assert second in str(failure.value)
+    assert [reason.split(": ")[0] for reason in str(failure.value).split("; ")] == [
+        urlsplit(first).netloc,
+        urlsplit(second).netloc,
+    ]
     assert in_folder(tmp_path / "cache").items() <= small_mnist.compressed().items()
 
 
@@ -128,7 +131,7 @@ def test_one_deadline_holds_for_silent_mirrors_and_four_files_together(tmp_path)
     with (
         silent_mirror() as first,
         silent_mirror() as second,
-        pytest.raises(DownloadError, match=r"did not answer within 0\.5 s"),
+        pytest.raises(DownloadError, match=r"no answer within 0\.5 s"),
     ):
         fetch(tmp_path / "cache", first, second, reach_seconds=0.5)
     assert time.monotonic() - started < 1.0
@@ -144,7 +147,7 @@ def test_the_deadline_holds_for_the_look_up_of_a_name(tmp_path, monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     started = time.monotonic()
-    with pytest.raises(DownloadError, match=r"did not answer within 0\.3 s"):
+    with pytest.raises(DownloadError, match=r"no answer within 0\.3 s"):
         fetch(tmp_path / "cache", "http://mirror.example/", reach_seconds=0.3)
     assert time.monotonic() - started < 1.0
     assert asked.is_set()
