@@ -46,6 +46,21 @@ def test_importing_a_module_defines_no_flag(path):
     assert not [module for module in flags.FLAGS.flags_by_module_dict() if module.startswith(ROOMS)]
 
 
+DERIVATIVES = ("document", "activations", "loss", "network", "bound")
+ALLOWED = ("numpy", "jax.numpy", "jax.nn", "jax.lax", "jaxtyping", "typing", "collections.abc")
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_no_autodiff_reaches_a_derivative_file(name):
+    """Each imports only arithmetic, and of its own room the other such files."""
+    own = {"manual_grads.architecture", *(f"manual_grads.{other}" for other in DERIVATIVES)}
+    for node in ast.walk(ast.parse((ROOT / "manual_grads" / f"{name}.py").read_text())):
+        if isinstance(node, ast.Import):
+            assert {alias.name for alias in node.names} <= {*ALLOWED, *own}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module in {*ALLOWED, *own}
+
+
 def tracked():
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
