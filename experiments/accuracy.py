@@ -15,13 +15,13 @@ from typing import Annotated, Any
 
 from experiments import results
 from manual_grads import command, options
-from manual_grads.options import ANY, Rule
+from manual_grads.options import A_PATH, ANY, SEED, Rule
 from mnist_jax import data, progress, run_directory, training
 from mnist_jax.config import Config
 
 SEEDS = Rule(
-    "be at least one seed, each once and at least 0",
-    lambda seeds: len(set(seeds)) == len(seeds) >= 1 and min(seeds) >= 0,
+    "be at least one seed, each once, at least 0 and below 2³²",
+    lambda seeds: len(set(seeds)) == len(seeds) >= 1 and all(map(SEED.holds, seeds)),
 )
 
 
@@ -32,12 +32,15 @@ class Options:
     seeds: Annotated[tuple[int, ...], "train once with each; --seed is not looked at", SEEDS] = (
         *range(5),
     )
-    out: Annotated[str | None, "where to write; runs/NAME-accuracy when not given", ANY] = None
+    out: Annotated[
+        str | None, "where to write; the next free runs/NAME-accuracy if not given", A_PATH
+    ] = None
     publish: Annotated[bool, "replace the committed results of NAME too", ANY] = False
     config: Config = field(default_factory=Config)
 
     def __post_init__(self):
         options.check(self)
+        results.require_own_folder(self.config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,15 +52,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Trains with each seed, and writes what came of it."""
     name = chosen.config.name
-    out = Path(chosen.out or f"runs/{name}-accuracy")
-    runs = [_run(chosen.config, seed, out / f"seed-{seed}") for seed in chosen.seeds]
+    training.require_device()
+    dataset = data.load(chosen.config, command.say)
+    out = results.folder(chosen.out, f"{name}-accuracy")
+    runs = [_run(chosen.config, dataset, seed, out / f"seed-{seed}") for seed in chosen.seeds]
     numbers = summary(chosen.seeds, runs)
     results.save(out / "accuracy.json", "experiments.accuracy", argv, numbers)
     if chosen.publish:
         curve = out / f"seed-{chosen.seeds[0]}" / run_directory.LEARNING_CURVE
         results.publish(out / "accuracy.json", f"{name}_accuracy.json")
         results.publish(curve, f"{name}_learning_curve.png")
-    print(
+    command.say(
         f"median {numbers['median']:.2%}, mean {numbers['mean']:.2%} ± "
         f"{numbers['standard_deviation']:.2%}, best {numbers['best']:.2%}; all files in {out}"
     )
@@ -83,17 +88,14 @@ def summary(seeds: Sequence[int], runs: Sequence[dict[str, Any]]) -> dict[str, A
     }
 
 
-def _run(config: Config, seed: int, workdir: Path) -> dict[str, Any]:
+def _run(config: Config, dataset: data.Dataset, seed: int, workdir: Path) -> dict[str, Any]:
     """The result of one seed's run, as the trainer makes it."""
-    config = replace(config, seed=seed, workdir=str(workdir), overwrite=True)
-    seconds: training.Seconds = {}
-    with training.timed(seconds, "load"):
-        dataset = data.load(config)
+    config = replace(config, seed=seed, workdir=str(workdir), dataset=dataset.name)
     with progress.training(config.epochs) as report:
-        result = training.fit(config, dataset, run_directory.create(config), report, seconds)
-    print(f"seed {seed}: {result['test_accuracy']:.2%}", flush=True)
+        result = training.fit(config, dataset, run_directory.create(config), report)
+    command.say(f"seed {seed}: {result['test_accuracy']:.2%}")
     return result
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.leave(main())

@@ -3,17 +3,35 @@
 import json
 import os
 import shlex
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from manual_grads.options import OptionError
 from mnist_jax import run_directory, training
+from mnist_jax.config import Config
 
 PUBLISHED = Path(__file__).parent / "results"
 """The committed results, which only `--publish` changes."""
+
+
+def folder(out: str | None, name: str) -> Path:
+    """The folder to write to: `out`, or the next free `runs/NAME`. Raises `RunDirectoryError`."""
+    if out is None:
+        return run_directory.make_free(name)
+    return run_directory.make(Path(out).expanduser())
+
+
+def require_own_folder(config: Config) -> None:
+    """Raises `OptionError` for the trainer's flags that an experiment does not heed."""
+    if config.workdir is not None or config.overwrite:
+        raise OptionError(
+            "an experiment must be told by --out where to write",
+            "--workdir, or --overwrite",
+            "--out=FOLDER",
+        )
 
 
 def save(path: Path, module: str, argv: Sequence[str], numbers: dict[str, Any]) -> None:
@@ -29,11 +47,9 @@ def save(path: Path, module: str, argv: Sequence[str], numbers: dict[str, Any]) 
         "versions": training.versions(),
         **numbers,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     run_directory.write(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 def publish(source: Path, name: str) -> None:
     """Puts a copy of `source` among the committed results."""
-    PUBLISHED.mkdir(exist_ok=True)
-    shutil.copyfile(source, PUBLISHED / name)
+    run_directory.write(run_directory.make(PUBLISHED) / name, source.read_bytes())

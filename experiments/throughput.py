@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import jax
@@ -23,12 +22,12 @@ from rich.progress import track
 
 from experiments import results
 from manual_grads import command, options
-from manual_grads.options import ANY, AT_LEAST_1
-from mnist_jax import data
+from manual_grads.options import A_PATH, ANY, AT_LEAST_1
+from mnist_jax import data, training
 from mnist_jax.config import Config
 from mnist_jax.optimizer import optimizer
 from mnist_jax.program import compile_block, compile_program, steps_per_epoch
-from mnist_jax.step import init_state
+from mnist_jax.step import epoch_batches, init_state
 
 SIDE = 2048
 PRODUCTS_A_PAIR = 5
@@ -40,12 +39,15 @@ class Options:
 
     pairs: Annotated[int, "pairs of an epoch and the product", AT_LEAST_1] = 9
     compilations: Annotated[int, "compilations of the training block", AT_LEAST_1] = 5
-    out: Annotated[str | None, "where to write; runs/NAME-throughput when not given", ANY] = None
+    out: Annotated[
+        str | None, "where to write; the next free runs/NAME-throughput if not given", A_PATH
+    ] = None
     publish: Annotated[bool, "replace the committed results of NAME too", ANY] = False
     config: Config = field(default_factory=Config)
 
     def __post_init__(self):
         options.check(self)
+        results.require_own_folder(self.config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,14 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Times compilations, then epochs and products in turn, and writes and prints the ratios."""
     config = chosen.config
-    dataset = data.load(config)
+    training.require_device()
+    dataset = data.load(config, command.say)
+    out = results.folder(chosen.out, f"{config.name}-throughput")
     examples = len(dataset.train.labels)
     update = optimizer(config, steps_per_epoch(config, dataset))
     state = init_state(config, update)
     train = jax.tree.map(jnp.asarray, dataset.train)
-    whole = jnp.zeros((examples // config.batch_size, config.batch_size), "int32")
+    batches, *_ = epoch_batches(jax.random.key(0), jnp.int32(1), examples, config.batch_size)
     compile_seconds = [
-        seconds_of(lambda: compile_block(config, update, state, train, whole))
+        seconds_of(lambda: compile_block(config, update, state, train, batches))
         for _ in track(range(chosen.compilations), "compiling the training block")
     ]
 
@@ -92,14 +96,14 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
         "compile_seconds_median": statistics.median(compile_seconds),
     }
     name = f"{config.name}_throughput.json"
-    out = Path(chosen.out or f"runs/{config.name}-throughput") / name
-    results.save(out, "experiments.throughput", argv, numbers)
+    results.save(out / name, "experiments.throughput", argv, numbers)
     if chosen.publish:
-        results.publish(out, name)
-    print(
+        results.publish(out / name, name)
+    command.say(
         f"training runs at {numbers['ratio']:.3f} of the product's rate (pairs from "
         f"{min(ratios):.3f} to {max(ratios):.3f}); the training block compiles in "
-        f"{numbers['compile_seconds_median']:.2f} s, the median of {len(compile_seconds)}; {out}"
+        f"{numbers['compile_seconds_median']:.2f} s, the median of {len(compile_seconds)}; "
+        f"all files in {out}"
     )
 
 
@@ -126,4 +130,4 @@ def seconds_of(work: Callable[[], Any]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.leave(main())

@@ -6,7 +6,6 @@ about a flag in one line: type, help, rule, default. The flag, `--help` and the 
 
 import dataclasses
 import difflib
-import math
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,10 +41,12 @@ class Rule(NamedTuple):
 
 
 ANY = Rule("be given", lambda _: True)
-FINITE = Rule("be finite", math.isfinite)
-POSITIVE = Rule("be above 0 and finite", lambda value: 0 < value < math.inf)
-NOT_NEGATIVE = Rule("be at least 0 and finite", lambda value: 0 <= value < math.inf)
+LARGEST = 2.0**127
+FINITE = Rule("be finite in float32", lambda value: -LARGEST <= value <= LARGEST)
+POSITIVE = Rule("be above 0 and finite in float32", lambda value: 0 < value <= LARGEST)
+NOT_NEGATIVE = Rule("be at least 0 and finite in float32", lambda value: 0 <= value <= LARGEST)
 FRACTION = Rule("be at least 0 and below 1", lambda value: 0 <= value < 1)
+A_PATH = Rule("be a path that is not empty", lambda value: value != "")
 AT_LEAST_1 = Rule("be at least 1", lambda value: value is None or value >= 1)
 SEED = Rule("be at least 0 and below 2³²", lambda value: 0 <= value < 2**32)
 FILE_NAME = Rule(
@@ -93,8 +94,15 @@ def check(options: Any) -> None:
         else:
             continue
         close = difflib.get_close_matches(str(value), option.rule.choices, n=1)
-        repair = close[0] if close else f"{text(option.default)} is the default"
-        raise OptionError(must_hold, f"--{option.name}={text(value)}", f"--{option.name}={repair}")
+        repair = f"--{option.name}={close[0]}" if close else default_words(option)
+        raise OptionError(must_hold, f"--{option.name}={text(value)}", repair)
+
+
+def default_words(option: Option) -> str:
+    """A repair that always holds: the default."""
+    if option.default is None:
+        return f"no --{option.name} at all is the default"
+    return f"--{option.name}={text(option.default)} is the default"
 
 
 def text(value: Any) -> str:
@@ -112,7 +120,7 @@ def parse(options_class: type[Options], argv: Sequence[str]) -> Options:
     """
     flag_values = flags.FlagValues()
     define_flags(options_class, flag_values)
-    _read_flags(flag_values, argv)
+    _read_flags(flag_values, argv, {option.name: option for option in options_of(options_class)})
     return build(options_class, {name: flag_values[name].value for name in flag_values})
 
 
@@ -156,25 +164,28 @@ def help_text(description: str, options_class: type) -> str:
     return "\n".join(lines)
 
 
-def _read_flags(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
+def _read_flags(
+    flag_values: flags.FlagValues, argv: Sequence[str], known: Mapping[str, Option]
+) -> None:
     help_hint = "--help lists every flag, its values and its default"
+    known_only = "every flag must be one that this command knows"
+    if any(word.lstrip("-").startswith("undefok") for word in argv):
+        raise FlagError(known_only, "--undefok, absl's way around this", help_hint)
     try:
         words = flag_values(["command", *argv])[1:]
     except flags.UnrecognizedFlagError as error:
         close = difflib.get_close_matches(error.flagname, list(flag_values), n=1)
         repair = f"--{close[0]}; {help_hint}" if close else help_hint
-        raise FlagError(
-            "every flag must be one that this command knows", f"--{error.flagname}", repair
-        ) from None
+        raise FlagError(known_only, f"--{error.flagname}", repair) from None
     except flags.IllegalFlagValueError as error:
         found = re.match(r"flag --(\w+)=(.*?): ", str(error), re.DOTALL)
-        if found is None or found[1] not in flag_values:
+        if found is None or found[1] not in known:
             raise FlagError("every flag must have a value", str(error), help_hint) from None
-        flag = flag_values[found[1]]
+        option = known[found[1]]
         raise FlagError(
-            f"--{found[1]} must be {flag.parser.syntactic_help or 'readable'}",
-            f"--{found[1]}={found[2]}",
-            help_hint,
+            f"--{option.name} must be {_kind_words(option.kind)}",
+            f"--{option.name}={found[2]}",
+            default_words(option),
         ) from None
     except (flags.CantOpenFlagFileError, UnicodeDecodeError) as error:
         raise FlagError(
@@ -216,15 +227,17 @@ def _kind_words(kind: Any) -> str:
 
 
 def _converted(name: str, kind: Any, value: Any) -> Any:
+    """A list from flags, of words, or from JSON, as the tuple that it stands for."""
     if get_origin(kind) is not tuple or not isinstance(value, list):
         return value
     if value == ["none"]:
         return ()
+    item = get_args(kind)[0]
     try:
-        return tuple(get_args(kind)[0](item) for item in value)
-    except (TypeError, ValueError):
+        return tuple(item(part) if isinstance(part, str) else part for part in value)
+    except ValueError:
         raise OptionError(
             f"--{name} must be {_kind_words(kind)}",
             f"--{name}={text(tuple(value))}",
-            f"--{name}=784,512,10",
+            f"only {_kind_words(kind)} behind --{name}=",
         ) from None

@@ -6,6 +6,7 @@ from typing import Annotated
 from manual_grads import options
 from manual_grads.architecture import Architecture
 from manual_grads.options import (
+    A_PATH,
     ANY,
     AT_LEAST_1,
     FILE_NAME,
@@ -26,7 +27,7 @@ class Config:
     """A run: its data, its architecture, its training, its place. Raises `OptionError`."""
 
     name: Annotated[str, "names the run, and its folder under runs/", FILE_NAME] = "base"
-    workdir: Annotated[str | None, "the run directory; runs/NAME when not given", ANY] = None
+    workdir: Annotated[str | None, "the run directory; runs/NAME when not given", A_PATH] = None
     overwrite: Annotated[bool, "replace the run that --workdir holds", ANY] = False
 
     dataset: Annotated[
@@ -38,7 +39,7 @@ class Config:
         str | None,
         "the folder of the four IDX files; without it MNIST_DATA_DIR (mnist alone), then the "
         "user's cache, filled by downloading",
-        ANY,
+        A_PATH,
     ] = None
     train_examples: Annotated[
         int | None, "train on the first N examples; all if not given", AT_LEAST_1
@@ -53,7 +54,11 @@ class Config:
     ] = "he"
     init_scale: Annotated[float, "factor on the initial weights", POSITIVE] = 1.0
 
-    gradient: Annotated[str, "who computes the gradient", one_of("autodiff")] = "autodiff"
+    gradient: Annotated[
+        str,
+        "who computes it; checked trains on autodiff's, and holds the handwritten one against it",
+        one_of("autodiff", "manual", "checked"),
+    ] = "autodiff"
     optimizer: Annotated[
         str,
         "by its name in optax; adam and adamw are one, for the decay is decoupled",
@@ -67,7 +72,7 @@ class Config:
         NOT_NEGATIVE,
     ] = 0.05
     schedule: Annotated[
-        str, "cosine falls from the peak to 0 at the last step", one_of("constant", "cosine")
+        str, "cosine falls from the peak to 0 over the run", one_of("constant", "cosine")
     ] = "cosine"
     warmup_epochs: Annotated[float, "epochs of linear rise from 0 to the peak", NOT_NEGATIVE] = 0.0
     batch_size: Annotated[

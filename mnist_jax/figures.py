@@ -42,7 +42,9 @@ def learning_curve(history: list[dict[str, Any]]) -> Figure:
 
 def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Figure:
     """The weights into each unit of layer 1 as an image: the largest by norm, largest first."""
-    order = np.argsort(-np.linalg.norm(weight, axis=1), kind="stable")[:SHOWN_UNITS]
+    order = np.argsort(-np.linalg.norm(weight.astype(np.float64), axis=1), kind="stable")[
+        :SHOWN_UNITS
+    ]
     columns = min(len(order), 8)
     rows = -(-len(order) // columns)
     tiles = np.full((rows * columns, side + 2, side + 2), np.nan)  # NaN is drawn as white

@@ -6,10 +6,13 @@ from functools import partial
 import jax
 from jaxtyping import Array, Float
 
+import manual_grads.network
+from manual_grads.agreement import Disagreement, compare
 from manual_grads.architecture import Architecture
+from manual_grads.bound import gradient_bound
 from mnist_jax.config import Config
 from mnist_jax.loss import loss
-from mnist_jax.network import Params
+from mnist_jax.network import Params, forward
 
 # (params, images, targets) -> (loss, gradient): the loss a scalar, the mean over the batch; the
 # gradient with exactly the structure, shapes and dtype of params.
@@ -24,9 +27,61 @@ def autodiff(architecture: Architecture) -> ValueAndGrad:
     return jax.value_and_grad(partial(loss, architecture))
 
 
-GRADIENTS: dict[str, Callable[[Architecture], ValueAndGrad]] = {"autodiff": autodiff}
+def manual(architecture: Architecture) -> ValueAndGrad:
+    """Loss and gradient by the handwritten backward pass."""
+    return partial(manual_grads.network.value_and_grad, architecture)
+
+
+# `checked` trains on autodiff's gradient, and besides holds the handwritten one against it.
+GRADIENTS: dict[str, Callable[[Architecture], ValueAndGrad]] = {
+    "autodiff": autodiff,
+    "manual": manual,
+    "checked": autodiff,
+}
+
+
+def outputs(
+    config: Config, params: Params, images: Float[Array, "batch inputs"]
+) -> Float[Array, "batch outputs"]:
+    """The network's outputs, by the very forward pass that the gradient takes.
+
+    In one compiled step with `value_and_grad`, the compiler sees that, and computes them once.
+    """
+    if config.gradient == "manual":
+        units = manual_grads.network.forward(config.architecture, params, images.T)
+        return units.a[-1].T
+    return forward(config.architecture, params, images)
 
 
 def value_and_grad(config: Config) -> ValueAndGrad:
     """The function that `--gradient` names, for the config's architecture."""
     return GRADIENTS[config.gradient](config.architecture)
+
+
+def disagreement(
+    architecture: Architecture,
+    params: Params,
+    images: Float[Array, "batch inputs"],
+    targets: Float[Array, "batch outputs"],
+    reference: Params,
+) -> Disagreement:
+    """What the handwritten gradient and `reference` disagree in, in the dtype of the arguments."""
+    _, handwritten = manual(architecture)(params, images, targets)
+    bound = gradient_bound(architecture, params, images, targets, images.dtype.name)
+    return compare(handwritten, reference, bound)
+
+
+def disagreement_in_float64(
+    architecture: Architecture,
+    params: Params,
+    images: Float[Array, "batch inputs"],
+    targets: Float[Array, "batch outputs"],
+) -> Disagreement:
+    """What handwriting and autodiff disagree in, both in float64, of float32 arguments.
+
+    Is to be called under `jax.enable_x64(True)`.
+    """
+    arguments = jax.tree.map(lambda leaf: leaf.astype("float64"), (params, images, targets))
+    params, images, targets = arguments
+    _, reference = autodiff(architecture)(params, images, targets)
+    return disagreement(architecture, params, images, targets, reference)

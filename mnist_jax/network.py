@@ -5,6 +5,8 @@
 activations are `[batch, units]`.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -72,3 +74,9 @@ def forward(
         linear = layer == architecture.depth and architecture.loss == "cross_entropy"
         a = z if linear else f(z)
     return a
+
+
+def named_leaves(params: Any) -> dict[str, Any]:
+    """The leaves by their paths: `{"1/bias": …, "1/weight": …, …}`."""
+    leaves, _ = jax.tree.flatten_with_path(params)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

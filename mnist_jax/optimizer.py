@@ -1,7 +1,10 @@
 """The optimiser and its learning rate, put together from optax's parts."""
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import optax
+from jaxtyping import Float, Int
 
 from mnist_jax.config import Config
 
@@ -17,8 +20,8 @@ DIRECTIONS = {
 def schedule(config: Config, steps_per_epoch: int) -> optax.Schedule:
     """The learning rate at each step, counted from 0.
 
-    Linear from 0 to the peak over the warm-up, then constant, or half a cosine down to 0 at the
-    end of the last epoch.
+    Over a warm-up of w steps it is peak·(step + 1)/(w + 1); then constant, or half a cosine down
+    to 0 at the end of the last epoch.
     """
     peak, steps = config.learning_rate, config.epochs * steps_per_epoch
     warmup = round(config.warmup_epochs * steps_per_epoch)
@@ -28,7 +31,18 @@ def schedule(config: Config, steps_per_epoch: int) -> optax.Schedule:
     }[config.schedule]
     if warmup == 0:
         return after
-    return optax.join_schedules([optax.linear_schedule(0, peak, warmup), after], [warmup])
+    return optax.join_schedules(
+        [optax.linear_schedule(peak / (warmup + 1), peak, warmup), after], [warmup]
+    )
+
+
+def learning_rates(
+    config: Config, steps_per_epoch: int, steps: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """The schedule's learning rate at each of `steps`."""
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes float and int32
+        rates = schedule(config, steps_per_epoch)(jnp.asarray(steps, "int32"))
+    return np.broadcast_to(np.asarray(rates), steps.shape)
 
 
 def optimizer(config: Config, steps_per_epoch: int) -> optax.GradientTransformation:

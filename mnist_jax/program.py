@@ -9,28 +9,35 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.stages import Compiled
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int, Int32
 
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset, Examples
+from mnist_jax.gradients import Disagreement
 from mnist_jax.network import Params
 from mnist_jax.step import (
     Batches,
     Purpose,
+    Steps,
     TrainState,
     epoch_batches,
     evaluate,
+    first_step_in_float64,
     key_for,
     make_block,
 )
 
 
-class Steps(NamedTuple):
-    """What each step of an epoch saw: its mean loss, its right answers, its examples."""
+class Epoch(NamedTuple):
+    """What an epoch's steps saw, and how many examples each took; arrays `[steps]`.
 
-    losses: Float[np.ndarray, " steps"]
-    correct: Int[np.ndarray, " steps"]
+    Under `--gradient=checked`, `float64` is how far the two gradients disagree at the epoch's first
+    step if all is computed in float64.
+    """
+
+    steps: Steps
     examples: Int[np.ndarray, " steps"]
+    float64: Disagreement | None
 
 
 class Evaluation(NamedTuple):
@@ -44,7 +51,7 @@ class Evaluation(NamedTuple):
 class Program(NamedTuple):
     """`train_epoch(state, epoch)` gives up the state that it is given; epochs count from 1."""
 
-    train_epoch: Callable[[TrainState, int], tuple[TrainState, Steps]]
+    train_epoch: Callable[[TrainState, int], tuple[TrainState, Epoch]]
     evaluate: Callable[[Params], Evaluation]
 
 
@@ -87,19 +94,42 @@ def compile_program(
         batches.shape: compile_block(config, optimizer, state, train, batches)
         for batches in batches_of(1)
     }
+    check_first_step = (
+        _compile_check(config, state, train, batches_of(1)[0][0])
+        if config.gradient == "checked"
+        else lambda *_: None
+    )
     evaluation = jax.jit(evaluate, static_argnums=0)
     evaluation = evaluation.lower(config.architecture, state.params, *test).compile()
 
-    def train_epoch(state: TrainState, epoch: int) -> tuple[TrainState, Steps]:
-        parts = []
-        for batches in batches_of(epoch):
-            state, losses, correct = blocks[batches.shape](state, *train, batches)
-            steps, batch_size = batches.shape
-            parts.append((np.asarray(losses), np.asarray(correct), np.full(steps, batch_size)))
-        return state, Steps(*map(np.concatenate, zip(*parts, strict=True)))
+    def train_epoch(state: TrainState, epoch: int) -> tuple[TrainState, Epoch]:
+        parts = batches_of(epoch)
+        float64 = check_first_step(state.params, *train, parts[0][0])
+        seen = []
+        for batches in parts:
+            state, steps = blocks[batches.shape](state, *train, batches)
+            seen.append(jax.tree.map(np.asarray, steps))
+        steps = jax.tree.map(lambda *part: np.concatenate(part), *seen)
+        sizes = [np.full(len(batches), batches.shape[1]) for batches in parts]
+        return state, Epoch(steps, np.concatenate(sizes), float64)
 
     def evaluate_test(params: Params) -> Evaluation:
         loss, correct, outputs = evaluation(params, *test)
         return Evaluation(float(loss), int(correct), np.asarray(outputs))
 
     return Program(train_epoch, evaluate_test)
+
+
+def _compile_check(
+    config: Config, state: TrainState, train: Examples, batch: Int32[Array, " batch"]
+) -> Callable[..., Disagreement]:
+    """The float64 check of a step, as a function `(params, images, labels, batch)`."""
+    with jax.enable_x64(True):
+        check = jax.jit(first_step_in_float64, static_argnums=0)
+        check = check.lower(config.architecture, state.params, *train, batch).compile()
+
+    def run(*arguments) -> Disagreement:
+        with jax.enable_x64(True):
+            return jax.tree.map(np.asarray, check(*arguments))
+
+    return run

@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from manual_grads import command
+
 Metrics = dict[str, Any]
 
 
@@ -22,11 +24,11 @@ def training(epochs: int) -> Iterator[Callable[[Metrics], None]]:
     """Yields what to call with each epoch's metrics."""
     console = Console()
     if not console.is_terminal:
-        yield lambda metrics: print(_line(metrics, epochs), flush=True)
+        yield lambda metrics: command.say(_line(metrics, epochs))
         return
     columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("compiling", total=epochs)
+        task = bar.add_task(f"epoch 1/{epochs}", total=epochs)
         yield lambda metrics: bar.update(
             task, completed=metrics["epoch"], description=_line(metrics, epochs)
         )
@@ -45,7 +47,7 @@ def download(name: str) -> Iterator["DownloadBar | bool"]:
     """Yields the `progressbar` argument of pooch's downloader."""
     console = Console()
     if not console.is_terminal:
-        print(f"downloading {name}", flush=True)
+        command.say(f"downloading {name}")
         yield False
         return
     columns = (BarColumn(), TextColumn("{task.description}"), DownloadColumn())

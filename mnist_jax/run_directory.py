@@ -17,7 +17,7 @@ from manual_grads import options
 from manual_grads.options import InputError
 from mnist_jax import network
 from mnist_jax.config import Config
-from mnist_jax.network import Params
+from mnist_jax.network import Params, named_leaves
 
 FORMAT = 1
 CONFIG, METRICS, PARAMETERS, RESULT = (
@@ -40,17 +40,36 @@ def create(config: Config) -> Path:
     `--workdir`, which must not hold a run unless `--overwrite` is given; without it `runs/NAME`,
     or the next free `runs/NAME-2`, `-3`, …
     """
-    try:
-        workdir = _free(config.name) if config.workdir is None else _claim(config)
-    except OSError as error:
-        raise RunDirectoryError(
-            f"{config.workdir or 'runs'} must be a folder that can be written",
-            str(error),
-            "--workdir=FOLDER, one that you may write to",
-        ) from None
+    workdir = make_free(config.name) if config.workdir is None else _claim(config)
     fields = {"format": FORMAT, **dataclasses.asdict(config)}
     write(workdir / CONFIG, json.dumps(fields, indent=2, allow_nan=False) + "\n")
     return workdir
+
+
+def make_free(name: str) -> Path:
+    """Makes the first of `runs/NAME`, `runs/NAME-2`, … that is not there yet."""
+    runs = make(Path("runs"))
+    for number in itertools.count(1):
+        workdir = runs / (name if number == 1 else f"{name}-{number}")
+        if not os.path.lexists(workdir):
+            with contextlib.suppress(FileExistsError):  # made by another process since
+                return make(workdir, exist_ok=False)
+    raise AssertionError("unreachable")
+
+
+def make(folder: Path, exist_ok: bool = True) -> Path:
+    """Makes `folder` and those above it. Raises `RunDirectoryError`, or `FileExistsError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=exist_ok)
+    except OSError as error:
+        if isinstance(error, FileExistsError) and not exist_ok:
+            raise
+        raise RunDirectoryError(
+            f"{folder} must be a folder that can be written",
+            str(error),
+            "--workdir=FOLDER, one that you may write to",
+        ) from None
+    return folder
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -103,11 +122,11 @@ def load(workdir: str | Path) -> tuple[Config, Params]:
             str(error),
             "the folder of another run, or the run again",
         ) from None
-    shapes = {leaf: value.shape for leaf, value in named_leaves(expected).items()}
-    arrived = {leaf: value.shape for leaf, value in tensors.items()}
-    if arrived != shapes:
+    wanted = {leaf: _form(value) for leaf, value in named_leaves(expected).items()}
+    arrived = {leaf: _form(value) for leaf, value in tensors.items()}
+    if arrived != wanted:
         raise RunDirectoryError(
-            f"{workdir / PARAMETERS} must hold the leaves {shapes}, as {CONFIG} beside it says",
+            f"{workdir / PARAMETERS} must hold the leaves {wanted}, as {CONFIG} beside it says",
             str(arrived),
             "the two files of one run",
         )
@@ -115,30 +134,18 @@ def load(workdir: str | Path) -> tuple[Config, Params]:
     return config, jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
 
-def named_leaves(params: Any) -> dict[str, Any]:
-    """The leaves by their paths: `{"1/bias": …, "1/weight": …, …}`."""
-    leaves, _ = jax.tree.flatten_with_path(params)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
-
-
-def _free(name: str) -> Path:
-    """Makes the first of `runs/NAME`, `runs/NAME-2`, … that is not there yet."""
-    for number in itertools.count(1):
-        workdir = Path("runs") / (name if number == 1 else f"{name}-{number}")
-        try:
-            workdir.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return workdir
-    raise AssertionError("unreachable")
+def _form(leaf: Any) -> str:
+    return f"{leaf.dtype}{list(leaf.shape)}"
 
 
 def _claim(config: Config) -> Path:
-    """Makes `--workdir`, or empties it of a run of ours where `--overwrite` allows that."""
+    """Makes `--workdir`, or empties it of a run of ours where `--overwrite` allows that.
+
+    All but `config.json`, which stays until it is replaced, so that the folder is always ours.
+    """
     assert config.workdir is not None
-    workdir = Path(config.workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
-    held = [name for name in FILES if (workdir / name).exists()]
+    workdir = make(Path(config.workdir).expanduser())
+    held = [name for name in FILES if os.path.lexists(workdir / name)]
     if held and not config.overwrite:
         raise RunDirectoryError(
             f"{workdir} must not hold a run already",
@@ -147,8 +154,16 @@ def _claim(config: Config) -> Path:
         )
     if held:
         _read_config(workdir)
+        folders = [name for name in held if (workdir / name).is_dir()]
+        if folders:
+            raise RunDirectoryError(
+                f"{workdir} must hold files where a run puts files",
+                f"{', '.join(folders)}, a folder",
+                "another --workdir",
+            )
         for name in held:
-            (workdir / name).unlink()
+            if name != CONFIG:
+                (workdir / name).unlink(missing_ok=True)
     return workdir
 
 
@@ -157,7 +172,7 @@ def _read_config(workdir: Path) -> dict[str, Any]:
     path = workdir / CONFIG
     try:
         fields = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunDirectoryError(
             f"{path} must be the configuration of a run", str(error), "the folder of a run"
         ) from None

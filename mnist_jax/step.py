@@ -31,6 +31,16 @@ class TrainState(NamedTuple):
     optimizer: optax.OptState
 
 
+class Steps(NamedTuple):
+    """What each step saw: the batch's mean loss, how many of its examples the network had right
+    before the step, and under `--gradient=checked` how far the two gradients disagreed.
+    """
+
+    losses: Float[Array, "*steps"]
+    correct: Int32[Array, "*steps"]
+    disagreement: gradients.Disagreement | None
+
+
 class Purpose(enum.IntEnum):
     """What a random draw is for; the numbers stand in every run's bits, so they never change."""
 
@@ -66,32 +76,29 @@ def epoch_batches(
 
 def make_block(
     config: Config, optimizer: optax.GradientTransformation
-) -> Callable[
-    [TrainState, Images, Labels, Batches],
-    tuple[TrainState, Float[Array, " steps"], Int32[Array, " steps"]],
-]:
-    """A function that takes one step a batch and returns the state, each step's loss, and how many
-    of its examples the network had right before the step.
-    """
+) -> Callable[[TrainState, Images, Labels, Batches], tuple[TrainState, Steps]]:
+    """A function that takes one step a batch, and returns the state and what each step saw."""
     architecture = config.architecture
     value_and_grad = gradients.value_and_grad(config)
+    checked = config.gradient == "checked"
 
     def block(state, images, labels, batches):
         def step(state, batch):
             inputs = network_inputs(images[batch], DTYPE)
             truth = labels[batch]
-            loss, gradient = value_and_grad(
-                state.params, inputs, targets(architecture, truth, DTYPE)
+            arguments = (state.params, inputs, targets(architecture, truth, DTYPE))
+            loss, gradient = value_and_grad(*arguments)
+            disagreement = (
+                gradients.disagreement(architecture, *arguments, gradient) if checked else None
             )
-            # The compiler sees that value_and_grad has these outputs too, and computes them once.
-            outputs = network.forward(architecture, state.params, inputs)
+            outputs = gradients.outputs(config, state.params, inputs)
             with jax.numpy_dtype_promotion("standard"):
                 updates, moments = optimizer.update(gradient, state.optimizer, state.params)
             params = jax.tree.map(jnp.add, state.params, updates)
-            return TrainState(params, moments), (loss, correct(outputs, truth))
+            seen = Steps(loss, correct(outputs, truth), disagreement)
+            return TrainState(params, moments), seen
 
-        state, (losses, corrects) = lax.scan(step, state, batches)
-        return state, losses, corrects
+        return lax.scan(step, state, batches)
 
     return block
 
@@ -101,6 +108,23 @@ def correct(
 ) -> Int32[Array, ""]:
     """How many examples have their largest output at their label."""
     return jnp.sum(jnp.argmax(outputs, axis=-1) == labels.astype(jnp.int32))
+
+
+def first_step_in_float64(
+    architecture: Architecture,
+    params: Params,
+    images: Images,
+    labels: Labels,
+    batch: Int32[Array, " batch"],
+) -> gradients.Disagreement:
+    """How far the two gradients of a step disagree if all is computed in float64.
+
+    From the very float32 parameters, inputs and targets that the step uses. Is to be called under
+    `jax.enable_x64(True)`.
+    """
+    inputs = network_inputs(images[batch], DTYPE)
+    truth = targets(architecture, labels[batch], DTYPE)
+    return gradients.disagreement_in_float64(architecture, params, inputs, truth)
 
 
 def evaluate(

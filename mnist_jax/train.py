@@ -5,8 +5,8 @@
 leaves a folder under runs/ with the numbers, the figures and the trained parameters.
 """
 
-import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from manual_grads import command
 from mnist_jax import data, progress, run_directory, training
@@ -20,21 +20,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train(config: Config) -> None:
     """Loads, trains, and says in one line how well it went and where the files are."""
+    training.require_device()
     seconds: training.Seconds = {}
     with training.timed(seconds, "load"):
-        dataset = data.load(config)
+        dataset = data.load(config, command.say)
+    config = replace(config, dataset=dataset.name)  # which one `auto` was
     workdir = run_directory.create(config)
     try:
         with progress.training(config.epochs) as report:
             result = training.fit(config, dataset, workdir, report, seconds)
-    except (KeyboardInterrupt, command.Terminated) as stop:
+    except command.Stopped as stop:
         stop.add_note(f"what was written is in {workdir}")
         raise
-    print(
+    command.say(
         f"{result['test_accuracy']:.2%} of {result['test_examples']:,} test examples of "
         f"{result['dataset']} right ({result['test_errors']} wrong); all files in {workdir}"
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.leave(main())

@@ -12,6 +12,9 @@ class DataError(InputError):
     """A data file, or the folder it should be in, is not what it must be."""
 
 
+REPAIR = "the published file in its place; in the user's cache, delete it to download it anew"
+
+
 class Examples(NamedTuple):
     """Images, 0 the background and 255 the ink, and the digit or class 0–9 of each."""
 

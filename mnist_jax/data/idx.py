@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from mnist_jax.data.dataset import DataError
+from mnist_jax.data.dataset import REPAIR, DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -26,12 +26,11 @@ def read(path: Path, shape: tuple[int, ...]) -> tuple[UInt8[np.ndarray, "..."], 
     header_size = 4 + 4 * len(shape)
     size = header_size + int(np.prod(shape))
     content = _decompressed(path, limit=size + 1)
-    repair = "the published file in its place, or no file there, to have it downloaded"
     if len(content) < header_size:
         raise DataError(
             f"{path} must begin with an IDX header of {header_size} bytes",
             f"{len(content)} bytes in all" if content else "an empty file",
-            repair,
+            REPAIR,
         )
     magic, *announced = struct.unpack(f">{1 + len(shape)}I", content[:header_size])
     expected_magic = 0x0800 + len(shape)
@@ -39,18 +38,18 @@ def read(path: Path, shape: tuple[int, ...]) -> tuple[UInt8[np.ndarray, "..."], 
         raise DataError(
             f"{path} must begin with the magic number {expected_magic:#010x}",
             f"{magic:#010x}",
-            repair,
+            REPAIR,
         )
     if tuple(announced) != shape:
         unit = "labels, one for each image" if len(shape) == 1 else "images"
         raise DataError(
             f"{path} must hold {_times(shape)} {unit}",
             f"a header that announces {_times(announced)}",
-            repair,
+            REPAIR,
         )
     if len(content) != size:
         arrived = f"only {len(content):,}" if len(content) < size else "more"
-        raise DataError(f"{path} must hold {size:,} bytes, decompressed", arrived, repair)
+        raise DataError(f"{path} must hold {size:,} bytes, decompressed", arrived, REPAIR)
     return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape), content
 
 
@@ -65,9 +64,7 @@ def _decompressed(path: Path, limit: int) -> bytes:
             with gzip.open(file) as stream:
                 return stream.read(limit)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise DataError(
-            f"{path} must be an undamaged gzip file", str(error), "the published file in its place"
-        ) from None
+        raise DataError(f"{path} must be an undamaged gzip file", str(error), REPAIR) from None
     except OSError as error:
         raise DataError(
             f"{path} must be a file that can be read",

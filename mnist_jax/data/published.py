@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mnist_jax.data import idx
-from mnist_jax.data.dataset import DataError, Dataset, Examples
+from mnist_jax.data.dataset import REPAIR, DataError, Dataset, Examples
 
 
 class PublishedFile(NamedTuple):
@@ -121,5 +121,5 @@ def _verify(path: Path, algorithm: str, actual: str, expected: str) -> None:
         raise DataError(
             f"{path} must be the published file, of {algorithm} {expected}",
             f"a damaged or another file, of {actual}",
-            "the published file in its place, or no file there, to have it downloaded",
+            REPAIR,
         )

@@ -54,16 +54,17 @@ def cache(published: Published) -> Path:
 def _published(published: Published, folder: str | None) -> Dataset:
     """The dataset from the named folder, else from the cache, downloading what that lacks."""
     if folder:
-        absent = missing(published, Path(folder))
+        place = Path(folder).expanduser()
+        absent = missing(published, place)
         if absent:
             raise DataError(
                 f"{folder} must be a folder that holds the four files of {published.name}",
                 f"no {', '.join(file.gz for file in absent)} in it"
-                if Path(folder).is_dir()
+                if place.is_dir()
                 else "no such folder",
                 "--data_dir=FOLDER that does, or neither it nor MNIST_DATA_DIR, to download them",
             )
-        return read(published, Path(folder))
+        return read(published, place)
     place = cache(published)
     absent = missing(published, place)
     if absent:

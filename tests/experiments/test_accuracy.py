@@ -29,6 +29,8 @@ def test_only_publish_changes_the_committed_results(capsys, monkeypatch, tmp_pat
     assert accuracy.main([*WORDS, "--publish"]) == 0
     published = {path.name for path in results.PUBLISHED.iterdir()}
     assert published == {"base_accuracy.json", "base_learning_curve.png"}
+    curve = (results.PUBLISHED / "base_learning_curve.png").read_bytes()
+    assert curve == Path("runs/base-accuracy-2/seed-3/learning_curve.png").read_bytes()
 
 
 @pytest.mark.parametrize("seeds", ["none", "1,1", "-1"])
@@ -40,3 +42,40 @@ def test_seeds_that_are_none_are_refused(seeds, capsys):
 def test_the_folders_of_a_machine_are_not_recorded(tmp_path):
     results.save(tmp_path / "a.json", "m", ["--out=/here", "--seed=1", "--data_dir=/there"], {})
     assert json.loads((tmp_path / "a.json").read_text())["command"] == "python -m m --seed=1"
+
+
+def test_the_summary_is_of_all_runs():
+    runs = [
+        {
+            "dataset": "mnist", "train_examples": 6, "test_examples": 4,
+            "test_accuracy": accuracy, "seconds": {"train": seconds},
+        }
+        for accuracy, seconds in [(0.5, 3.0), (0.75, 1.0), (0.5, 2.0), (0.25, 9.0), (0.0, 4.0)]
+    ]  # fmt: skip
+    summary = accuracy.summary(range(5), runs)
+    assert summary["median"] == 0.5
+    assert summary["mean"] == 0.4
+    assert summary["standard_deviation"] == pytest.approx((0.325 / 4) ** 0.5)
+    assert summary["best"] == 0.75
+    assert summary["median_seconds"] == {"train": 3.0}
+
+
+def test_earlier_results_are_never_overwritten(capsys):
+    assert accuracy.main(WORDS) == 0
+    before = Path("runs/base-accuracy/accuracy.json").read_bytes()
+    assert accuracy.main(WORDS) == 0
+    assert Path("runs/base-accuracy/accuracy.json").read_bytes() == before
+    assert accuracy.main([*WORDS, "--out=runs/base-accuracy"]) == 1
+    assert "must not hold a run already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["--workdir=here", "--overwrite"])
+def test_the_trainers_own_places_are_refused(word, capsys):
+    assert accuracy.main([*WORDS, "--workdir=here", word]) == 1
+    assert "told by --out where to write" in capsys.readouterr().err
+
+
+def test_a_record_says_what_made_it(tmp_path):
+    results.save(tmp_path / "a.json", "m", [], {"number": 1})
+    record = json.loads((tmp_path / "a.json").read_text())
+    assert set(record) == {"command", "device", "cores", "versions", "number"}

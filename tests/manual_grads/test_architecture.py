@@ -15,6 +15,10 @@ def test_biases_name_layers_by_their_role():
     assert [network.has_bias(layer) for layer in range(4)] == [True, True, True, False]
 
 
+def test_the_negative_slope_is_the_documents_unless_said():
+    assert Architecture().negative_slope == 0.1
+
+
 def test_no_bias_at_all_is_a_network():
     assert not any(map(Architecture(biases=()).has_bias, range(3)))
 

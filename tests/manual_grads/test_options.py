@@ -7,8 +7,11 @@ from typing import Annotated
 import pytest
 
 from manual_grads.options import (
+    A_PATH,
     ANY,
     AT_LEAST_1,
+    FINITE,
+    NOT_NEGATIVE,
     POSITIVE,
     FlagError,
     InputError,
@@ -18,6 +21,7 @@ from manual_grads.options import (
     help_text,
     one_of,
     parse,
+    text,
 )
 
 
@@ -35,7 +39,9 @@ class Outer:
     colour: Annotated[str, "a colour", one_of("green", "yellow")] = "green"
     count: Annotated[int, "how many", AT_LEAST_1] = 1
     rate: Annotated[float, "how fast", POSITIVE] = 0.5
-    place: Annotated[str | None, "where", ANY] = None
+    place: Annotated[str | None, "where", A_PATH] = None
+    far: Annotated[float, "how far", NOT_NEGATIVE] = 0.0
+    slope: Annotated[float, "how steep", FINITE] = 0.1
     loud: Annotated[bool, "whether loud", ANY] = False
     inner: Inner = Inner()
 
@@ -50,7 +56,7 @@ def test_no_flags_give_the_defaults():
 def test_every_kind_of_flag_reaches_its_field():
     words = "--colour=yellow --count=7 --rate=2 --place=here --loud --sizes=5,4,3 --names=none"
     assert parse(Outer, words.split()) == Outer(
-        "yellow", 7, 2.0, "here", True, Inner((5, 4, 3), ())
+        "yellow", 7, 2.0, "here", loud=True, inner=Inner((5, 4, 3), ())
     )
 
 
@@ -69,13 +75,20 @@ def test_parsing_leaves_no_trace_in_the_next_parse():
     [
         (["--colour=gren"], "--colour must be one of green, yellow", "--colour=gren", "=green"),
         (["--count=0"], "--count must be at least 1", "--count=0", "--count=1 is the default"),
-        (["--count=ten"], "--count must be an integer", "--count=ten", "--help"),
+        (["--count=ten"], "--count must be a whole number", "--count=ten", "--count=1"),
         (["--count"], "every flag must be written --name=value", "count", "--help"),
         (["--rate=nan"], "--rate must be above 0 and finite", "--rate=nan", "--rate=0.5"),
         (["--rate=inf"], "--rate must be above 0 and finite", "--rate=inf", "--rate=0.5"),
-        (["--loud=perhaps"], "--loud must be", "--loud=perhaps", "--help"),
-        (["--sizes=3,two"], "--sizes must be whole numbers", "--sizes=3,two", "--sizes="),
+        (["--loud=perhaps"], "--loud must be true or false", "--loud=perhaps", "--loud=False"),
+        (["--sizes=3,two"], "--sizes must be whole numbers", "--sizes=3,two", "behind --sizes="),
         (["--cuont=2"], "every flag must be one that this command knows", "--cuont", "--count"),
+        (["--undefok=x", "--x=1"], "that this command knows", "--undefok", "--help"),
+        (["--place="], "--place must be a path that", "--place=", "no --place at all"),
+        (["--far=inf"], "--far must be at least 0 and finite", "--far=inf", "--far=0.0"),
+        (["--far=-1"], "--far must be at least 0 and finite", "--far=-1.0", "--far=0.0"),
+        (["--rate=0"], "--rate must be above 0 and finite", "--rate=0", "--rate=0.5"),
+        (["--rate=1e300"], "finite in float32", "--rate=1e+300", "--rate=0.5"),
+        (["--slope=inf"], "--slope must be finite", "--slope=inf", "--slope=0.1"),
         (["two.flags"], "every word must be a flag", "'two.flags'", "--flagfile=two.flags"),
         (["count=2"], "every word must be a flag", "'count=2'", "--count=2"),
         (["--flagfile=absent"], "--flagfile must name a text file", "absent", "--flagfile="),
@@ -127,5 +140,17 @@ def test_help_names_every_flag_with_its_default_and_its_rule():
     printed = help_text("What it is.", Outer)
     assert "--sizes=3,2" in printed
     assert "--flagfile=PATH" in printed
+    assert "  --place=\n" in printed
     assert "a colour; must be one of green, yellow" in printed
-    assert printed.count("  --") == 8
+    assert printed.count("  --") == 10
+
+
+@pytest.mark.parametrize("value", [(), (1,), (3, 2)], ids=str)
+def test_a_value_written_as_text_is_read_back(value):
+    words = [f"--sizes={text(value)}"]
+    assert parse(Outer, words).inner.sizes == value
+
+
+def test_numbers_in_json_are_not_rounded_into_range():
+    with pytest.raises(OptionError, match="--sizes must be whole numbers"):
+        build(Outer, {"inner": {"sizes": [1, 8.5]}})

@@ -139,3 +139,22 @@ def test_files_published_by_sums_of_their_gz_are_not_read_decompressed(tmp_path)
     folder = small_mnist.write(tmp_path / "data", gz=False)
     table = small_mnist.published(sums_of="gz")
     assert published.missing(table, folder) == list(table.files)
+
+
+def test_a_deflate_block_that_is_none_is_refused(tmp_path):
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(bytes(1000))[:10] + b"\xff" * 50)
+    with pytest.raises(DataError, match="must be an undamaged gzip file"):
+        idx.read(path, (60, 28, 28))
+
+
+def test_a_folder_of_a_files_name_is_passed_over(tmp_path):
+    folder = small_mnist.write(tmp_path / "data")
+    (folder / TRAIN_IMAGES).mkdir()
+    published.read(small_mnist.published(), folder)
+
+
+def test_a_decompressed_file_is_read_before_a_compressed_one(tmp_path):
+    folder = small_mnist.write(tmp_path / "data", gz=False)
+    (folder / f"{TRAIN_IMAGES}.gz").write_bytes(b"something else")
+    published.read(small_mnist.published(), folder)

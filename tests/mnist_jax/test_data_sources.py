@@ -1,10 +1,12 @@
 """Which source a run reads, and what is said of it."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pooch
 import pytest
+from sklearn.datasets import load_digits
 
 from mnist_jax import data
 from mnist_jax.config import Config
@@ -118,6 +120,15 @@ def test_train_examples_takes_the_first(tmp_path):
     assert len(first.test.labels) == 20
 
 
+def test_all_train_examples_may_be_asked_for_by_their_number(tmp_path):
+    folder = str(small_mnist.write(tmp_path / "data"))
+    assert len(data.load(Config(data_dir=folder, train_examples=60)).train.labels) == 60
+
+
+def test_each_dataset_has_a_cache_of_its_own():
+    assert sources.cache(sources.MNIST) != sources.cache(sources.FASHION_MNIST)
+
+
 def test_more_train_examples_than_there_are_is_an_error(tmp_path):
     folder = str(small_mnist.write(tmp_path / "data"))
     with pytest.raises(DataError, match="must be at most the 60 that mnist has"):
@@ -135,6 +146,35 @@ def test_the_digits_are_split_evenly_and_always_the_same():
     shares = [np.bincount(part.labels) / len(part.labels) for part in (dataset.train, dataset.test)]
     assert np.abs(shares[0] - shares[1]).max() < 1 / 360
     assert dataset.train.images.max() == 255
+
+
+def test_each_digit_stands_upright_in_the_middle_each_pixel_as_3_by_3():
+    pixels = load_digits(return_X_y=True)[0].reshape(-1, 8, 8)
+    images = np.concatenate([part.images for part in data.load(Config(dataset="digits"))[1:3]])
+    assert not images[:, [0, 1, -2, -1], :].any()
+    assert not images[:, :, [0, 1, -2, -1]].any()
+    blocks = images[:, 2:-2, 2:-2].reshape(-1, 8, 3, 8, 3)
+    assert np.array_equal(blocks.max(axis=(2, 4)), blocks.min(axis=(2, 4)))
+    found = {image.tobytes() for image in np.rint(blocks[:, :, 0, :, 0] * (16 / 255))}
+    assert found == {image.tobytes() for image in pixels}
+
+
+def test_the_digits_are_the_published_ones():
+    sums = data.load(Config(dataset="digits")).sha256
+    _, labels = load_digits(return_X_y=True)
+    assert sums == {
+        "digits-images": "331918d8109ff7047c13dba1cd71b6d83d36d80731fc70c2cbb4bf1cbd4cc56b",
+        "digits-labels": hashlib.sha256(labels.astype(np.uint8).tobytes()).hexdigest(),
+    }
+
+
+def test_the_sums_of_fashion_mnist_are_the_published_ones():
+    assert {file.name: file.compressed for file in published.FASHION_MNIST.files} == {
+        "train-images-idx3-ubyte": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "train-labels-idx1-ubyte": "md5:25c81989df183df01b3e8a0aad5dffbe",
+        "t10k-images-idx3-ubyte": "md5:bef4ecab320f06d8554ea6380940ec79",
+        "t10k-labels-idx1-ubyte": "md5:bb300cfdad3c16e7a12a480ee83cd310",
+    }
 
 
 def test_the_real_mnist_is_the_published_one(mnist_data_dir, monkeypatch):

@@ -1,17 +1,22 @@
 """Downloading, against servers on loopback: only whole, verified files ever appear."""
 
 import contextlib
+import os
+import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from mnist_jax.data import published
-from mnist_jax.data.download import DownloadError, download
+from mnist_jax.data.download import REACH_SECONDS, DownloadError, download
 from tests.mnist_jax import small_mnist
 
 
@@ -29,6 +34,8 @@ class Handler(BaseHTTPRequestHandler):
         content = self.answer()
         if self.behaviour == "breaks off":
             content = content[: len(content) // 2]
+        if self.behaviour == "stalls":
+            time.sleep(3)
         if self.behaviour == "is slow":
             time.sleep(0.05)
         self.wfile.write(content)
@@ -115,15 +122,61 @@ def test_the_next_mirror_stands_in_for_a_silent_one(tmp_path):
     assert in_folder(tmp_path / "cache") == small_mnist.compressed()
 
 
-@pytest.mark.parametrize("bad", BAD_MIRRORS.values(), ids=BAD_MIRRORS.keys())
+REASONS = {
+    "is dead": "Connection refused",
+    "lacks the files": "it does not have the files",
+    "breaks off": "IncompleteRead|more expected",
+    "serves something else": "it served something else than the published file",
+    "lacks the last file": "404",
+}
+
+
+@pytest.mark.parametrize("bad", BAD_MIRRORS)
 def test_bad_mirrors_alone_are_an_error_and_leave_only_whole_files(tmp_path, bad):
-    with bad() as first, bad() as second, pytest.raises(DownloadError) as failure:
+    with (
+        BAD_MIRRORS[bad]() as first,
+        BAD_MIRRORS[bad]() as second,
+        pytest.raises(DownloadError) as failure,
+    ):
         fetch(tmp_path / "cache", first, second)
-    assert [reason.split(": ")[0] for reason in str(failure.value).split("; ")] == [
-        urlsplit(first).netloc,
-        urlsplit(second).netloc,
-    ]
+    reasons = [reason.split(": ", 1) for reason in str(failure.value).split("; ")]
+    assert [host for host, _ in reasons] == [urlsplit(first).netloc, urlsplit(second).netloc]
+    for _, why in reasons:
+        assert re.search(REASONS[bad], why)
     assert in_folder(tmp_path / "cache").items() <= small_mnist.compressed().items()
+
+
+def test_a_mirror_that_stalls_is_left_for_the_next(tmp_path):
+    with mirror("stalls") as first, mirror() as second:
+        started = time.monotonic()
+        fetch(tmp_path / "cache", first, second, reach_seconds=0.5)
+        assert time.monotonic() - started < 2.5
+    assert in_folder(tmp_path / "cache") == small_mnist.compressed()
+
+
+def test_the_deadline_is_six_seconds():
+    assert REACH_SECONDS == 6
+
+
+def test_a_look_up_that_hangs_keeps_no_process_alive():
+    program = """
+import socket, time
+socket.getaddrinfo = lambda *arguments, **options: time.sleep(60)
+from pathlib import Path
+from tests.mnist_jax import small_mnist
+from mnist_jax.data.download import REACH_SECONDS, DownloadError, download
+table = small_mnist.published("http://mirror.example/")
+try:
+    download(table, list(table.files), Path("cache"), 0.2)
+except DownloadError as failure:
+    print(failure)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    printed = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment, capture_output=True, text=True, timeout=30, check=True,
+    ).stdout  # fmt: skip
+    assert printed == "mirror.example: no answer within 0.2 s\n"
 
 
 def test_one_deadline_holds_for_silent_mirrors_and_four_files_together(tmp_path):

@@ -32,18 +32,27 @@ def test_the_learning_curve_has_loss_and_wrong_answers_over_epochs(epochs):
     assert len(lines) == 4
     np.testing.assert_allclose(lines["wrong answers (%)", "test"][0], 20)
     np.testing.assert_allclose(lines["loss (mean over examples)", "train"][0], 1)
+    for axes in (loss, wrong):
+        for line in axes.lines:
+            assert np.asarray(line.get_xdata()).tolist() == list(range(1, epochs + 1))
+    assert f"{1 - 0.2 / epochs:.2%}" in loss.figure.get_suptitle()
     train, test = loss.lines
     assert train.get_linestyle() != test.get_linestyle()  # told apart without colour
 
 
 @pytest.mark.parametrize(("units", "shown"), [(1, 1), (10, 10), (100, 64)])
 def test_the_first_layer_shows_the_largest_weights_first(units, shown):
-    weight = np.arange(units, dtype=np.float32)[:, None] * np.ones((1, 784), np.float32)
+    """By norm, whatever the sign, upright, and coloured evenly about 0."""
+    pattern = np.linspace(-1.5, 0.5, 784, dtype=np.float32)
+    weight = np.arange(1, units + 1, dtype=np.float32)[:, None] * pattern
     axes = figures.first_layer(weight).axes[0]
     assert f"{shown} of {units} units" in axes.get_title()
-    mosaic = np.asarray(axes.images[0].get_array())
-    assert mosaic[1, 1] == units - 1
+    image = axes.images[0]
+    mosaic = np.ma.getdata(np.ma.asarray(image.get_array()))
+    np.testing.assert_array_equal(mosaic[1:29, 1:29], units * pattern.reshape(28, 28))
     assert np.isnan(mosaic[0]).all()
+    low, high = image.get_clim()
+    assert low == -high < 0
 
 
 def outputs_for(answers, confidence):
@@ -54,19 +63,23 @@ def outputs_for(answers, confidence):
 
 def test_mistakes_show_the_most_confident_first():
     labels = np.array([1, 2, 3, 4], np.uint8)
-    examples = Examples(np.zeros((4, 28, 28), np.uint8), labels)
+    images = np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((28, 28), np.uint8)
+    examples = Examples(images, labels)
     outputs = outputs_for([1, 7, 8, 9], [9.0, 1.0, 3.0, 2.0])
     figure = figures.mistakes(examples, outputs)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert [title[:8] for title in titles] == ["3, not 8", "4, not 9", "2, not 7"]
     assert titles[0].endswith(f"({np.exp(3) / (np.exp(3) + 9):.0%})")
     assert "3 of 3" in figure.get_suptitle()
+    shown = [np.asarray(axes.images[0].get_array()).max() for axes in figure.axes if axes.images]
+    assert shown == [2, 3, 1]
 
 
 def test_mistakes_show_25_at_most_and_none_where_all_is_right():
     examples = Examples(np.zeros((40, 28, 28), np.uint8), np.zeros(40, np.uint8))
     wrong = figures.mistakes(examples, outputs_for([1] * 40, np.arange(1.0, 41.0)))
     right = figures.mistakes(examples, outputs_for([0] * 40, np.arange(1.0, 41.0)))
+    assert "25 of 40" in wrong.get_suptitle()
     assert sum(bool(axes.images) for axes in wrong.axes) == 25
     assert not any(axes.images for axes in right.axes)
 

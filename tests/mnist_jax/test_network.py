@@ -204,3 +204,22 @@ def test_each_layer_draws_its_own_initial_weights_whatever_the_others_are(key):
     deep = network.init(key, Architecture(layer_sizes=(5, 5, 7, 5)))
     assert jnp.array_equal(shallow[1]["weight"], deep[1]["weight"])
     assert not jnp.array_equal(shallow[1]["weight"], shallow[2]["weight"])
+
+
+def test_the_negative_slope_is_the_one_that_was_named():
+    architecture = Architecture(
+        layer_sizes=(2, 1), activation="leaky_relu", negative_slope=0.25, biases=(),
+        loss="squared_error", label_smoothing=0.0,
+    )  # fmt: skip
+    params = [{}, {"weight": jnp.array([[1.0, -2.0]])}]
+    assert network.forward(architecture, params, jnp.array([[1.0, 3.0]])).item() == -1.25
+
+
+def test_products_are_taken_in_full_precision_on_every_device():
+    architecture = Architecture(layer_sizes=(4, 3, 2))
+    params = network.init(jax.random.key(0), architecture)
+    traced = jax.make_jaxpr(lambda x: network.forward(architecture, params, x))(jnp.ones((2, 4)))
+    products = [eqn for eqn in traced.eqns if eqn.primitive.name == "dot_general"]
+    assert len(products) == 2
+    for product in products:
+        assert set(product.params["precision"]) == {jax.lax.Precision.HIGHEST}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnist_jax.config import Config
-from mnist_jax.optimizer import optimizer, schedule
+from mnist_jax.optimizer import learning_rates, optimizer
 
 PARAMS = [{}, {"weight": jnp.array([[2.0]]), "bias": jnp.array([4.0])}]
 GRADIENTS = [
@@ -57,9 +57,7 @@ def test_weight_decay_takes_rate_times_decay_times_weight_and_leaves_biases(name
 
 def rates(**fields):
     """The learning rate at each step of two epochs of ten steps."""
-    rate = schedule(Config(epochs=2, learning_rate=1.0, **fields), steps_per_epoch=10)
-    with jax.numpy_dtype_promotion("standard"):
-        return np.array([np.asarray(rate(step)) for step in range(20)])
+    return learning_rates(Config(epochs=2, learning_rate=1.0, **fields), 10, np.arange(20))
 
 
 def test_constant_is_constant():
@@ -72,7 +70,17 @@ def test_cosine_falls_by_half_a_cosine():
 
 
 @pytest.mark.parametrize("name", ["constant", "cosine"])
-def test_warm_up_rises_from_0_to_the_peak(name):
-    warmed = rates(schedule=name, warmup_epochs=0.5)
-    np.testing.assert_allclose(warmed[:6], [0, 0.2, 0.4, 0.6, 0.8, 1.0], atol=1e-6)
-    assert np.all(np.diff(warmed[5:]) <= 0)
+def test_warm_up_rises_to_the_peak_and_leaves_the_rest_to_the_schedule(name):
+    """Five steps of ten an epoch, the first of them not at 0; then 15 steps of the schedule."""
+    after = {"constant": np.ones(15), "cosine": (1 + np.cos(np.pi * np.arange(15) / 15)) / 2}[name]
+    expected = np.concatenate([np.arange(1, 6) / 6, after])
+    np.testing.assert_allclose(rates(schedule=name, warmup_epochs=0.5), expected, atol=1e-6)
+
+
+def test_adams_second_step_is_that_of_its_formula():
+    """β₁ = 0.9, β₂ = 0.999: m̂ / √v̂ of the gradients 0.5, 0.25 and −1, 1."""
+    second = updates(constant("adam"))[1]
+    for step, (g1, g2) in zip(second, [(0.5, 0.25), (-1.0, 1.0)], strict=True):
+        m = (0.9 * 0.1 * g1 + 0.1 * g2) / (1 - 0.9**2)
+        v = (0.999 * 0.001 * g1**2 + 0.001 * g2**2) / (1 - 0.999**2)
+        assert step == pytest.approx(-0.125 * m / v**0.5, rel=2.0**-24 / (1 - 0.999))

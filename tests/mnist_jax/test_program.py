@@ -78,8 +78,8 @@ def test_one_step_is_plain_descent_on_the_mean_over_its_examples():
     targets = jnp.asarray(0.9 * np.eye(10, dtype="float32")[dataset.train.labels] + 0.01)
     loss, gradient = gradients.value_and_grad(config)(state.params, images, targets)
     expected = jax.tree.map(lambda leaf, slope: leaf - 0.5 * slope, state.params, gradient)
-    new_state, steps = program.train_epoch(state, 1)
-    assert steps.losses[0] == pytest.approx(float(loss), rel=1e-5)
+    new_state, epoch = program.train_epoch(state, 1)
+    assert epoch.steps.losses[0] == pytest.approx(float(loss), rel=1e-5)
     for leaf, wanted in zip(
         jax.tree.leaves(new_state.params), jax.tree.leaves(expected), strict=True
     ):
@@ -94,14 +94,16 @@ def test_steps_count_their_own_right_answers():
     program, state = program_and_state(config, dataset)
     train = jax.tree.map(jnp.asarray, dataset.train)
     _, untrained, _ = evaluate(config.architecture, state.params, *train)
-    _, steps = program.train_epoch(state, 1)
-    assert steps.examples.tolist() == [100] * 14 + [37]
-    assert steps.correct.sum() == int(untrained)
+    _, epoch = program.train_epoch(state, 1)
+    assert epoch.examples.tolist() == [100] * 14 + [37]
+    assert epoch.steps.correct.sum() == int(untrained)
 
 
-def test_counting_right_answers_costs_no_second_forward_pass(monkeypatch):
+@pytest.mark.parametrize("gradient", ["autodiff", "manual"])
+def test_counting_right_answers_costs_no_second_forward_pass(gradient, monkeypatch):
     """The compiler finds the outputs among what the gradient computes, and shares them."""
-    config = Config(architecture=Architecture(layer_sizes=(784, 32, 10)), batch_size=64)
+    architecture = Architecture(layer_sizes=(784, 32, 10))
+    config = Config(architecture=architecture, batch_size=64, gradient=gradient)
     update = optimizer(config, steps_per_epoch=1)
     state = init_state(config, update)
     arguments = (
@@ -128,7 +130,7 @@ def losses_of_two_epochs(config):
     program, state = program_and_state(config, data.load(config))
     state, first = program.train_epoch(state, 1)
     _, second = program.train_epoch(state, 2)
-    return first.losses.mean(), second.losses.mean()
+    return first.steps.losses.mean(), second.steps.losses.mean()
 
 
 @pytest.mark.parametrize(
@@ -163,3 +165,44 @@ def test_training_lowers_the_loss_of_every_architecture(loss, activation, input_
     )
     first, second = losses_of_two_epochs(Config(architecture=architecture, init="glorot"))
     assert second < first
+
+
+STILL = {"optimizer": "sgd", "learning_rate": 1e-30, "weight_decay": 0.0}
+
+
+def losses_of(config, epoch):
+    """Each step's loss of one epoch in which nothing moves: it tells which examples it took."""
+    program, state = program_and_state(config, data.load(config))
+    return program.train_epoch(state, epoch)[1].steps.losses
+
+
+def test_the_order_of_a_program_is_the_epochs_and_the_seeds_own():
+    config = Config(architecture=SMALL, dataset="digits", batch_size=100, **STILL)
+    first, second = losses_of(config, 1), losses_of(config, 2)
+    assert not np.array_equal(first, second)
+    images, labels = data.load(config).train
+    order = jax.random.permutation(
+        jax.random.fold_in(jax.random.fold_in(jax.random.key(0), 1), 2), 1437
+    )
+    _, state = program_and_state(config, data.load(config))
+    for number in (0, 13):
+        batch = np.asarray(order[100 * number : 100 * (number + 1)])
+        loss, _, _ = evaluate(
+            SMALL, state.params, jnp.asarray(images[batch]), jnp.asarray(labels[batch])
+        )
+        assert second[number] == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_another_seed_has_other_initial_parameters():
+    first, second = (
+        init_state(Config(architecture=SMALL, seed=seed), optimizer(Config(), 1)).params
+        for seed in (0, 1)
+    )
+    assert not jnp.array_equal(first[1]["weight"], second[1]["weight"])
+
+
+def test_a_step_gives_up_the_state_that_it_is_given():
+    config = Config(architecture=SMALL, dataset="digits", batch_size=479)
+    program, state = program_and_state(config, data.load(config))
+    program.train_epoch(state, 1)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))

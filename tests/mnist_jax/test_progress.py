@@ -1,5 +1,7 @@
 """Progress of training: one bar on a terminal, plain lines otherwise, never both."""
 
+from rich.progress import Progress
+
 from mnist_jax import progress
 
 METRICS = {
@@ -27,3 +29,20 @@ def test_on_a_terminal_there_is_one_bar_and_no_line(capsys, monkeypatch):
     assert "━" in printed
     assert LINE in printed
     assert LINE + "\n" not in printed
+
+
+def test_the_bar_is_full_after_the_last_epoch(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress.training(epochs=2) as report:
+        report(METRICS)
+    assert "0:00:00" in capsys.readouterr().out  # nothing remains
+
+
+def test_a_download_bar_adds_up_what_it_is_told():
+    bar = Progress()
+    task = bar.add_task("a file", total=None)
+    download = progress.DownloadBar(bar, task)
+    download.total = 10
+    download.update(3)
+    download.update(4)
+    assert (bar.tasks[0].completed, bar.tasks[0].total) == (7, 10)

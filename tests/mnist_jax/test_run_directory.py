@@ -1,6 +1,7 @@
 """The run directory: whole files, nothing lost, read back as they were written."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def test_parameters_are_read_back_to_the_bit(key):
 
 def test_leaves_are_named_by_layer_and_kind():
     params = network.init(jax.random.key(0), SMALL)
-    assert set(run_directory.named_leaves(params)) == {"0/bias", "1/weight", "2/weight", "2/bias"}
+    assert set(network.named_leaves(params)) == {"0/bias", "1/weight", "2/weight", "2/bias"}
 
 
 def run_in(folder, content="a run"):
@@ -140,7 +141,7 @@ def test_parameters_of_another_architecture_are_refused(tmp_path):
     workdir = finished(tmp_path)
     other = replace(SMALL, layer_sizes=(784, 4, 10))
     run_directory.write_parameters(workdir, network.init(jax.random.key(0), other))
-    with pytest.raises(RunDirectoryError, match=r"1/weight': \(3, 784\)"):
+    with pytest.raises(RunDirectoryError, match=r"1/weight': 'float32\[3, 784\]'"):
         mnist_jax.load(tmp_path)
 
 
@@ -154,3 +155,52 @@ def test_a_config_that_was_changed_into_none_of_ours_is_refused(tmp_path):
     path.write_text(path.read_text().replace('"relu"', '"selu"'))
     with pytest.raises(OptionError, match="--activation must be one of"):
         mnist_jax.load(tmp_path)
+
+
+def test_parameters_of_another_precision_are_refused(tmp_path):
+    workdir = finished(tmp_path)
+    params = network.init(jax.random.key(0), SMALL, dtype="float16")
+    run_directory.write_parameters(workdir, params)
+    with pytest.raises(RunDirectoryError, match="float16"):
+        mnist_jax.load(tmp_path)
+
+
+def test_overwrite_touches_nothing_where_a_folder_stands_in_a_files_place(tmp_path):
+    run_in(tmp_path / "run")
+    (tmp_path / "run" / "mistakes.png").mkdir()
+    before = sorted(path.name for path in (tmp_path / "run").iterdir())
+    with pytest.raises(RunDirectoryError, match=r"mistakes.png, a folder"):
+        run_directory.create(Config(workdir=str(tmp_path / "run"), overwrite=True))
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+
+
+def test_overwrite_that_is_cut_short_leaves_a_folder_of_ours(tmp_path, monkeypatch):
+    run_in(tmp_path / "run")
+    config = Config(workdir=str(tmp_path / "run"), overwrite=True)
+
+    def cut_short(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_directory, "write", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            run_directory.create(config)
+    run_directory.create(config)
+
+
+def test_runs_that_leads_nowhere_is_refused(tmp_path):
+    Path("runs").symlink_to(tmp_path / "unmounted" / "disk")
+    with pytest.raises(RunDirectoryError, match="runs must be a folder that can be written"):
+        run_directory.create(Config())
+
+
+def test_what_is_made_durable_is_whole_and_stands_beside(tmp_path, monkeypatch):
+    seen = []
+
+    def spy(descriptor):
+        names = [path.name for path in tmp_path.iterdir()]
+        seen.append((os.fstat(descriptor).st_size, names))
+
+    monkeypatch.setattr("os.fsync", spy)
+    run_directory.write(tmp_path / "result.json", "content")
+    assert seen == [(7, [f".result.json.{os.getpid()}"])]

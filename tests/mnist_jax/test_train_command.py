@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ import pytest
 import mnist_jax
 from manual_grads import options
 from mnist_jax.config import Config
+from mnist_jax.data import sources
 from mnist_jax.train import main
 from tests.mnist_jax import small_mnist
+from tests.mnist_jax.test_download import dead_mirror
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "experiments" / "base.flags"
@@ -66,7 +69,27 @@ def test_the_command_prints_an_epoch_a_line_and_ends_with_accuracy_and_place(cap
     assert [line[:9] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
     result = json.loads(Path("runs/base/result.json").read_text())
     assert f"{result['test_accuracy']:.2%} of 360 test examples of digits" in last
+    assert f"({result['test_errors']} wrong)" in last
     assert last.endswith("runs/base")
+    assert result["seconds"]["load"] > 0
+
+
+def test_the_dataset_that_auto_chose_is_the_one_that_is_kept(capsys, monkeypatch):
+    with dead_mirror() as address:
+        monkeypatch.setattr(sources, "MNIST", small_mnist.published(address))
+        assert main(["--layer_sizes=784,8,10", "--epochs=1", "--dataset=auto"]) == 0
+    assert mnist_jax.load("runs/base")[0].dataset == "digits"
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["--train_examples=0", "--batch_size=0", "--weight_decay=-1", "--name=..", "--momentum=1",
+     "--init_scale=0", "--workdir=", "--warmup_epochs=-1", "--init=xavier", "--schedule=step",
+     "--optimizer=lion", "--gradient=numeric", "--dataset=cifar", "--loss=hinge"],
+)  # fmt: skip
+def test_every_option_has_its_rule(word, capsys):
+    assert main([word]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {word.split('=')[0]} must ")
 
 
 def test_the_command_works_twice(capsys):
@@ -100,7 +123,11 @@ def a_file_in_the_way():
 
 BAD_INPUT = {
     "a value that is none": (lambda: ["--activation=rleu"], "--activation must be one of", "=relu"),
-    "a number that is none": (lambda: ["--epochs=ten"], "--epochs must be an integer", "--help"),
+    "a number that is none": (
+        lambda: ["--epochs=ten"],
+        "--epochs must be a whole number",
+        "--epochs=9",
+    ),
     "no epochs": (lambda: ["--epochs=0"], "--epochs must be at least 1", "--epochs="),
     "a negative rate": (lambda: ["--learning_rate=-1"], "--learning_rate must be above 0", "="),
     "a seed too large": (
@@ -129,7 +156,7 @@ BAD_INPUT = {
         "--layer_sizes=784,50,10",
     ),
     "a name with a folder": (lambda: ["--name=a/b"], "--name must be the plain name", "--name="),
-    "only warm-up": (lambda: ["--warmup_epochs=10"], "--warmup_epochs must be below", "fewer"),
+    "only warm-up": (lambda: ["--warmup_epochs=9"], "--warmup_epochs must be below", "fewer"),
     "overwrite of nothing": (lambda: ["--overwrite"], "--overwrite must come with", "--workdir="),
     "a missing folder": (
         lambda: ["--data_dir=absent"],
@@ -162,7 +189,7 @@ BAD_INPUT = {
         "--overwrite",
     ),
     "a loss that is not finite": (
-        lambda: [*QUICK, "--optimizer=sgd", "--weight_decay=0", "--learning_rate=3e38"],
+        lambda: [*QUICK, "--optimizer=sgd", "--weight_decay=0", "--learning_rate=1e38"],
         "the loss must stay finite",
         "--learning_rate below",
     ),
@@ -210,6 +237,22 @@ def test_a_signal_ends_the_command_with_its_status_and_keeps_the_files(signal_nu
     assert process.returncode == status
     assert printed == "stopped; what was written is in runs/base\n"
     assert json.loads(Path("runs/base/metrics.jsonl").read_text().splitlines()[0])["epoch"] == 1
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.15, 0.25, 0.35])
+def test_a_stop_in_the_middle_of_a_block_ends_as_any_other(delay):
+    """While the device computes: leaving it to Python's own end made XLA crash there."""
+    arguments, settings = command(
+        *QUICK, "--layer_sizes=784,2000,2000,10", "--epochs=1000", "--batch_size=64",
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with subprocess.Popen(arguments, **settings) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("epoch 1/")
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, printed = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (130, "stopped; what was written is in runs/base\n")
 
 
 def test_two_processes_give_the_same_bits():

@@ -1,7 +1,9 @@
 """A whole run: what it leaves behind, what it repeats, where it stops."""
 
 import json
+from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ import mnist_jax
 from manual_grads.architecture import Architecture
 from mnist_jax import data, run_directory, training
 from mnist_jax.config import Config
-from mnist_jax.program import Evaluation, Steps
+from mnist_jax.program import Epoch, Evaluation, Program
+from mnist_jax.step import Steps, evaluate
 from mnist_jax.training import NotFiniteError
 
 SMALL = Architecture(layer_sizes=(784, 8, 10))
@@ -37,6 +40,8 @@ def test_the_run_directory_holds_what_its_contract_says(tmp_path):
     assert parts <= result["seconds"]["total"]
     assert result["dataset"] == "digits"
     assert result["test_errors"] == round((1 - result["test_accuracy"]) * 360)
+    assert result["examples_per_second"] == pytest.approx(1437 * 2 / result["seconds"]["train"])
+    assert set(result["versions"]) == {"python", "jax", "jaxlib", "numpy", "optax"}
 
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
@@ -46,6 +51,8 @@ def test_the_run_directory_holds_what_its_contract_says(tmp_path):
         "learning_rate", "seconds",
     }  # fmt: skip
     assert lines[-1]["test_accuracy"] == result["test_accuracy"]
+    assert lines[-1]["train_loss"] == result["train_loss"]
+    assert sum(line["seconds"] for line in lines) <= result["seconds"]["total"]
 
 
 def test_the_loaded_parameters_have_the_accuracy_of_the_result(tmp_path):
@@ -56,6 +63,84 @@ def test_the_loaded_parameters_have_the_accuracy_of_the_result(tmp_path):
     hidden = np.maximum(a @ np.asarray(params[1]["weight"]).T + np.asarray(params[1]["bias"]), 0)
     outputs = hidden @ np.asarray(params[2]["weight"]).T + np.asarray(params[2]["bias"])
     assert np.mean(outputs.argmax(axis=1) == test.labels) == result["test_accuracy"]
+
+
+def test_metrics_of_an_untouched_network_are_means_over_the_examples(tmp_path):
+    """At a rate of 1e-30 nothing moves, so that the partial batch's share shows: 37 of 1,437."""
+    run(tmp_path, optimizer="sgd", learning_rate=1e-30, batch_size=100, epochs=1)
+    config, params = mnist_jax.load(tmp_path)
+    (line,) = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
+    dataset = data.load(config)
+    for part, examples in (("train", dataset.train), ("test", dataset.test)):
+        images, labels = map(jnp.asarray, examples)
+        loss, right, _ = evaluate(config.architecture, params, images, labels)
+        assert line[f"{part}_loss"] == pytest.approx(float(loss), rel=1e-5)
+        assert line[f"{part}_accuracy"] == int(right) / len(labels)
+
+
+def test_the_tested_loss_is_the_mean_of_the_smoothed_cross_entropy(tmp_path):
+    run(tmp_path)
+    config, params = mnist_jax.load(tmp_path)
+    images, labels = data.load(config).test
+    z = np.maximum(images.reshape(-1, 784) / 255 @ params[1]["weight"].T + params[1]["bias"], 0)
+    z = np.asarray(z @ params[2]["weight"].T + params[2]["bias"], np.float64)
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    targets = 0.9 * np.eye(10)[labels] + 0.01
+    last = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["test_loss"] == pytest.approx(-(targets * log_p).sum(axis=1).mean(), rel=1e-5)
+
+
+def test_the_learning_rate_of_an_epoch_is_that_of_its_last_step(tmp_path):
+    run(tmp_path, batch_size=479, epochs=2, learning_rate=1.0, optimizer="sgd", weight_decay=0.0)
+    lines = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
+    expected = [(1 + np.cos(np.pi * step / 6)) / 2 for step in (2, 5)]
+    assert [line["learning_rate"] for line in lines] == pytest.approx(expected, rel=1e-5)
+
+
+def test_seconds_of_one_name_add_up_and_count_into_the_total(tmp_path, monkeypatch):
+    seconds = {}
+    clock = iter([0.0, 2.0, 10.0, 13.0])
+    with monkeypatch.context() as patch:
+        patch.setattr(training.time, "perf_counter", lambda: next(clock))
+        for _ in range(2):
+            with training.timed(seconds, "train"):
+                pass
+    assert seconds == {"train": 5.0}
+    config = Config(architecture=SMALL, dataset="digits", epochs=1)
+    result = training.fit(config, data.load(config), tmp_path, seconds={"load": 1000.0})
+    assert result["seconds"]["total"] > 1000
+
+
+def test_the_result_is_written_last(tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise run_directory.RunDirectoryError("a disk", "full", "space")
+
+    monkeypatch.setattr(training.figures, "write", fail)
+    with pytest.raises(run_directory.RunDirectoryError):
+        run(tmp_path)
+    assert (tmp_path / "parameters.safetensors").exists()
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_the_result_is_of_the_last_epoch_not_of_the_best(tmp_path):
+    """At a rate that rises tenfold and more, the network gets worse in the end."""
+    result = run(
+        tmp_path, optimizer="sgd", schedule="constant", learning_rate=60.0,
+        warmup_epochs=3.0, epochs=4, weight_decay=0.0,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    accuracies = [line["test_accuracy"] for line in lines]
+    assert max(accuracies) > accuracies[-1] == result["test_accuracy"]
+
+
+def test_too_little_memory_is_told_in_three_parts(tmp_path):
+    with pytest.raises(training.MemoryExceededError, match="must fit into the device's memory"):
+        run(tmp_path, architecture=Architecture(layer_sizes=(784, 10**9, 10)))
+
+
+def test_a_loss_that_is_not_finite_before_any_step_is_the_initial_weights(tmp_path):
+    with pytest.raises(NotFiniteError, match=r"--init_scale below 1e\+30"):
+        run(tmp_path, init_scale=1e30)
 
 
 def deterministic(workdir):
@@ -80,28 +165,35 @@ def test_another_seed_gives_other_parameters(tmp_path):
     assert deterministic(tmp_path / "a")[2] != deterministic(tmp_path / "b")[2]
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_written(tmp_path):
-    """One step an epoch: at rates 0, 1e38, …, the first epoch is fine and the second is not."""
-    with pytest.raises(NotFiniteError, match=r"in epoch 2, at its last step") as stop:
-        run(
-            tmp_path,
-            optimizer="sgd",
-            learning_rate=3e38,
-            warmup_epochs=2.0,
-            schedule="constant",
-            batch_size=2000,
-            epochs=5,
-        )
-    assert "--learning_rate below 3e+38" in str(stop.value)
-    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl"}
-    assert json.loads((tmp_path / "metrics.jsonl").read_text())["epoch"] == 1
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_written(monkeypatch):
+    config = Config(architecture=SMALL, dataset="digits", epochs=5, batch_size=2000)
+    program = training.compile_program
+
+    def breaks_in_epoch_2(*arguments):
+        train_epoch, evaluate_test = program(*arguments)
+
+        def broken(state, epoch):
+            state, trained = train_epoch(state, epoch)
+            steps = trained.steps._replace(losses=trained.steps.losses + (np.nan * (epoch == 2)))
+            return state, trained._replace(steps=steps) if epoch == 2 else trained
+
+        return Program(broken, evaluate_test)
+
+    monkeypatch.setattr(training, "compile_program", breaks_in_epoch_2)
+    with pytest.raises(NotFiniteError, match=r"nan in epoch 2, at step 2;") as stop:
+        training.fit(config, data.load(config), run_directory.create(config))
+    assert "--learning_rate below 0.003" in str(stop.value)
+    assert "runs/base" in str(stop.value)
+    kept = {path.name for path in Path("runs/base").iterdir()}
+    assert kept == {"config.json", "metrics.jsonl"}
+    assert json.loads(Path("runs/base/metrics.jsonl").read_text())["epoch"] == 1
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_the_first_step_that_is_not_finite_is_named(value):
+def test_the_first_step_that_is_not_finite_is_named(value, tmp_path):
     losses = np.ones(10, np.float32)
     losses[3:] = value
-    steps = Steps(losses, np.zeros(10, np.int32), np.full(10, 5))
+    trained = Epoch(Steps(jnp.asarray(losses), jnp.zeros(10, "int32"), None), np.full(10, 5), None)
     tested = Evaluation(1.0, 0, np.zeros((1, 10), np.float32))
     with pytest.raises(NotFiniteError, match=rf"{value} in epoch 2, at step 14;"):
-        training._require_finite(Config(), steps, tested, epoch=2)
+        training._require_finite(Config(), tmp_path, trained, tested, epoch=2)

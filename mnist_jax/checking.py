@@ -1,0 +1,52 @@
+"""What `--gradient=checked` makes of the disagreements: a record of each epoch, or a stop."""
+
+import jax
+import numpy as np
+
+from manual_grads.options import InputError
+from mnist_jax.network import named_leaves
+from mnist_jax.program import Epoch
+
+
+class DisagreementError(InputError):
+    """The handwritten gradient and autodiff's differ by more than rounding can make them."""
+
+
+def record(epoch: Epoch) -> dict[str, dict[str, float]]:
+    """Of each leaf, the largest |M − G| of the epoch's steps and its largest share of 2B."""
+    assert epoch.steps.disagreement is not None
+    worst = jax.tree.map(lambda steps: float(np.max(steps)), epoch.steps.disagreement)
+    of_bound = named_leaves(worst.of_bound)
+    return {
+        leaf: {"largest": largest, "of_bound": of_bound[leaf]}
+        for leaf, largest in named_leaves(worst.largest).items()
+    }
+
+
+def require_agreement(epoch: Epoch, number: int) -> None:
+    """Raises `DisagreementError` at the first step of epoch `number` that disagrees, in any leaf.
+
+    The epoch's first step is held first in float64, where a wrong formula shows best.
+    """
+    if epoch.float64 is None or epoch.steps.disagreement is None:
+        return
+    before = (number - 1) * len(epoch.examples)
+    in_float64 = jax.tree.map(lambda value: value[None], epoch.float64)
+    for precision, disagreement in (
+        ("float64", in_float64),
+        (epoch.steps.losses.dtype.name, epoch.steps.disagreement),
+    ):
+        fields = [named_leaves(field) for field in disagreement]
+        steps = {leaf: np.flatnonzero(~(values <= 1)) for leaf, values in fields[1].items()}
+        broken = [(int(first[0]), leaf) for leaf, first in steps.items() if first.size > 0]
+        if not broken:
+            continue
+        step, leaf = min(broken)
+        _, of_bound, entry, handwritten, autodiff = (field[leaf][step] for field in fields)
+        raise DisagreementError(
+            f"handwritten and differentiated gradients must agree to twice the {precision} bound",
+            f"{leaf}, flat entry {entry}: handwritten {handwritten:.17g}, autodiff "
+            f"{autodiff:.17g}, {of_bound:.3g} times what rounding allows, in epoch {number}, at "
+            f"step {before + step + 1}",
+            f"the derivative of {leaf} in manual_grads/network.py, or what it takes from",
+        )
