@@ -72,8 +72,9 @@ def mistakes(examples: Examples, outputs: Float[np.ndarray, "examples classes"])
     answers = outputs.argmax(axis=1)
     wrong = np.flatnonzero(answers != examples.labels)
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")][:SHOWN_MISTAKES]
-    figure = Figure(figsize=(6.4, 7.2), layout="constrained")
-    grid = figure.subplots(5, 5)
+    figure = Figure(figsize=(6.4, 7.2))
+    room = {"left": 0.02, "right": 0.98, "bottom": 0.01, "top": 0.91, "wspace": 0.1, "hspace": 0.25}
+    grid = figure.subplots(5, 5, gridspec_kw=room)
     for axes in grid.flat:
         axes.set_axis_off()
     for index, axes in zip(shown, grid.flat, strict=False):

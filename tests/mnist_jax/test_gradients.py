@@ -20,6 +20,12 @@ CONFIGS = [
 ]
 
 
+@pytest.fixture
+def key():
+    """One seed: what is held here is a contract, and each program takes a second to compile."""
+    return jax.random.key(0)
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.gradient} {c.architecture.biases}")
 def test_loss_is_a_scalar_and_the_gradient_has_the_form_of_the_parameters(config, key):
     params = network.init(key, config.architecture)

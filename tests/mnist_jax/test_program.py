@@ -126,7 +126,7 @@ def test_counting_right_answers_costs_no_second_forward_pass(gradient, monkeypat
 
 
 def losses_of_two_epochs(config):
-    config = replace(config, dataset="digits", batch_size=100)
+    config = replace(config, dataset="digits", batch_size=479)
     program, state = program_and_state(config, data.load(config))
     state, first = program.train_epoch(state, 1)
     _, second = program.train_epoch(state, 2)

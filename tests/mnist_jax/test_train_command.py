@@ -239,7 +239,7 @@ def test_a_signal_ends_the_command_with_its_status_and_keeps_the_files(signal_nu
     assert json.loads(Path("runs/base/metrics.jsonl").read_text().splitlines()[0])["epoch"] == 1
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.15, 0.25, 0.35])
+@pytest.mark.parametrize("delay", [0.1, 0.3])
 def test_a_stop_in_the_middle_of_a_block_ends_as_any_other(delay):
     """While the device computes: leaving it to Python's own end made XLA crash there."""
     arguments, settings = command(
