@@ -145,7 +145,7 @@ def build(options_class: type[Options], values: Mapping[str, Any]) -> Options:
     for field in dataclasses.fields(options_class):  # pyright: ignore[reportArgumentType] - a dataclass
         kind = hints[field.name]
         if dataclasses.is_dataclass(kind):
-            fields[field.name] = build(kind, values.get(field.name, values))  # pyright: ignore[reportArgumentType]
+            fields[field.name] = build(kind, values.get(field.name, values))  # pyright: ignore[reportArgumentType] - a class
         elif field.name in values:
             fields[field.name] = _converted(field.name, kind, values[field.name])
     return options_class(**fields)

@@ -1,6 +1,7 @@
 """Strict for every test: shapes checked, promotion explicit, warnings errors, seeds shown."""
 
 import os
+from pathlib import Path
 
 import jaxtyping
 import pytest
@@ -26,7 +27,8 @@ def own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-MNIST_DATA_DIR = os.environ.get("MNIST_DATA_DIR") and os.path.abspath(os.environ["MNIST_DATA_DIR"])  # noqa: PTH100
+NAMED = os.environ.get("MNIST_DATA_DIR")
+MNIST_DATA_DIR = str(Path(NAMED).absolute()) if NAMED else None
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_every_gradient_that_the_flag_names_is_in_the_switch():
 def test_the_loss_is_the_loss_and_the_gradient_its_slope(config, key):
     """Along a random direction v: (C(θ + h v) − C(θ − h v)) / 2h, in float64, to h² and to u/h."""
     with jax.enable_x64(True):
-        wide = lambda tree: jax.tree.map(lambda leaf: leaf.astype("float64"), tree)  # noqa: E731
+        wide = partial(jax.tree.map, lambda leaf: leaf.astype("float64"))
         params = wide(network.init(key, config.architecture))
         images = wide(jax.random.uniform(key, (7, 784)))
         targets = wide(jnp.eye(10)[:7])
