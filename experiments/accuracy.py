@@ -55,7 +55,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
     training.require_device()
     dataset = data.load(chosen.config, command.say)
     out = results.folder(chosen.out, f"{name}-accuracy")
-    runs = [_run(chosen.config, dataset, seed, out / f"seed-{seed}") for seed in chosen.seeds]
+    runs = [run(chosen.config, dataset, seed, out / f"seed-{seed}") for seed in chosen.seeds]
     numbers = summary(chosen.seeds, runs)
     results.save(out / "accuracy.json", "experiments.accuracy", argv, numbers)
     if chosen.publish:
@@ -88,12 +88,12 @@ def summary(seeds: Sequence[int], runs: Sequence[dict[str, Any]]) -> dict[str, A
     }
 
 
-def _run(config: Config, dataset: data.Dataset, seed: int, workdir: Path) -> dict[str, Any]:
+def run(config: Config, dataset: data.Dataset, seed: int, workdir: Path) -> dict[str, Any]:
     """The result of one seed's run, as the trainer makes it."""
     config = replace(config, seed=seed, workdir=str(workdir), dataset=dataset.name)
     with progress.training(config.epochs) as report:
         result = training.fit(config, dataset, run_directory.create(config), report)
-    command.say(f"seed {seed}: {result['test_accuracy']:.2%}")
+    command.say(f"seed {seed}, {config.gradient}: {result['test_accuracy']:.2%}")
     return result
 
 

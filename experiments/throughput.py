@@ -10,23 +10,23 @@ against that of a 2048×2048×2048 float32 product, timed in turn with the epoch
 import itertools
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from rich.progress import track
 
 from experiments import results
+from experiments.timing import ready, timed
 from manual_grads import command, options
 from manual_grads.options import A_PATH, ANY, AT_LEAST_1
 from mnist_jax import data, training
 from mnist_jax.config import Config
 from mnist_jax.optimizer import optimizer
-from mnist_jax.program import compile_block, compile_program, steps_per_epoch
+from mnist_jax.program import compile_block, steps_per_epoch
 from mnist_jax.step import epoch_batches, init_state
 
 SIDE = 2048
@@ -68,20 +68,18 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
     train = jax.tree.map(jnp.asarray, dataset.train)
     batches, *_ = epoch_batches(jax.random.key(0), jnp.int32(1), examples, config.batch_size)
     compile_seconds = [
-        seconds_of(lambda: compile_block(config, update, state, train, batches))
+        timed(lambda: compile_block(config, update, state, train, batches))[1]
         for _ in track(range(chosen.compilations), "compiling the training block")
     ]
 
-    program = compile_program(config, update, state, dataset)
+    program, state = ready(config, dataset)
     state, _ = program.train_epoch(state, 1)
     product_rates, epoch_rates = [], []
     product = timed_product()
     for pair in track(range(chosen.pairs), "timing product and epoch in turn"):
         product_seconds = statistics.median(product() for _ in range(PRODUCTS_A_PAIR))
         product_rates.append(2 * SIDE**3 / product_seconds)
-        started = time.perf_counter()
-        state, _ = program.train_epoch(state, pair + 2)
-        epoch_seconds = time.perf_counter() - started
+        (state, _), epoch_seconds = timed(partial(program.train_epoch, state, pair + 2))
         epoch_rates.append(operations(config, examples) / epoch_seconds)
     ratios = [epoch / product for epoch, product in zip(epoch_rates, product_rates, strict=True)]
 
@@ -119,14 +117,7 @@ def timed_product() -> Callable[[], float]:
     left, right = jax.random.normal(jax.random.key(0), (2, SIDE, SIDE))
     multiply = jax.jit(jnp.matmul)
     multiply(left, right).block_until_ready()
-    return lambda: seconds_of(lambda: multiply(left, right).block_until_ready())
-
-
-def seconds_of(work: Callable[[], Any]) -> float:
-    """How long `work` takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+    return lambda: timed(lambda: multiply(left, right).block_until_ready())[1]
 
 
 if __name__ == "__main__":

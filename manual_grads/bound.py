@@ -89,10 +89,13 @@ ERRORS = {
 
 
 class ForwardErrors(NamedTuple):
-    """E_z, E_a and E_f' of every layer; where there is no activation, E_f' is the number 0."""
+    """E_z, E_a and E_f' of every layer; the number 0 where there is nothing to round.
 
-    z: list[Columns]
-    a: list[Columns]
+    That is E_f' where there is no activation, and E_z and E_a of an input that is taken as it is.
+    """
+
+    z: list[Columns | float]
+    a: list[Columns | float]
     slope: list[Columns | float]
 
 
@@ -112,7 +115,7 @@ def forward_errors(
     for layer, (z, a, slope) in enumerate(zip(*units, strict=True)):
         bias = jnp.abs(params[layer]["bias"][:, None]) if "bias" in params[layer] else 0.0
         if layer == 0:
-            e_z = u * jnp.abs(z) + eta if "bias" in params[0] else jnp.zeros_like(z)
+            e_z = u * jnp.abs(z) + eta if "bias" in params[0] else 0.0
         else:
             weight = jnp.abs(params[layer]["weight"])
             n = weight.shape[1]
@@ -185,9 +188,9 @@ def gradient_bound(
         size = jnp.abs(deltas[layer])
         if "weight" in params[layer]:
             a, e_a = jnp.abs(units.a[layer - 1]), errors.a[layer - 1]
-            first = product(e_delta + gamma(examples, u) * size, a.T)
-            second = product(size + e_delta, e_a.T)
-            bound[layer]["weight"] = first + second + examples * eta
+            of_delta = product(e_delta + gamma(examples, u) * size, a.T) + examples * eta
+            of_a = 0.0 if isinstance(e_a, int | float) else product(size + e_delta, e_a.T)
+            bound[layer]["weight"] = of_delta + of_a
         if "bias" in params[layer]:
             total = jnp.sum(e_delta + gamma(examples, u) * size, axis=1)
             bound[layer]["bias"] = total + examples * eta

@@ -10,6 +10,7 @@ import numpy as np
 from manual_grads import network
 from manual_grads.bound import gradient_bound
 from mnist_jax.loss import loss
+from tests.compiling import FAST_TO_COMPILE
 
 BIAS_SUBSETS = [
     tuple(name for bit, name in enumerate(("input", "hidden", "output")) if subset >> bit & 1)
@@ -65,9 +66,6 @@ class Measured(NamedTuple):
 
     float64: Gradients
     float32: Gradients
-
-
-FAST_TO_COMPILE = {"xla_backend_optimization_level": 0}
 
 
 @cache
