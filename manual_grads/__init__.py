@@ -6,9 +6,10 @@ import jax
 
 from manual_grads import network
 from manual_grads.architecture import Architecture
+from manual_grads.checking import GradientError, check_gradient
 from manual_grads.inputs import InputsError, check_inputs
 
-__all__ = ["Architecture", "InputsError", "value_and_grad"]
+__all__ = ["Architecture", "GradientError", "InputsError", "check_gradient", "value_and_grad"]
 
 
 def value_and_grad(architecture: Architecture, params: network.Params, images, targets):

@@ -22,7 +22,7 @@ class Stopped(BaseException):
 
 
 def run(
-    work: Callable[[Options], None],
+    work: Callable[[Options], int | None],
     options_class: type[Options],
     description: str | None,
     argv: Sequence[str] | None = None,
@@ -30,8 +30,9 @@ def run(
 ) -> int:
     """Calls `work` with the options that `argv`, or the command line, says; returns the status.
 
-    0 when done, `--help` too; `bad_input` after an `InputError`, printed in its three parts; 130
-    after Ctrl-C and 143 after SIGTERM, printed with the notes that the exception carries.
+    That is what `work` returns, 0 for nothing and after `--help`; `bad_input` after an
+    `InputError`, printed in its three parts; 130 after Ctrl-C and 143 after SIGTERM, printed with
+    the notes that the exception carries.
     """
     argv = sys.argv[1:] if argv is None else argv
     if {"--help", "-help", "-h"} & set(argv):
@@ -39,14 +40,14 @@ def run(
         return 0
     try:
         with stoppable():
-            work(options.parse(options_class, argv))
+            status = work(options.parse(options_class, argv))
     except InputError as error:
         say(f"error: {error}", to_errors=True)
         return bad_input
     except Stopped as stop:
         say("; ".join(["stopped", *getattr(stop, "__notes__", [])]), to_errors=True)
         return stop.status
-    return 0
+    return status or 0
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """What `--gradient=checked` makes of the disagreements: a record of each epoch, or a stop."""
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
 
@@ -23,10 +25,11 @@ def record(epoch: Epoch) -> dict[str, dict[str, float]]:
     }
 
 
-def require_agreement(epoch: Epoch, number: int) -> None:
+def require_agreement(epoch: Epoch, number: int, explain: Callable[[], str]) -> None:
     """Raises `DisagreementError` at the first step of epoch `number` that disagrees, in any leaf.
 
-    The epoch's first step is held first in float64, where a wrong formula shows best.
+    The epoch's first step is held first in float64, where a wrong formula shows best. `explain`
+    says what the mistake is.
     """
     if epoch.float64 is None or epoch.steps.disagreement is None:
         return
@@ -48,5 +51,5 @@ def require_agreement(epoch: Epoch, number: int) -> None:
             f"{leaf}, flat entry {entry}: handwritten {handwritten:.17g}, autodiff "
             f"{autodiff:.17g}, {of_bound:.3g} times what rounding allows, in epoch {number}, at "
             f"step {before + step + 1}",
-            f"the derivative of {leaf} in manual_grads/network.py, or what it takes from",
+            explain(),
         )

@@ -6,6 +6,7 @@ from functools import partial
 import jax
 from jaxtyping import Array, Float
 
+import manual_grads.checking
 import manual_grads.network
 from manual_grads.agreement import Disagreement, compare
 from manual_grads.architecture import Architecture
@@ -85,3 +86,23 @@ def disagreement_in_float64(
     params, images, targets = arguments
     _, reference = autodiff(architecture)(params, images, targets)
     return disagreement(architecture, params, images, targets, reference)
+
+
+def explanation(
+    architecture: Architecture,
+    params: Params,
+    images: Float[Array, "batch inputs"],
+    targets: Float[Array, "batch outputs"],
+) -> str:
+    """What the gradient check says of the handwritten gradient at these parameters, and why."""
+
+    def handwritten(params, images, targets):
+        return manual(architecture)(params, images, targets)[1]
+
+    batch = (images, targets)
+    report = manual_grads.checking.check_gradient(
+        handwritten, partial(loss, architecture), params, batch, network=architecture
+    )
+    if report.agrees:
+        return "no mistake shows on a few examples; look for what depends on the batch"
+    return report.verdict()

@@ -6,20 +6,23 @@ import platform
 import re
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.options import InputError
-from mnist_jax import checking, figures, run_directory
+from mnist_jax import checking, figures, gradients, run_directory
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset
+from mnist_jax.loss import network_inputs, targets
 from mnist_jax.optimizer import learning_rates, optimizer
 from mnist_jax.program import Epoch, Evaluation, compile_program, steps_per_epoch
 from mnist_jax.progress import Metrics
-from mnist_jax.step import DTYPE, init_state
+from mnist_jax.step import DTYPE, TrainState, init_state
 
 Seconds = dict[str, float]
 
@@ -67,7 +70,7 @@ def fit(
         with timed(seconds, "evaluate"), enough_memory():
             evaluation = program.evaluate(state.params)
         _require_finite(config, workdir, trained, evaluation, epoch)
-        checking.require_agreement(trained, epoch)
+        checking.require_agreement(trained, epoch, partial(_explain, config, state, dataset))
         history.append(
             {
                 "epoch": epoch,
@@ -99,6 +102,18 @@ def fit(
     result = summary(config, dataset, history[-1], evaluation, seconds)
     run_directory.write_result(workdir, result)
     return result
+
+
+EXPLAINED_ON = 7
+"""Examples: fewer than any layer has units, and no divisor of anything."""
+
+
+def _explain(config: Config, state: TrainState, dataset: Dataset) -> str:
+    """What is wrong with the handwritten gradient, at the parameters where training stopped."""
+    architecture = config.architecture
+    images, labels = (jnp.asarray(part[:EXPLAINED_ON]) for part in dataset.train)
+    inputs, truth = network_inputs(images, DTYPE), targets(architecture, labels, DTYPE)
+    return gradients.explanation(architecture, state.params, inputs, truth)
 
 
 def summary(

@@ -78,13 +78,14 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch,
 
     plant(monkeypatch, change)
     assert main([*WORDS, "--gradient=checked", "--workdir=here"]) == 1
-    first, second, third = capsys.readouterr().err.splitlines()
+    first, second, third, fourth = capsys.readouterr().err.splitlines()
     assert "must agree to twice the float64 bound" in first
     assert second.startswith("  arrived: 1/weight, flat entry ")
     assert "handwritten " in second
     assert ", autodiff " in second
     assert second.endswith("in epoch 1, at step 1")
-    assert "1/weight" in third
+    assert third.endswith("The gradient disagrees with autodiff, in float64: 1/weight.")
+    assert fourth.strip() == "factor at 1/weight: a stray factor 1.0005; remove it"
     assert {path.name for path in Path("here").iterdir()} == {"config.json"}
 
 
@@ -101,7 +102,8 @@ def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsy
     right = manual_grads.network.value_and_grad
     monkeypatch.setattr(manual_grads.network, "value_and_grad", value_and_grad)
     assert main([*WORDS, "--batch_size=400", "--gradient=checked", "--workdir=here"]) == 1
-    first, second, _ = capsys.readouterr().err.splitlines()
+    first, second, third = capsys.readouterr().err.splitlines()
     assert "must agree to twice the float32 bound" in first
     assert second.startswith("  arrived: 2/bias, ")
     assert second.endswith("in epoch 1, at step 4")
+    assert "look for what depends on the batch" in third
