@@ -52,15 +52,21 @@ LARGEST_EXPONENT = 80.0
 
 
 class Errors(NamedTuple):
-    """`value(z, a, slope, e_z, s, u)` is E_a, `slope(z, a, slope, e_z, e_a, s, u)` is E_f'."""
+    """`value(z, a, slope, e_z, s, u)` is E_a, `slope(z, a, slope, e_z, e_a, s, (u, η))` is E_f'."""
 
     value: Callable[..., Columns]
     slope: Callable[..., Columns]
 
 
-def _rectifier_slope(z, a, slope, e_z, e_a, s, u):
-    """A z that rounding may have carried over the kink may have the other slope."""
-    near_kink = (jnp.abs(z) > 0) & (jnp.abs(z) <= e_z)
+def _rectifier_slope(z, a, slope, e_z, e_a, s, precision):
+    """A z that rounding may have carried over the kink may have the other slope.
+
+    So may a z of 0 whose terms cancel, but not one whose terms are all 0: of its E_z all is η's.
+    The two are told apart unless all terms are below η/u³, 2⁻⁵⁴ in float32.
+    """
+    u, eta = precision
+    rounded = (z != 0) | (e_z > eta / u**2)
+    near_kink = rounded & (jnp.abs(z) <= e_z)
     return u * abs(s) + abs(1 - s) * near_kink.astype(z.dtype)
 
 
@@ -69,17 +75,17 @@ def _rectifier_slope(z, a, slope, e_z, e_a, s, u):
 ERRORS = {
     "sigmoid": Errors(
         lambda z, a, slope, e_z, s, u: jnp.abs(slope) * e_z + 5 * u * jnp.abs(a),
-        lambda z, a, slope, e_z, e_a, s, u: (
-            jnp.abs(1 - 2 * a) * e_a + e_a * e_a + 4 * u * jnp.abs(a)
+        lambda z, a, slope, e_z, e_a, s, p: (
+            jnp.abs(1 - 2 * a) * e_a + e_a * e_a + 4 * p.u * jnp.abs(a)
         ),
     ),
     "tanh": Errors(
         lambda z, a, slope, e_z, s, u: jnp.abs(slope) * e_z + 5 * u * jnp.abs(a),
-        lambda z, a, slope, e_z, e_a, s, u: 2 * jnp.abs(a) * e_a + e_a * e_a + 2 * u,
+        lambda z, a, slope, e_z, e_a, s, p: 2 * jnp.abs(a) * e_a + e_a * e_a + 2 * p.u,
     ),
     "relu": Errors(
         lambda z, a, slope, e_z, s, u: e_z,
-        lambda z, a, slope, e_z, e_a, s, u: _rectifier_slope(z, a, slope, e_z, e_a, 0.0, u),
+        lambda z, a, slope, e_z, e_a, s, p: _rectifier_slope(z, a, slope, e_z, e_a, 0.0, p),
     ),
     "leaky_relu": Errors(
         lambda z, a, slope, e_z, s, u: max(1.0, abs(s)) * e_z + 2 * u * jnp.abs(a),
@@ -129,7 +135,7 @@ def forward_errors(
         else:
             e_a = value_error(z, a, slope, e_z, s, u) + eta
             errors.a.append(e_a)
-            errors.slope.append(slope_error(z, a, slope, e_z, e_a, s, u) + eta)
+            errors.slope.append(slope_error(z, a, slope, e_z, e_a, s, precision) + eta)
     return errors
 
 

@@ -1,6 +1,6 @@
 """Random networks and points, and how far at each the two gradients are from each other."""
 
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -68,7 +68,7 @@ class Measured(NamedTuple):
     float32: Gradients
 
 
-@cache
+@lru_cache(maxsize=8)  # a program holds over 100 memory maps, and Linux grants a process 65,530
 def program(architecture, as_trained):
     """The compiled function of a point's float32 arrays; is to be called under x64."""
 

@@ -99,3 +99,4 @@ def test_leaky_relu_has_the_slope_below_0_at_exactly_0():
     z = np.array([-2.0, 0.0, 2.0])
     assert slope(z).tolist() == [0.1, 0.1, 1.0]
     assert f(z).tolist() == [-0.2, 0.0, 2.0]
+    assert np.imag(f(z + 1e-30j) / 1e-30).tolist() == pytest.approx([0.1, 0.1, 1.0])

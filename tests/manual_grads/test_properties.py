@@ -64,3 +64,23 @@ def test_both_gradients_agree_on_every_network_at_every_point(seed):
         assert_agreement(measure(architecture, draw(architecture, batch, random, **point)))
 
     agree()
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.25])
+def test_both_gradients_agree_where_the_terms_of_a_z_cancel(slope):
+    """Σ w x − Σ w x is 0, and rounds to either side of the kink where a product is fused."""
+    network = Architecture(
+        layer_sizes=(8, 1, 1),
+        activation="leaky_relu",
+        negative_slope=slope,
+        biases=("hidden",),
+        loss="squared_error",
+        label_smoothing=0.0,
+    )
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        point = draw(network, 1, random)
+        point.params[1]["weight"][:, 4:] = -point.params[1]["weight"][:, :4]
+        point.params[1]["bias"][:] = 0
+        point.images[:, 4:] = point.images[:, :4]
+        assert_agreement(measure(network, point))
