@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Plants and lets name, and writes and prints the counts."""
     out = results.folder(chosen.out, "planted")
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
+    try:
         tried = pool.map(
             partial(planted_in, chosen.pairs, chosen.seed), networks()[: chosen.networks]
         )
@@ -73,6 +74,8 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
             precision: sum(track(each, f"correct gradients in {precision}", chosen.architectures))
             for precision, each in alarms.items()
         }
+    finally:
+        pool.shutdown(cancel_futures=True)
     single = [case for case in cases if len(case.planted) == 1]
     pairs = [case for case in cases if len(case.planted) == 2]
     mistakes = dict.fromkeys(case.planted[0].mistake for case in single)
@@ -119,8 +122,10 @@ def planted_in(pairs: int, seed: int, network: Architecture) -> list[Case]:
         if case.verdict != IDENTITY and not OF_NO_LINE & {*case.planted[0]}
     ]
     random = np.random.default_rng(seed)
-    drawn = (draw_pair(lines, random) for _ in range(pairs))
-    return [*single, *(tried(network, pair, seed) for pair in drawn)]
+    drawn = [draw_pair(lines, random) for _ in range(pairs)]
+    cases = [*single, *(tried(network, pair, seed) for pair in drawn)]
+    _forget_programs()
+    return cases
 
 
 def tried(network: Architecture, planted: list[Plant], seed: int) -> Case:
@@ -128,7 +133,10 @@ def tried(network: Architecture, planted: list[Plant], seed: int) -> Case:
     params, batch = point(network, planted, seed)
     gradient, of = handwritten(network, planted), loss(network, planted)
     report = check_gradient(gradient, of, params, batch, network=network)
-    said = [[diagnosis.mistake for diagnosis in cause] for cause in report.causes]
+    said = [
+        [diagnosis.mistake for diagnosis in cause for _ in diagnosis.where.split(", ")]
+        for cause in report.causes
+    ]  # once for each place that it names
     same = changes_nothing(network, planted, params, batch)
     return Case(network, planted, verdict(planted, report.agrees, said, same), said)
 
@@ -208,7 +216,13 @@ def false_alarms(draws: int, precision: str, number: int) -> int:
         params, batch = draw(network, batch_size, seed)
         report = check_gradient(gradient, network_loss(network), params, batch, network=network)
         count += not report.agrees
+    _forget_programs()
     return count
+
+
+def _forget_programs() -> None:
+    """Compiled programs hold memory maps, of which Linux grants a process 65,530."""
+    jax.clear_caches()
 
 
 def random_network(random: np.random.Generator) -> tuple[Architecture, int]:

@@ -215,18 +215,16 @@ def merged(cause: Cause) -> Cause:
     An owner that a leak left unwritten, and leaves that have the same mistake in the same amount.
     """
     owners = {owner for mistake in cause for owner in mistake.owners}
-    said, kept = set(), []
+    said: dict[tuple, Mistake] = {}
     for mistake in cause:
         kind, layer = mistake.line
         if mistake.name == "unwritten" and kind == "bias" and layer in owners:
             continue
-        if mistake.amount is not None:
-            amount = (mistake.name, f"{mistake.amount:.6g}")
-            if amount in said:
-                continue
-            said.add(amount)
-        kept.append(mistake)
-    return tuple(kept)
+        own = f"{mistake.amount:.6g}" if mistake.amount is not None else mistake.line
+        first = said.setdefault((mistake.name, own), mistake)
+        if first is not mistake:
+            said[mistake.name, own] = first._replace(also=(*first.also, mistake.line))
+    return tuple(said.values())
 
 
 def _size(cause: Cause) -> int:

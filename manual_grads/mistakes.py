@@ -17,12 +17,15 @@ class Mistake(NamedTuple):
     change: Change
     amount: float | None = None  # leaves that have a mistake in the same amount have it once
     owners: tuple[int, ...] = ()  # of a leaked slot: the layers whose biases are in it
+    also: tuple[Line, ...] = ()  # the other leaves that have it in this amount
 
     @property
     def where(self) -> str:
-        """The leaf, or the δ, that the line computes."""
-        kind, layer = self.line
-        return f"delta {layer}" if kind == "delta" else f"{layer}/{kind}"
+        """The leaf, or the δ, that the line computes; with a comma between several."""
+        return ", ".join(
+            f"delta {layer}" if kind == "delta" else f"{layer}/{kind}"
+            for kind, layer in (self.line, *self.also)
+        )
 
 
 def scaled(line: Line, factor: float, examples: int, outputs: int) -> Mistake:

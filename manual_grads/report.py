@@ -66,6 +66,7 @@ class Report(NamedTuple):
     def heatmap(self, path: str | Path) -> None:
         """Draws each leaf's errors over what is allowed, on a common logarithmic scale."""
         from matplotlib.figure import Figure  # here, for whoever draws nothing: it takes long
+        from matplotlib.ticker import MaxNLocator
 
         figure = Figure(figsize=(8, 1 + 1.6 * len(self.errors)), layout="constrained")
         axes = figure.subplots(len(self.errors), squeeze=False)[:, 0]
@@ -78,6 +79,8 @@ class Report(NamedTuple):
                 rows, cmap="viridis", vmin=-2, vmax=top, aspect="auto", interpolation="nearest"
             )
             axis.set_title(leaf, loc="left", fontsize=10)
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axis.yaxis.set_major_locator(MaxNLocator(integer=True))
             axis.set_xlabel("unit" if share.ndim < 2 else "input", fontsize=8)
             axis.set_ylabel("" if share.ndim < 2 else "unit", fontsize=8)
             if share.ndim < 2:
@@ -112,7 +115,8 @@ class Report(NamedTuple):
             )
         text = io.StringIO()
         Console(file=text, width=110).print(table)
-        return text.getvalue() + self.verdict()
+        lines = [line.rstrip() for line in text.getvalue().strip("\n").splitlines()]
+        return "\n".join([*filter(None, lines), "", self.verdict()])
 
     def verdict(self) -> str:
         """The last lines: whether it agrees, and the causes, those that tie marked so."""
