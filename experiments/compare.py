@@ -1,36 +1,43 @@
-"""Trains with handwritten and with differentiated gradients, everything else equal.
+"""Handwritten and differentiated gradients, everything else equal.
 
     python -m experiments.compare --flagfile=experiments/base.flags
 
-From each seed, one whole run with either: the test accuracies side by side. From the first seed,
-besides, how far the parameters of the two have come apart after 1, 10, 100, … steps. The two
-gradients differ by rounding alone, and training magnifies that.
+How far each is from a float64 gradient along a training; how two trainings come apart that differ
+in the gradient alone; test accuracies over seeds; cost; and each activation, loss and precision in
+small. Stopped and started again with the same words, it goes on with what is missing.
 """
 
-import itertools
-import statistics
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from rich.progress import track
+from scipy import stats
 
-from experiments import accuracy, results
+from experiments import (
+    accuracy,
+    agreement_in_training,
+    compare_cost,
+    compare_matrix,
+    compare_report,
+    intervals,
+    pieces,
+    results,
+    trajectories,
+)
 from experiments.accuracy import SEEDS
+from experiments.compare_cost import BOTH
 from manual_grads import command, options
-from manual_grads.options import A_PATH, ANY, Rule
+from manual_grads.architecture import ACTIVATIONS, LOSSES
+from manual_grads.options import A_PATH, ANY, AT_LEAST_1, Rule
 from mnist_jax import data, training
 from mnist_jax.config import Config
-from mnist_jax.network import Params
-from mnist_jax.optimizer import optimizer
 from mnist_jax.program import steps_per_epoch
-from mnist_jax.step import Purpose, epoch_batches, init_state, key_for, make_block
-
-BOTH = ("autodiff", "manual")
 
 RISING = Rule(
     "be at least one step, each after the one before",
@@ -40,17 +47,23 @@ RISING = Rule(
 
 @dataclass(frozen=True)
 class Options:
-    """Which run, with which seeds, and where on the way the parameters are compared."""
+    """Which run, with which seeds, and how much of it."""
 
     seeds: Annotated[tuple[int, ...], "train twice with each; --seed is not looked at", SEEDS] = (
-        *range(5),
+        *range(10),
     )
-    distance_after: Annotated[
+    marks: Annotated[
         tuple[int, ...], "compare parameters after these steps, of those that a run has", RISING
-    ] = (1, 10, 100, 1000)
+    ] = (1, 3, 10, 30, 100, 300, 1000, 2000)
+    rounds: Annotated[int, "rounds in which costs are taken", AT_LEAST_1] = 9
+    matrix_steps: Annotated[int, "steps of each small training", AT_LEAST_1] = 500
+    quick: Annotated[
+        bool, "2 seeds, 2 epochs, 3 marks, 3 rounds, 20 steps, 10,000 examples; for a look", ANY
+    ] = False
     out: Annotated[
-        str | None, "where to write; the next free runs/NAME-compare if not given", A_PATH
+        str | None, "where to write, or to go on; runs/NAME_compare, or the next free", A_PATH
     ] = None
+    draw: Annotated[bool, "run nothing, draw again what --out holds", ANY] = False
     publish: Annotated[bool, "replace the committed results of NAME too", ANY] = False
     config: Config = field(default_factory=Config)
 
@@ -66,77 +79,106 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Trains with either gradient, and writes and prints what differs."""
+    """Makes what is missing, draws the report, and publishes both where that is asked for."""
+    name = f"{chosen.config.name}_compare"
+    out = pieces.finished(chosen.out, name) if chosen.draw else _made(argv, chosen, name)
+    files = compare_report.draw(out / f"{name}.json", out)
+    if chosen.publish:
+        for file in (out / f"{name}.json", *files):
+            results.publish(file, file.name)
+    command.say(f"the report is {files[0]}; all files in {out}")
+
+
+def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
     training.require_device()
-    dataset = data.load(chosen.config, command.say)
-    out = results.folder(chosen.out, f"{chosen.config.name}-compare")
-    config = {name: replace(chosen.config, gradient=name) for name in BOTH}
+    if chosen.quick:
+        small = replace(chosen.config, epochs=2, train_examples=10_000)
+        chosen = replace(
+            chosen, seeds=(0, 1), marks=(1, 10, 79), rounds=3, matrix_steps=20, config=small
+        )
+    config = chosen.config
+    dataset = data.load(config, command.say)
+    out = pieces.folder(chosen.out, name, pieces.words(argv))
+    first = replace(config, seed=chosen.seeds[0], gradient="autodiff")
+    make = partial(pieces.piece, out)
+    numbers = {
+        "name": config.name,
+        "dataset": dataset.name,
+        "layer_sizes": config.architecture.layer_sizes,
+        "batch_size": config.batch_size,
+        "epochs": config.epochs,
+        "cost": make("cost", partial(compare_cost.cost, config, dataset, chosen.rounds)),
+        "matrix": [
+            make(
+                "matrix " + " ".join(row),
+                partial(compare_matrix.row, *row, chosen.matrix_steps, dataset),
+            )
+            for row in track(_matrix(), "each activation, loss and precision")
+        ],
+        "agreement": make(
+            "agreement", partial(agreement_in_training.along_the_run, first, dataset)
+        ),
+        "trajectories": make("trajectories", partial(_apart, first, dataset, chosen.marks)),
+        "seeds": chosen.seeds,
+    }
     seen = {
-        name: [
-            accuracy.run(config[name], dataset, seed, out / f"{name}-{seed}")["test_accuracy"]
+        gradient: [
+            make(
+                f"{gradient}-{seed}-accuracy",
+                partial(_accuracy, config, dataset, seed, out, gradient),
+            )
             for seed in chosen.seeds
         ]
-        for name in BOTH
+        for gradient in BOTH
     }
-    total = config["manual"].epochs * steps_per_epoch(config["manual"], dataset)
-    marks = [step for step in chosen.distance_after if step <= total]
-    first = [replace(config[name], seed=chosen.seeds[0]) for name in BOTH]
-    apart = distances(first, dataset, marks)
-    means = {name: statistics.mean(accuracies) for name, accuracies in seen.items()}
-    numbers = {
-        "dataset": dataset.name,
-        "seeds": chosen.seeds,
-        "test_accuracy": seen,
-        "mean_test_accuracy": means,
-        "mean_difference": means["manual"] - means["autodiff"],
-        "relative_distance_of_parameters": apart,
-    }
-    name = f"{chosen.config.name}_compare.json"
-    results.save(out / name, "experiments.compare", argv, numbers)
-    if chosen.publish:
-        results.publish(out / name, name)
-    command.say(
-        f"mean test accuracy: autodiff {means['autodiff']:.3%}, manual {means['manual']:.3%}; "
-        f"parameters apart: {', '.join(f'{d:.1e} after {step}' for step, d in apart.items())}; "
-        f"all files in {out}"
-    )
+    numbers |= {"test_accuracy": seen, **summary(seen)}
+    results.save(out / f"{name}.json", "experiments.compare", argv, numbers)
+    return out
 
 
-def distances(
-    pair: Sequence[Config], dataset: data.Dataset, marks: Sequence[int]
-) -> dict[int, float]:
-    """‖θ − θ'‖₂ / ‖θ‖₂ over all parameters, after each step of `marks`, of two configs' runs."""
-    apart = {}
-    pairs = zip(*(parameters_after(config, dataset, marks) for config in pair), strict=True)
-    for step, (params, others) in zip(marks, pairs, strict=True):
-        flat, other_flat = (
-            np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)], dtype=np.float64)
-            for tree in (params, others)
-        )
-        apart[step] = float(np.linalg.norm(flat - other_flat) / np.linalg.norm(flat))
-    return apart
+def _matrix() -> list[tuple[str, str, str]]:
+    return [
+        (activation, loss, precision)
+        for loss in LOSSES
+        for activation in ACTIVATIONS
+        for precision in ("float32", "float64")
+    ]
 
 
-def parameters_after(
+def _accuracy(config: Config, dataset: data.Dataset, seed: int, out: Path, gradient: str) -> float:
+    workdir = out / f"{gradient}-{seed}"
+    shutil.rmtree(workdir, ignore_errors=True)  # of a run that was stopped
+    config = replace(config, gradient=gradient)
+    return accuracy.run(config, dataset, seed, workdir)["test_accuracy"]
+
+
+def _apart(
     config: Config, dataset: data.Dataset, marks: Sequence[int]
-) -> Iterator[Params]:
-    """The parameters after each step of `marks`, which rise, of the run that `config` says."""
-    update = optimizer(config, steps_per_epoch(config, dataset))
-    block = jax.jit(make_block(config, update), donate_argnums=0)
-    state = jax.jit(init_state, static_argnums=(0, 1))(config, update)
-    train = jax.tree.map(jnp.asarray, dataset.train)
-    order_key, examples = key_for(config.seed, Purpose.ORDER), len(dataset.train.labels)
-    taken = 0
-    for epoch in itertools.count(1):
-        for batches in epoch_batches(order_key, jnp.int32(epoch), examples, config.batch_size):
-            if taken >= max(marks, default=0):
-                return
-            inside = [step - taken for step in marks if taken < step < taken + len(batches)]
-            for piece in jnp.split(batches, inside):
-                state, _ = block(state, *train, piece)
-                taken += len(piece)
-                if taken in marks:
-                    yield jax.tree.map(np.asarray, state.params)
+) -> dict[str, list[dict[str, Any]]]:
+    """By hand beside autodiff; and, as a control, autodiff from parameters one rounding away."""
+    total = config.epochs * steps_per_epoch(config, dataset)
+    marks = [step for step in marks if step <= total]
+    follow = trajectories.parameters_after
+    others: dict[str, Iterator] = {
+        "manual": follow(replace(config, gradient="manual"), dataset, marks),
+        "one rounding": follow(config, dataset, marks, trajectories.nudged),
+    }
+    return {
+        name: trajectories.apart(follow(config, dataset, marks), other, marks, config, dataset)
+        for name, other in others.items()
+    }
+
+
+def summary(seen: dict[str, list[float]]) -> dict[str, Any]:
+    """Each gradient's mean, and the differences seed by seed, with Student's paired test."""
+    differences = np.subtract(seen["manual"], seen["autodiff"])
+    varied = len(differences) > 1 and np.ptp(differences) > 0
+    test = stats.ttest_rel(seen["manual"], seen["autodiff"]) if varied else None
+    return {
+        "accuracy": {name: intervals.mean(np.array(each)) for name, each in seen.items()},
+        "difference": intervals.mean(differences),
+        "p_value": intervals.finite(test.pvalue) if test else None,
+    }
 
 
 if __name__ == "__main__":

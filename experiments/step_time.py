@@ -68,13 +68,15 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
     command.say(f"a step beside autodiff's: {', '.join(ratios)}; all files in {out}")
 
 
-def epoch_seconds(config: Config, dataset: data.Dataset, rounds: int) -> dict[str, list[float]]:
+def epoch_seconds(
+    config: Config, dataset: data.Dataset, rounds: int, names: Sequence[str] = tuple(GRADIENTS)
+) -> dict[str, list[float]]:
     """The seconds of an epoch with each gradient, one for each round."""
-    runs = {name: ready(replace(config, gradient=name), dataset) for name in GRADIENTS}
+    runs = {name: ready(replace(config, gradient=name), dataset) for name in names}
     states = {name: run.program.train_epoch(run.state, 1)[0] for name, run in runs.items()}
-    seconds = {name: [] for name in GRADIENTS}
+    seconds = {name: [] for name in names}
     for number in track(range(rounds), "timing an epoch with each gradient in turn"):
-        for name in list(GRADIENTS)[:: -1 if number % 2 else 1]:
+        for name in names[:: -1 if number % 2 else 1]:
             train_epoch = partial(runs[name].program.train_epoch, states[name], number + 2)
             (states[name], _), taken = timed(train_epoch)
             seconds[name].append(taken)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.reference import Change, Line, correct_leaf
+from manual_grads.reference import Change, Line
 
 
 class Mistake(NamedTuple):
@@ -74,11 +74,18 @@ def miscounted(line: Line, examples: int) -> Iterator[Mistake]:
 
 def _weighted(line: Line, place: int, others: int, own: int) -> Change:
     def change(at, layer, delta, correct):
-        weights = np.full(at.examples, float(others))
-        if -at.examples <= place < at.examples:
-            weights[place] = min(own, at.examples) if others == 0 else own
+        there = -at.examples <= place < at.examples
+        most = min(own, at.examples) if others == 0 else own
         if line[0] == "delta":
+            weights = np.full(at.examples, float(others))
+            if there:
+                weights[place] = most
             return correct * weights
-        return correct_leaf(at, line[0], layer, delta * weights)
+        if not there:
+            return others * correct
+        one = slice(place % at.examples, place % at.examples + 1)
+        below = at.a[layer - 1][:, one].T
+        alone = delta[:, one] @ below if line[0] == "weight" else delta[:, place]
+        return others * correct + (most - others) * alone
 
     return change

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments import results
-from manual_grads import options
+from experiments import biases_report, results
+from experiments.routing import VARIANTS
+from manual_grads import check, options
 from mnist_jax.config import Config
 from mnist_jax.train import main
 
@@ -53,8 +54,140 @@ def test_its_speeds_are_those_of_the_committed_json():
     assert throughput["cores"] == accuracy["cores"] == 2
 
 
+def rows(heading):
+    """The cells of the rows of the table under a heading, its head and rule left out."""
+    table = [line for line in README.split(heading)[1].split("\n#")[0].splitlines() if "|" in line]
+    return [[cell.strip() for cell in row.split(" | ")] for row in table[2:]]
+
+
+@pytest.mark.parametrize(("place", "name"), list(enumerate(["base", "document", "large"])))
+def test_its_step_times_are_those_of_the_committed_json(place, name):
+    numbers = record(f"{name}_step_time.json")
+    network, *cells = rows("### What it costs")[place]
+    assert network.endswith("-".join(map(str, numbers["layer_sizes"])))
+    ratios = numbers["ratios"]
+    assert [cell.removesuffix(" |") for cell in cells] == [
+        str(numbers["batch_size"]),
+        f"{ratios['manual']['median']:.2f}",
+        f"{ratios['checked']['median']:.2f}",
+    ]
+    assert all(len(seconds) >= 7 for seconds in numbers["epoch_seconds"].values())
+
+
+def test_its_comparison_is_that_of_the_committed_json():
+    prose, numbers = " ".join(README.split()), record("base_compare.json")
+    assert numbers["seeds"] == list(range(10))
+    means = {name: of["mean"] for name, of in numbers["accuracy"].items()}
+    assert f"{means['autodiff']:.2%} (autodiff) and {means['manual']:.2%} (by hand)" in prose
+    low, high = (100 * end for end in numbers["difference"]["interval"])
+    assert f"from {low:+.3f} to {high:+.3f} percentage points" in prose
+    for name in ("manual", "one rounding"):
+        apart = {row["step"]: row["distance"] for row in numbers["trajectories"][name]}
+        shown = ", ".join(f"{apart[step]:.1e}" for step in (1, 10, 100, 1000))
+        assert f"{shown} after 1, 10, 100 and 1000 steps" in prose
+
+
+def test_its_findings_on_biases_are_those_of_the_committed_json():
+    prose, numbers = " ".join(README.split()), record("biases.json")
+    assert (numbers["seeds"], numbers["mnist_seeds"], numbers["dataset"]) == (200, 10, "mnist")
+    cells = rows("## The document's open problem")
+    assert [row[0].removeprefix("| ") for row in cells] == list(VARIANTS)
+    for way, *shown in cells:
+        task = biases_report.task(numbers, "leaky_relu", "step", way.removeprefix("| "))
+        (mnist,) = (row for row in numbers["mnist"] if row["variant"] == task["variant"])
+        cost = task["final_cost"]["median"]
+        accuracy = mnist["test_accuracy"]["mean"]
+        survived = mnist["diverged"]["count"] == 0
+        assert [cell.removesuffix(" |") for cell in shown] == [
+            "∞" if cost is None else f"{cost:.1e}",
+            f"{task['diverged']['count']}",
+            f"{task['reached']['count']}",
+            f"{accuracy:.2%}" if survived else "diverged",
+        ]
+    assert "as `experiments/results/biases.md` says" in prose
+
+
+@pytest.mark.parametrize("place", range(2))
+def test_its_planted_mistakes_are_those_of_the_committed_json(place):
+    numbers = record("planted.json")
+    counts = [numbers["single"], numbers["pairs"]][place]
+    _, *cells = rows("### How well it names them")[place]
+    verdicts = ("named", "unknown", "wrong tie", "wrong", "not detected", "changes nothing")
+    shown = [cell.removesuffix(" |").replace(",", "") for cell in cells]
+    assert shown == [str(counts.get(verdict, 0)) for verdict in ("planted", *verdicts)]
+    assert sum(counts.get(verdict, 0) for verdict in verdicts) == counts["planted"]
+
+
+def test_its_false_alarms_and_times_of_the_check_are_those_of_the_committed_json():
+    prose, planted, times = (
+        " ".join(README.split()),
+        record("planted.json"),
+        record("check_time.json"),
+    )
+    alarms, networks = planted["false_alarms"], planted["correct_networks"]
+    assert f"Of {networks:,} correct gradients" in prose
+    assert f"{alarms['float64']} in float64 and {alarms['float32']} in float32" in prose
+    small, large = times["command_median"].values()
+    assert f"takes {times['after_compilation_median']:.2f} s once compiled" in prose
+    assert f"{small:.1f} s as a command, and {large:.1f} s for 784-1024-1024-10" in prose
+
+
+def test_its_mutants_are_those_of_the_committed_json():
+    numbers = json.loads((ROOT / "tests/mutation.json").read_text())
+    counts, prose = numbers["counts"], " ".join(README.split())
+    assert f"Of {numbers['mutants']:,} mutants the tests kill {counts['killed']:,}" in prose
+    assert f"{counts['crashed']} do not survive their import" in prose
+    assert f"{counts['equivalent']} change nothing that can be seen" in prose
+    assert sum(counts.values()) == numbers["mutants"]
+    assert counts.keys() == {"killed", "crashed", "equivalent"}
+    assert numbers["kill_suite_seconds"] <= 10
+
+
+def test_its_summary_of_the_tests_counts_all_of_them(request):
+    (summary,) = re.findall(r"^=+ (.*) in [\d.]+s \(.*\) =+$", README, re.MULTILINE)
+    counts = {word: int(count) for count, word in (part.split() for part in summary.split(", "))}
+    assert counts.keys() <= {"passed", "skipped"}
+    every = {path.name for path in Path(__file__).parent.rglob("test_*.py")}
+    if every == {item.path.name for item in request.session.items}:  # else a part was asked for
+        assert sum(counts.values()) == request.session.testscollected
+
+
+def test_the_code_beside_its_derivation_is_the_code():
+    sources = "".join(
+        (ROOT / path).read_text()
+        for path in (
+            "manual_grads/document.py",
+            "manual_grads/network.py",
+            "tests/manual_grads/test_document.py",
+            "tests/manual_grads/cases.py",
+        )
+    )
+    quoted = [
+        code
+        for _, *cells in rows("### One derivation, its code, its test")
+        for cell in cells
+        for code in re.findall(r"`(.*?)`", cell)
+        if code != "1-n-1" and code != "jax.grad"
+    ]
+    assert len(quoted) == 8
+    for code in quoted:
+        assert code in sources, code
+
+
 @pytest.mark.parametrize(
-    "name", ["base_accuracy.json", "document_accuracy.json", "base_throughput.json"]
+    "name",
+    [
+        "base_accuracy.json",
+        "document_accuracy.json",
+        "base_throughput.json",
+        "base_step_time.json",
+        "document_step_time.json",
+        "large_step_time.json",
+        "base_compare.json",
+        "biases.json",
+        "planted.json",
+        "check_time.json",
+    ],
 )
 def test_the_command_beside_the_numbers_is_the_one_that_made_them(name):
     assert f".venv/bin/{record(name)['command']}\n" in README
@@ -75,7 +208,8 @@ def test_its_flags_exist_with_the_defaults_that_it_shows():
     assert shown.pop("workdir") == "PATH"
     assert shown.items() <= defaults.items()
     named = re.findall(r"`--(\w+)", README)
-    assert set(named) - {"flagfile", "help"} <= defaults.keys()
+    checks = {option.name for option in options.options_of(check.Options)}
+    assert set(named) - {"flagfile", "help"} <= defaults.keys() | checks
 
 
 def test_its_python_runs_and_finds_the_accuracy_of_the_run(capsys):
@@ -84,6 +218,20 @@ def test_its_python_runs_and_finds_the_accuracy_of_the_run(capsys):
         exec(block, {})  # noqa: S102 - the README's own code
     *_, last, printed = capsys.readouterr().out.splitlines()
     assert printed == f"{last.split()[0]} right"
+
+
+def test_its_worked_example_prints_what_it_shows(capsys):
+    section = README.split("## Which of my derivatives")[1].split("\n## ")[0]
+    code, line, shown = re.findall(r"```(?:python|sh|text)\n(.*?)```", section, re.DOTALL)
+    Path("mine.py").write_text(code)
+    words = line.split("-m manual_grads.check ")[1].split()
+    assert check.main(words) == 1
+    printed = capsys.readouterr().out.splitlines()
+    *table, first, second = shown.rstrip().splitlines()
+    assert printed[-2:] == [first, second]
+    # what rounding leaves in a leaf that agrees is another machine's to decide
+    wrong = [line.split() for line in table if "1/bias" in line]
+    assert wrong == [line.split() for line in printed if line.strip().startswith("1/bias")]
 
 
 def test_every_file_in_its_reading_order_is_there():

@@ -188,7 +188,8 @@ def test_a_regulariser_of_the_loss_must_be_in_the_gradient_once(rate):
 
     report = check_gradient(gradient, regularised, params, batch, network=RELU)
     assert report.agrees == (rate == 0)
-    assert [d.mistake for d in report.diagnoses] == ([] if rate == 0 else ["regulariser"])
+    said = [(d.mistake, d.where) for d in report.diagnoses]
+    assert said == ([] if rate == 0 else [("regulariser", "2/weight, 1/weight")])
 
 
 def test_what_no_mistake_explains_is_unknown_at_the_first_bad_leaf_from_the_output():

@@ -1,0 +1,155 @@
+"""The document's open problem: what training with biases does when it is right, and when it is not.
+
+    python -m experiments.biases
+
+The author's first task, with each way to train biases, each activation and each target, from many
+seeds; the author's later network on MNIST; and what the gradient check says of each way. Stopped
+and started again with the same words, it goes on with what is missing.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+from rich.progress import track
+
+from experiments import author_task, biases_mnist, biases_report, pieces, results
+from experiments.routing import VARIANTS, architecture_of, value_and_grad
+from manual_grads import command, options
+from manual_grads.architecture import Architecture
+from manual_grads.check import draw
+from manual_grads.checking import check_gradient, network_loss
+from manual_grads.options import A_PATH, ANY, AT_LEAST_1, one_of
+from mnist_jax import data, training
+from mnist_jax.config import Config
+
+NAME = "biases"
+FLAGS = Path(__file__).parent / "document.flags"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much is run, and where it goes."""
+
+    seeds: Annotated[int, "seeds of the author's first task", AT_LEAST_1] = 200
+    steps: Annotated[int, "steps of the author's first task", AT_LEAST_1] = 6000
+    mnist_seeds: Annotated[int, "seeds of the author's later network", AT_LEAST_1] = 10
+    mnist_epochs: Annotated[int, "epochs of the author's later network", AT_LEAST_1] = 40
+    quick: Annotated[bool, "20 seeds and 300 steps; 2 seeds and 2 epochs; for a look", ANY] = False
+    dataset: Annotated[
+        str, "as the trainer has it", one_of("auto", "mnist", "fashion_mnist", "digits")
+    ] = "auto"
+    data_dir: Annotated[str | None, "as the trainer has it", A_PATH] = None
+    out: Annotated[
+        str | None, "where to write, or to go on; runs/biases, or the next free", A_PATH
+    ] = None
+    draw: Annotated[bool, "run nothing, draw again what --out holds", ANY] = False
+    publish: Annotated[bool, "replace the committed results too", ANY] = False
+
+    def __post_init__(self):
+        options.check(self)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command on the words behind its name, and returns its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    return command.run(partial(measure, argv), Options, __doc__, argv)
+
+
+def measure(argv: Sequence[str], chosen: Options) -> None:
+    """Makes what is missing, draws the report, and publishes both where that is asked for."""
+    out = pieces.finished(chosen.out, NAME) if chosen.draw else _made(argv, chosen)
+    files = biases_report.draw(out / f"{NAME}.json", out)
+    if chosen.publish:
+        for file in (out / f"{NAME}.json", *files):
+            results.publish(file, file.name)
+    command.say(f"the report is {out / biases_report.REPORT}; all files in {out}")
+
+
+def _made(argv: Sequence[str], chosen: Options) -> Path:
+    training.require_device()
+    if chosen.quick:
+        chosen = replace(chosen, seeds=20, steps=300, mnist_seeds=2, mnist_epochs=2)
+    words = ["--dataset=" + chosen.dataset] if chosen.data_dir else []
+    config = replace(
+        options.parse(Config, [f"--flagfile={FLAGS}", *words]),
+        dataset=chosen.dataset,
+        data_dir=chosen.data_dir,
+        epochs=chosen.mnist_epochs,
+    )
+    dataset = data.load(config, command.say)
+    out = pieces.folder(chosen.out, NAME, pieces.words(argv))
+    tasks = [
+        (activation, target, variant)
+        for target in author_task.TARGETS
+        for activation in author_task.ACTIVATIONS
+        for variant in VARIANTS
+    ]
+    numbers = {
+        "dataset": dataset.name,
+        "seeds": chosen.seeds,
+        "checks": pieces.piece(out, "checks", checks),
+        "tasks": [
+            pieces.piece(
+                out,
+                "task " + " ".join(task),
+                partial(author_task.row, *task, chosen.seeds, chosen.steps),
+            )
+            for task in track(tasks, "the first task, each way")
+        ],
+        "mnist": [
+            pieces.piece(
+                out,
+                f"mnist {variant}",
+                partial(biases_mnist.row, config, dataset, variant, range(chosen.mnist_seeds)),
+            )
+            for variant in track(VARIANTS, "the later network, each way")
+        ],
+        "mnist_seeds": chosen.mnist_seeds,
+        "mnist_epochs": chosen.mnist_epochs,
+    }
+    results.save(out / f"{NAME}.json", "experiments.biases", argv, numbers)
+    return out
+
+
+def checks() -> list[dict[str, Any]]:
+    """What the gradient check says of each way, on 1-5-1 and on the author's later network."""
+    later = replace(author_task.task_architecture("leaky_relu"), layer_sizes=(784, 35, 35, 10))
+    return [
+        {
+            "network": options.text(network.layer_sizes),
+            "activation": network.activation,
+            "variant": name,
+            **check(network, name),
+        }
+        for network in (*map(author_task.task_architecture, author_task.ACTIVATIONS), later)
+        for name, variant in VARIANTS.items()
+        if variant.biased
+    ]
+
+
+def check(network: Architecture, name: str) -> dict[str, Any]:
+    """The verdict on a variant's gradient, and each cause in words; several are a tie."""
+    variant = VARIANTS[name]
+    network = architecture_of(network, variant)
+    params, batch = draw(network, 7, 0)
+
+    def gradient(params, images, labels):
+        arguments = jax.tree.map(jnp.asarray, (params, images, labels))
+        return value_and_grad(network, variant, *arguments)[1]
+
+    report = check_gradient(gradient, network_loss(network), params, batch, network=network)
+    return {
+        "agrees": report.agrees,
+        "causes": [[f"{d.mistake} at {d.where}" for d in cause] for cause in report.causes],
+        "says": [d.message for d in report.diagnoses],
+    }
+
+
+if __name__ == "__main__":
+    command.leave(main())
