@@ -30,6 +30,8 @@ from mnist_jax.config import Config
 
 NAME = "biases"
 FLAGS = Path(__file__).parent / "document.flags"
+LATER = (784, 35, 35, 10)
+"""The sizes of the author's later network, which reads digits."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _made(argv: Sequence[str], chosen: Options) -> Path:
 
 def checks() -> list[dict[str, Any]]:
     """What the gradient check says of each way, on 1-5-1 and on the author's later network."""
-    later = replace(author_task.task_architecture("leaky_relu"), layer_sizes=(784, 35, 35, 10))
+    later = replace(author_task.task_architecture("leaky_relu"), layer_sizes=LATER)
     return [
         {
             "network": options.text(network.layer_sizes),

@@ -96,7 +96,7 @@ TOP = 10.0
 def fit_figure(numbers: Numbers) -> Figure:
     """What the seed with the median cost has learned, with leaky ReLU, for each target."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
-    panels = figure.subplots(1, len(author_task.TARGETS), sharey=True)
+    panels = figure.subplots(1, len(author_task.TARGETS), sharey=True, squeeze=False)[0]
     x = np.asarray(author_task.points())[:: author_task.POINTS // 100, 0]
     for axes, (target, function) in zip(panels, author_task.TARGETS.items(), strict=True):
         axes.plot(x, np.asarray(function(x)), color="lightgrey", linewidth=6, label="target")

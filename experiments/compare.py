@@ -9,7 +9,7 @@ small. Stopped and started again with the same words, it goes on with what is mi
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -58,7 +58,7 @@ class Options:
     rounds: Annotated[int, "rounds in which costs are taken", AT_LEAST_1] = 9
     matrix_steps: Annotated[int, "steps of each small training", AT_LEAST_1] = 500
     quick: Annotated[
-        bool, "2 seeds, 2 epochs, 3 marks, 3 rounds, 20 steps, 10,000 examples; for a look", ANY
+        bool, "2 seeds, 2 epochs of 80 steps, 2 marks, 3 rounds, 20 steps in small; for a look", ANY
     ] = False
     out: Annotated[
         str | None, "where to write, or to go on; runs/NAME_compare, or the next free", A_PATH
@@ -91,13 +91,16 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
 
 def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
     training.require_device()
+    dataset = data.load(chosen.config, command.say)
     if chosen.quick:
-        small = replace(chosen.config, epochs=2, train_examples=10_000)
+        batch = chosen.config.batch_size
+        examples = min(80, len(dataset.train.labels) // batch) * batch
+        small = replace(chosen.config, epochs=2, train_examples=examples)
+        dataset = data.load(small)
         chosen = replace(
-            chosen, seeds=(0, 1), marks=(1, 10, 79), rounds=3, matrix_steps=20, config=small
+            chosen, seeds=(0, 1), marks=(1, 80), rounds=3, matrix_steps=20, config=small
         )
     config = chosen.config
-    dataset = data.load(config, command.say)
     out = pieces.folder(chosen.out, name, pieces.words(argv))
     first = replace(config, seed=chosen.seeds[0], gradient="autodiff")
     make = partial(pieces.piece, out)
@@ -159,14 +162,12 @@ def _apart(
     total = config.epochs * steps_per_epoch(config, dataset)
     marks = [step for step in marks if step <= total]
     follow = trajectories.parameters_after
-    others: dict[str, Iterator] = {
+    others = {
         "manual": follow(replace(config, gradient="manual"), dataset, marks),
         "one rounding": follow(config, dataset, marks, trajectories.nudged),
     }
-    return {
-        name: trajectories.apart(follow(config, dataset, marks), other, marks, config, dataset)
-        for name, other in others.items()
-    }
+    first = follow(config, dataset, marks)
+    return trajectories.apart(first, others, marks, config, dataset)
 
 
 def summary(seen: dict[str, list[float]]) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def report(numbers: Numbers) -> str:
                 ),
                 _cost_row("compiling (ms)", cost["compile_median"], 1e3, cost["compile_ratio"]),
                 _cost_row("peak memory (MB)", cost["peak_bytes"], 1e-6),
-                _cost_row("instructions", cost["instructions"], 1),
+                _cost_row("instructions", cost["instructions"], 1.0),
             ],
         ),
         agreement=table(

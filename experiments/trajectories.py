@@ -1,12 +1,13 @@
 """Two runs from one seed that differ in the gradient alone, and two that differ by a rounding."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from experiments import intervals
 from mnist_jax.config import Config
@@ -19,37 +20,38 @@ from mnist_jax.step import Purpose, epoch_batches, evaluate, init_state, key_for
 
 def apart(
     first: Iterator[Params],
-    second: Iterator[Params],
+    others: Mapping[str, Iterator[Params]],
     marks: Sequence[int],
     config: Config,
     dataset: Dataset,
-) -> list[dict[str, Any]]:
-    """How far two runs are apart after each step of `marks`.
+) -> dict[str, list[dict[str, Any]]]:
+    """How far each of the other runs is from the first after each step of `marks`.
 
     `distance` is ‖θ − θ'‖₂ / ‖θ‖₂ over all parameters; loss and accuracy are of the test examples,
-    the second run's less the first's.
+    the other run's less the first's.
     """
     test = jax.tree.map(jnp.asarray, dataset.test)
     look = jax.jit(evaluate, static_argnums=0)
-    rows = []
-    for step, params, others in zip(marks, first, second, strict=True):
-        flat, other_flat = (
-            np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)], dtype=np.float64)
-            for tree in (params, others)
-        )
-        (loss, right, _), (other_loss, other_right, _) = (
-            look(config.architecture, tree, *test) for tree in (params, others)
-        )
-        distance = np.linalg.norm(flat - other_flat) / np.linalg.norm(flat)
-        rows.append(
-            {
-                "step": step,
-                "distance": intervals.finite(distance),
-                "loss_difference": intervals.finite(float(other_loss) - float(loss)),
-                "accuracy_difference": (int(other_right) - int(right)) / len(test.labels),
-            }
-        )
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in others}
+    for step, params, *seen in zip(marks, first, *others.values(), strict=True):
+        flat, (loss, right, _) = _flat(params), look(config.architecture, params, *test)
+        for name, other in zip(others, seen, strict=True):
+            other_loss, other_right, _ = look(config.architecture, other, *test)
+            distance = np.linalg.norm(flat - _flat(other)) / np.linalg.norm(flat)
+            rows[name].append(
+                {
+                    "step": step,
+                    "distance": intervals.finite(distance),
+                    "loss_difference": intervals.finite(float(other_loss) - float(loss)),
+                    "accuracy_difference": (int(other_right) - int(right)) / len(test.labels),
+                }
+            )
     return rows
+
+
+def _flat(params: Any) -> Float[np.ndarray, " entries"]:
+    leaves = (np.asarray(leaf).ravel() for leaf in jax.tree.leaves(params))
+    return np.concatenate([*leaves], dtype=np.float64)
 
 
 def parameters_after(

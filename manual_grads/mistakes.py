@@ -1,11 +1,12 @@
 """A mistake of the catalogue, and those that any line can have: a factor, examples miscounted."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.reference import Change, Line
+from manual_grads.reference import Array, Change, Columns, Line, Point
 
 
 class Mistake(NamedTuple):
@@ -68,24 +69,30 @@ def miscounted(line: Line, examples: int) -> Iterator[Mistake]:
         ):
             for from_the_end in (True, False):
                 used = place - examples if from_the_end else place
-                change = _weighted(line, used, others, own)
+                change = partial(_weighted, line, used, others, own)
                 yield Mistake("overwritten", line, f"{words}; each must count once", change)
 
 
-def _weighted(line: Line, place: int, others: int, own: int) -> Change:
-    def change(at, layer, delta, correct):
-        there = -at.examples <= place < at.examples
-        most = min(own, at.examples) if others == 0 else own
-        if line[0] == "delta":
-            weights = np.full(at.examples, float(others))
-            if there:
-                weights[place] = most
-            return correct * weights
-        if not there:
-            return others * correct
-        one = slice(place % at.examples, place % at.examples + 1)
-        below = at.a[layer - 1][:, one].T
-        alone = delta[:, one] @ below if line[0] == "weight" else delta[:, place]
-        return others * correct + (most - others) * alone
-
-    return change
+def _weighted(
+    line: Line,
+    place: int,
+    others: int,
+    own: int,
+    at: Point,
+    layer: int,
+    delta: Columns,
+    correct: Array,
+) -> Array:
+    there = -at.examples <= place < at.examples
+    most = min(own, at.examples) if others == 0 else own
+    if line[0] == "delta":
+        weights = np.full(at.examples, float(others))
+        if there:
+            weights[place] = most
+        return correct * weights
+    if not there:
+        return others * correct
+    one = slice(place % at.examples, place % at.examples + 1)
+    below = at.a[layer - 1][:, one].T
+    alone = delta[:, one] @ below if line[0] == "weight" else delta[:, place]
+    return others * correct + (most - others) * alone

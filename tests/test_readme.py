@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import biases_report, results
+from experiments import biases, biases_report, compare, results
 from experiments.routing import VARIANTS
 from manual_grads import check, options
 from mnist_jax.config import Config
@@ -208,8 +208,12 @@ def test_its_flags_exist_with_the_defaults_that_it_shows():
     assert shown.pop("workdir") == "PATH"
     assert shown.items() <= defaults.items()
     named = re.findall(r"`--(\w+)", README)
-    checks = {option.name for option in options.options_of(check.Options)}
-    assert set(named) - {"flagfile", "help"} <= defaults.keys() | checks
+    others = {
+        option.name
+        for command in (check, compare, biases)
+        for option in options.options_of(command.Options)
+    }
+    assert set(named) - {"flagfile", "help"} <= defaults.keys() | others
 
 
 def test_its_python_runs_and_finds_the_accuracy_of_the_run(capsys):
@@ -221,7 +225,7 @@ def test_its_python_runs_and_finds_the_accuracy_of_the_run(capsys):
 
 
 def test_its_worked_example_prints_what_it_shows(capsys):
-    section = README.split("## Which of my derivatives")[1].split("\n## ")[0]
+    section = README.split("## Which of my derivatives")[1].split("\n### ")[0]
     code, line, shown = re.findall(r"```(?:python|sh|text)\n(.*?)```", section, re.DOTALL)
     Path("mine.py").write_text(code)
     words = line.split("-m manual_grads.check ")[1].split()
