@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from experiments.markdown import percent, table
+from experiments.markdown import number, percent, table
 from mnist_jax import figures, run_directory
 
 Numbers = dict[str, Any]
@@ -124,7 +124,7 @@ def report(numbers: Numbers) -> str:
         ),
         difference=f"{100 * difference['mean']:+.3f}",
         interval=" to ".join(f"{100 * end:+.3f}" for end in difference["interval"]),
-        p="—" if p is None else f"{p:.2f}",
+        p=number(p, ".2f"),
         costs=table(
             ["", "autodiff", "by hand", "ratio"],
             [
@@ -168,8 +168,8 @@ def report(numbers: Numbers) -> str:
             [
                 [
                     f"{one['step']}",
-                    f"{one['distance']:.1e}",
-                    f"{other['distance']:.1e}",
+                    number(one["distance"], ".1e"),
+                    number(other["distance"], ".1e"),
                     f"{100 * one['accuracy_difference']:+.2f}",
                     f"{100 * other['accuracy_difference']:+.2f}",
                 ]
@@ -192,9 +192,9 @@ def report(numbers: Numbers) -> str:
                     row["activation"].replace("_", " "),
                     row["loss"].replace("_", "-"),
                     row["precision"],
-                    f"{row['of_bound_first']:.2g}",
-                    f"{row['of_bound_last']:.2g}",
-                    f"{row['distance']:.1e}",
+                    number(row["of_bound_first"], ".2g"),
+                    number(row["of_bound_last"], ".2g"),
+                    number(row["distance"], ".1e"),
                     *(percent(row["test_accuracy"][name]) for name in STYLES),
                 ]
                 for row in numbers["matrix"]

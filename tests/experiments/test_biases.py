@@ -123,8 +123,9 @@ def test_the_later_network_trains_as_the_trainer_does_but_for_rounding():
 @pytest.mark.usefixtures("little_optimised")
 def test_all_of_it_is_made_goes_on_where_it_stopped_and_is_published(capsys, monkeypatch):
     monkeypatch.setattr(results, "PUBLISHED", Path("published"))
-    for variant in VARIANTS.keys() - {"no biases", "all biases, right", "both leaked"}:
-        monkeypatch.delitem(VARIANTS, variant)
+    few = {name: VARIANTS[name] for name in ("no biases", "all biases, right", "both leaked")}
+    for module in (biases, biases_report):
+        monkeypatch.setattr(module, "VARIANTS", few)
     monkeypatch.setattr(biases, "LATER", (6, 3, 3, 4))
     monkeypatch.setattr(author_task, "ACTIVATIONS", ("leaky_relu",))
     monkeypatch.setattr(author_task, "TARGETS", {"step": author_task.TARGETS["step"]})
@@ -137,8 +138,8 @@ def test_all_of_it_is_made_goes_on_where_it_stopped_and_is_published(capsys, mon
         again.setattr(author_task, "row", lambda *_: pytest.fail("made twice"))
         assert biases.main([*words, "--publish"]) == 0
     record = json.loads(Path("published/biases.json").read_text())
-    assert len(record["tasks"]) == len(VARIANTS)
-    assert [row["variant"] for row in record["mnist"]] == list(VARIANTS)
+    assert len(record["tasks"]) == len(few)
+    assert [row["variant"] for row in record["mnist"]] == list(few)
     says = {row["variant"]: row["causes"] for row in record["checks"] if row["network"] == "1,5,1"}
     assert says["both leaked"] == [["leaked-slot at 1/bias"]]
     assert says["all biases, right"] == []
