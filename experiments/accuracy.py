@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from experiments import results
 from manual_grads import command, options
 from manual_grads.options import A_PATH, ANY, SEED, Rule
-from mnist_jax import data, progress, run_directory, training
+from mnist_jax import claiming, data, progress, run_directory, training
 from mnist_jax.config import Config
 
 SEEDS = Rule(
@@ -92,7 +92,7 @@ def run(config: Config, dataset: data.Dataset, seed: int, workdir: Path) -> dict
     """The result of one seed's run, as the trainer makes it."""
     config = replace(config, seed=seed, workdir=str(workdir), dataset=dataset.name)
     with progress.training(config.epochs) as report:
-        result = training.fit(config, dataset, run_directory.create(config), report)
+        result = training.fit(config, dataset, claiming.create(config), report)
     command.say(f"seed {seed}, {config.gradient}: {result['test_accuracy']:.2%}")
     return result
 

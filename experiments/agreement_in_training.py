@@ -16,6 +16,7 @@ from mnist_jax.config import Config
 from mnist_jax.data import Dataset
 from mnist_jax.loss import network_inputs, targets
 from mnist_jax.network import Params, named_leaves
+from mnist_jax.program import train_epoch
 from mnist_jax.step import DTYPE
 
 GRADIENTS = {"autodiff": gradients.autodiff, "manual": gradients.manual}
@@ -77,7 +78,7 @@ def points(config: Config, dataset: Dataset) -> Iterator[tuple[int, Point]]:
     look = _looking(config, dataset)
     yield 0, look(state.params)
     for epoch in range(1, config.epochs + 1):
-        state, _ = run.program.train_epoch(state, epoch)
+        state, _ = train_epoch(run.program, state, epoch)
         yield epoch, look(state.params)
 
 

@@ -26,10 +26,10 @@ def folder(out: str | None, name: str) -> Path:
 
 def require_own_folder(config: Config) -> None:
     """Raises `OptionError` for the trainer's flags that an experiment does not heed."""
-    if config.workdir is not None or config.overwrite:
+    if config.workdir is not None:
         raise OptionError(
             "an experiment must be told by --out where to write",
-            "--workdir, or --overwrite",
+            "--workdir",
             "--out=FOLDER",
         )
 

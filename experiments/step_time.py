@@ -23,7 +23,7 @@ from manual_grads.options import A_PATH, ANY, AT_LEAST_1
 from mnist_jax import data, training
 from mnist_jax.config import Config
 from mnist_jax.gradients import GRADIENTS
-from mnist_jax.program import steps_per_epoch
+from mnist_jax.program import steps_per_epoch, train_epoch
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ def epoch_seconds(
 ) -> dict[str, list[float]]:
     """The seconds of an epoch with each gradient, one for each round."""
     runs = {name: ready(replace(config, gradient=name), dataset) for name in names}
-    states = {name: run.program.train_epoch(run.state, 1)[0] for name, run in runs.items()}
+    states = {name: train_epoch(run.program, run.state, 1)[0] for name, run in runs.items()}
     seconds = {name: [] for name in names}
     for number in track(range(rounds), "timing an epoch with each gradient in turn"):
         for name in names[:: -1 if number % 2 else 1]:
-            train_epoch = partial(runs[name].program.train_epoch, states[name], number + 2)
-            (states[name], _), taken = timed(train_epoch)
+            epoch = partial(train_epoch, runs[name].program, states[name], number + 2)
+            (states[name], _), taken = timed(epoch)
             seconds[name].append(taken)
     return seconds
 

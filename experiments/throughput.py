@@ -26,7 +26,7 @@ from manual_grads.options import A_PATH, ANY, AT_LEAST_1
 from mnist_jax import data, training
 from mnist_jax.config import Config
 from mnist_jax.optimizer import optimizer
-from mnist_jax.program import compile_block, steps_per_epoch
+from mnist_jax.program import compile_block, steps_per_epoch, train_epoch
 from mnist_jax.step import epoch_batches, init_state
 
 SIDE = 2048
@@ -73,13 +73,13 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
     ]
 
     program, state = ready(config, dataset)
-    state, _ = program.train_epoch(state, 1)
+    state, _ = train_epoch(program, state, 1)
     product_rates, epoch_rates = [], []
     product = timed_product()
     for pair in track(range(chosen.pairs), "timing product and epoch in turn"):
         product_seconds = statistics.median(product() for _ in range(PRODUCTS_A_PAIR))
         product_rates.append(2 * SIDE**3 / product_seconds)
-        (state, _), epoch_seconds = timed(partial(program.train_epoch, state, pair + 2))
+        (state, _), epoch_seconds = timed(partial(train_epoch, program, state, pair + 2))
         epoch_rates.append(operations(config, examples) / epoch_seconds)
     ratios = [epoch / product for epoch, product in zip(epoch_rates, product_rates, strict=True)]
 

@@ -74,6 +74,32 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def deferred() -> Iterator[Callable[[], Stopped | None]]:
+    """Inside, the first Ctrl-C or SIGTERM waits to be asked for; a second raises `Stopped`.
+
+    Yields what to ask: it returns a `Stopped` to raise once one has arrived. What was not asked for
+    is raised at the end.
+    """
+    arrived: list[int] = []
+    raising = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def wait(signal_number, frame):
+        arrived.append(signal_number)
+        for number, handler in raising.items():
+            signal.signal(number, handler)
+
+    for number in raising:
+        signal.signal(number, wait)
+    try:
+        yield lambda: Stopped(arrived[0]) if arrived else None
+    finally:
+        for number, handler in raising.items():
+            signal.signal(number, handler)
+    if arrived:
+        raise Stopped(arrived[0])
+
+
 def say(line: str, to_errors: bool = False) -> None:
     """Prints a line. That nobody reads on, or the disk is full, is no reason to lose a run."""
     stream = sys.stderr if to_errors else sys.stdout

@@ -29,6 +29,12 @@ class Config:
     name: Annotated[str, "names the run, and its folder under runs/", FILE_NAME] = "base"
     workdir: Annotated[str | None, "the run directory; runs/NAME when not given", A_PATH] = None
     overwrite: Annotated[bool, "replace the run that --workdir holds", ANY] = False
+    resume: Annotated[
+        bool, "go on with the run that --workdir holds, from its newest whole checkpoint", ANY
+    ] = False
+    checkpoint_every_seconds: Annotated[
+        float, "from one checkpoint to the next, at least; the end of the run has one", NOT_NEGATIVE
+    ] = 30.0
 
     dataset: Annotated[
         str,
@@ -43,6 +49,12 @@ class Config:
     ] = None
     train_examples: Annotated[
         int | None, "train on the first N examples; all if not given", AT_LEAST_1
+    ] = None
+    validation_examples: Annotated[
+        int | None,
+        "hold out the last N training examples, tell their loss each epoch, keep the best "
+        "checkpoint by it; none if not given",
+        AT_LEAST_1,
     ] = None
 
     architecture: Architecture = field(default_factory=Architecture)
@@ -78,6 +90,9 @@ class Config:
     batch_size: Annotated[
         int, "examples a step; the last step of an epoch takes what is left", AT_LEAST_1
     ] = 256
+    block_steps: Annotated[
+        int, "steps compiled in one piece, at most; a stop waits for its end", AT_LEAST_1
+    ] = 2000
     epochs: Annotated[int, "passes over the training examples", AT_LEAST_1] = 9
     seed: Annotated[int, "decides every random draw", SEED] = 0
 
@@ -97,9 +112,16 @@ class Config:
                 f"--warmup_epochs={self.warmup_epochs} --epochs={self.epochs}",
                 "fewer epochs of warm-up",
             )
-        if self.overwrite and self.workdir is None:
+        for flag, does in (("overwrite", "replaces"), ("resume", "goes on with")):
+            if getattr(self, flag) and self.workdir is None:
+                raise OptionError(
+                    f"--{flag} must come with the --workdir that it {does}",
+                    f"--{flag} alone",
+                    f"--workdir=runs/{self.name} --{flag}",
+                )
+        if self.overwrite and self.resume:
             raise OptionError(
-                "--overwrite must come with the --workdir that it replaces",
-                "--overwrite alone",
-                f"--workdir=runs/{self.name} --overwrite",
+                "a run is either gone on with or replaced",
+                "--resume --overwrite",
+                "one of the two",
             )

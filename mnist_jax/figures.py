@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -84,6 +84,47 @@ def mistakes(examples: Examples, outputs: Float[np.ndarray, "examples classes"])
     figure.suptitle(
         f"wrong with the most confidence: {len(shown)} of {len(wrong)} mistakes", fontsize="medium"
     )
+    return figure
+
+
+def digits(rows: list[dict[str, Any]]) -> Figure:
+    """Of each digit, the share that is not found and the share of its answers that is wrong."""
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(rows))
+    for offset, name, label, colour, hatch in (
+        (-0.2, "recall", "of the digit, read as another", "tab:blue", ""),
+        (0.2, "precision", "read as the digit, but another", "tab:orange", "//"),
+    ):
+        wrong = [100 * (1 - row[name]) for row in rows]
+        place = places + offset
+        axes.bar(place, wrong, 0.38, label=label, color=colour, hatch=hatch, edgecolor="white")
+    axes.set_xticks(places, [f"{row['digit']}" for row in rows])
+    axes.set_xlabel("digit")
+    axes.set_ylabel("wrong answers (%)")
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.legend()
+    return figure
+
+
+def confusion(counts: Int[np.ndarray, "label answer"]) -> Figure:
+    """How often each digit is read as each: numbers everywhere, colour by the mistakes alone."""
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    axes = figure.subplots()
+    mistakes = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    image = axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(mistakes.max(), 1))
+    for (digit, answer), count in np.ndenumerate(counts):
+        if count:
+            dark = digit != answer and count > 0.6 * mistakes.max()
+            colour = "white" if dark else "black"
+            axes.text(answer, digit, str(count), ha="center", va="center", color=colour, fontsize=9)
+    axes.set_xticks(range(len(counts)))
+    axes.set_yticks(range(len(counts)))
+    axes.set_xlabel("read as")
+    axes.set_ylabel("digit")
+    whole = MaxNLocator(integer=True)
+    figure.colorbar(image, ax=axes, label="mistakes (examples)", shrink=0.8, ticks=whole)
     return figure
 
 

@@ -1,9 +1,9 @@
 """The run directory: what a run leaves behind, each file written beside its place and renamed."""
 
 import contextlib
-import dataclasses
 import itertools
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -28,22 +28,12 @@ CONFIG, METRICS, PARAMETERS, RESULT = (
 )
 LEARNING_CURVE, FIRST_LAYER, MISTAKES = "learning_curve.png", "first_layer.png", "mistakes.png"
 FILES = (CONFIG, METRICS, PARAMETERS, RESULT, LEARNING_CURVE, FIRST_LAYER, MISTAKES)
+EVALUATION = ("evaluation.json", "digits.png", "confusion.png")
+"""What `mnist_jax.evaluate` adds."""
 
 
 class RunDirectoryError(InputError):
     """A run directory that cannot be made, must not be written, or cannot be read."""
-
-
-def create(config: Config) -> Path:
-    """Makes the run directory, with `config.json` in it. Raises `RunDirectoryError`.
-
-    `--workdir`, which must not hold a run unless `--overwrite` is given; without it `runs/NAME`,
-    or the next free `runs/NAME-2`, `-3`, …
-    """
-    workdir = make_free(config.name) if config.workdir is None else _claim(config)
-    fields = {"format": FORMAT, **dataclasses.asdict(config)}
-    write(workdir / CONFIG, json.dumps(fields, indent=2, allow_nan=False) + "\n")
-    return workdir
 
 
 def make_free(name: str) -> Path:
@@ -92,10 +82,39 @@ def write(path: Path, content: str | bytes) -> None:
             beside.unlink()
 
 
+SMALL = 2**20
+"""Bytes of a file that says what others hold, at most."""
+
+
+def read_small(path: Path) -> str:
+    """The text of a small file. Raises `OSError`, or `ValueError` for a large one."""
+    with path.open("rb") as file:
+        content = file.read(SMALL + 1)
+    if len(content) > SMALL:
+        raise ValueError(f"more than {SMALL:,} bytes")
+    return content.decode()
+
+
 def write_metrics(workdir: Path, history: list[dict[str, Any]]) -> None:
     """One line of JSON an epoch. Raises `ValueError` for a number that is not finite."""
     lines = [json.dumps(metrics, allow_nan=False) + "\n" for metrics in history]
     write(workdir / METRICS, "".join(lines))
+
+
+def read_metrics(workdir: Path, epochs: int) -> list[dict[str, Any]]:
+    """The first `epochs` lines, of which a last, torn one is none. Raises `RunDirectoryError`."""
+    path = workdir / METRICS
+    history = []
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        for line in path.read_text().splitlines()[:epochs]:
+            history.append(json.loads(line))
+    if [metrics.get("epoch") for metrics in history] != list(range(1, epochs + 1)):
+        raise RunDirectoryError(
+            f"{path} must hold a line for each of the {epochs} epochs that the checkpoint has",
+            f"{len(history)} whole lines",
+            "the file as it was, or --overwrite to train from the start",
+        )
+    return history
 
 
 def write_result(workdir: Path, result: dict[str, Any]) -> None:
@@ -112,9 +131,13 @@ def write_parameters(workdir: Path, params: Params) -> None:
 def load(workdir: str | Path) -> tuple[Config, Params]:
     """The config and the trained parameters of a run. Raises `RunDirectoryError`, `OptionError`."""
     workdir = Path(workdir)
-    config = options.build(Config, _read_config(workdir))
+    config = options.build(Config, read_config(workdir))
     expected = jax.eval_shape(lambda: network.init(jax.random.key(0), config.architecture))
+    wanted = {leaf: _form(value) for leaf, value in named_leaves(expected).items()}
+    size = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(expected))
     try:
+        if (workdir / PARAMETERS).stat().st_size > size + SMALL:
+            raise OSError(f"it is larger than the leaves that {CONFIG} beside it says")
         tensors = safetensors.numpy.load_file(workdir / PARAMETERS)
     except (OSError, safetensors.SafetensorError) as error:
         raise RunDirectoryError(
@@ -122,7 +145,6 @@ def load(workdir: str | Path) -> tuple[Config, Params]:
             str(error),
             "the folder of another run, or the run again",
         ) from None
-    wanted = {leaf: _form(value) for leaf, value in named_leaves(expected).items()}
     arrived = {leaf: _form(value) for leaf, value in tensors.items()}
     if arrived != wanted:
         raise RunDirectoryError(
@@ -138,40 +160,11 @@ def _form(leaf: Any) -> str:
     return f"{leaf.dtype}{list(leaf.shape)}"
 
 
-def _claim(config: Config) -> Path:
-    """Makes `--workdir`, or empties it of a run of ours where `--overwrite` allows that.
-
-    All but `config.json`, which stays until it is replaced, so that the folder is always ours.
-    """
-    assert config.workdir is not None
-    workdir = make(Path(config.workdir).expanduser())
-    held = [name for name in FILES if os.path.lexists(workdir / name)]
-    if held and not config.overwrite:
-        raise RunDirectoryError(
-            f"{workdir} must not hold a run already",
-            f"it holds {', '.join(held)}",
-            "another --workdir, or --overwrite to replace that run",
-        )
-    if held:
-        _read_config(workdir)
-        folders = [name for name in held if (workdir / name).is_dir()]
-        if folders:
-            raise RunDirectoryError(
-                f"{workdir} must hold files where a run puts files",
-                f"{', '.join(folders)}, a folder",
-                "another --workdir",
-            )
-        for name in held:
-            if name != CONFIG:
-                (workdir / name).unlink(missing_ok=True)
-    return workdir
-
-
-def _read_config(workdir: Path) -> dict[str, Any]:
+def read_config(workdir: Path) -> dict[str, Any]:
     """The fields of a `config.json` of ours."""
     path = workdir / CONFIG
     try:
-        fields = json.loads(path.read_text())
+        fields = json.loads(read_small(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RunDirectoryError(
             f"{path} must be the configuration of a run", str(error), "the folder of a run"
@@ -181,9 +174,12 @@ def _read_config(workdir: Path) -> dict[str, Any]:
             f"{path} must be the configuration of a run", "other JSON", "the folder of a run"
         )
     if fields.get("format") != FORMAT:
+        version = fields.get("version")
         raise RunDirectoryError(
             f'{path} must have "format": {FORMAT}',
             f'"format": {fields.get("format")!r}',
-            "the folder of a run, or the version of this program that made it",
+            f"version {version} of this program, which made it"
+            if version
+            else "the folder of a run, or the version of this program that made it",
         )
     return fields

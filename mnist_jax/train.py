@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from manual_grads import command
-from mnist_jax import data, progress, run_directory, training
+from mnist_jax import claiming, data, progress, training
 from mnist_jax.config import Config
 
 
@@ -25,13 +25,13 @@ def train(config: Config) -> None:
     with training.timed(seconds, "load"):
         dataset = data.load(config, command.say)
     config = replace(config, dataset=dataset.name)  # which one `auto` was
-    workdir = run_directory.create(config)
-    try:
-        with progress.training(config.epochs) as report:
-            result = training.fit(config, dataset, workdir, report, seconds)
-    except command.Stopped as stop:
-        stop.add_note(f"what was written is in {workdir}")
-        raise
+    with claiming.claimed(config) as workdir:
+        try:
+            with command.deferred() as stopped, progress.training(config.epochs) as report:
+                result = training.fit(config, dataset, workdir, report, seconds, stopped)
+        except command.Stopped as stop:
+            stop.add_note(f"to go on: the same command with --workdir={workdir} --resume")
+            raise
     command.say(
         f"{result['test_accuracy']:.2%} of {result['test_examples']:,} test examples of "
         f"{result['dataset']} right ({result['test_errors']} wrong); all files in {workdir}"

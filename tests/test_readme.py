@@ -132,6 +132,41 @@ def test_its_false_alarms_and_times_of_the_check_are_those_of_the_committed_json
     assert f"{small:.1f} s as a command, and {large:.1f} s for 784-1024-1024-10" in prose
 
 
+def test_its_trials_of_sudden_death_are_those_of_the_committed_json():
+    killing, fuzzing = (
+        json.loads((ROOT / f"tests/{name}.json").read_text()) for name in ("killing", "fuzzing")
+    )
+    files = {
+        outcome: sum(of.get(outcome, 0) for of in fuzzing["data"].values())
+        for outcome in ("refused", "the published bytes")
+    }
+    read = fuzzing["checkpoints"]
+    kills, stops = killing["SIGKILL"], killing["SIGTERM"]
+    assert [[cell.removesuffix(" |") for cell in row[1:]] for row in rows("## Nothing lost")] == [
+        [f"{kills['trials']}", f"{kills['bit for bit']} with the same bits"],
+        [
+            f"{stops['trials']}",
+            f"{stops['bit for bit']} with the same bits, from the block that was running",
+        ],
+        [
+            f"{fuzzing['files']:,}",
+            f"{files['refused']:,} refused; {files['the published bytes']} whose decompressed "
+            "bytes are the published ones; 0 believed",
+        ],
+        [
+            f"{sum(read.values())}",
+            f"{read['an older one, said']} an older one, and said so; {read['the newest']} the "
+            f"newest, whole; {read['refused']} refused; 0 wrong",
+        ],
+    ]
+    assert sum(files.values()) == fuzzing["files"]
+    assert read.keys() == {"an older one, said", "the newest", "refused"}
+    prose = " ".join(README.split())
+    assert f"at most {fuzzing['memory']:.2f} times the memory" in prose
+    share = record("checkpoint_cost.json")["share_median"]
+    assert f"A checkpoint costs {share:.1%} of the time" in prose
+
+
 def test_its_mutants_are_those_of_the_committed_json():
     numbers = json.loads((ROOT / "tests/mutation.json").read_text())
     counts, prose = numbers["counts"], " ".join(README.split())
@@ -187,6 +222,7 @@ def test_the_code_beside_its_derivation_is_the_code():
         "biases.json",
         "planted.json",
         "check_time.json",
+        "checkpoint_cost.json",
     ],
 )
 def test_the_command_beside_the_numbers_is_the_one_that_made_them(name):

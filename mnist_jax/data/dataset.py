@@ -23,9 +23,13 @@ class Examples(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """`name` of the source, the examples, and `sha256`: file → digest of its decompressed bytes."""
+    """`name` of the source, the examples, and `sha256`: file → digest of its decompressed bytes.
+
+    `validation` holds those of the training examples that are held out, if any are.
+    """
 
     name: str
     train: Examples
     test: Examples
     sha256: dict[str, str]
+    validation: Examples | None = None

@@ -35,7 +35,7 @@ def load(config: Config, say: Callable[[str], None] = print) -> Dataset:
                 f"({reason.why}); to get MNIST: {HOW_TO_GET_MNIST}"
             )
             dataset = _digits()
-    return _first(dataset, config.train_examples)
+    return _divided(dataset, config.train_examples, config.validation_examples)
 
 
 class UnavailableError(DataError):
@@ -87,13 +87,21 @@ def _digits() -> Dataset:
     return digits.read()
 
 
-def _first(dataset: Dataset, count: int | None) -> Dataset:
-    """The dataset with the first `count` of its training examples, or all."""
+def _divided(dataset: Dataset, train: int | None, validation: int | None) -> Dataset:
+    """The last `validation` training examples held out, and of the others the first `train`."""
     images, labels = dataset.train
-    if count is not None and count > len(labels):
+    rest = len(labels) - (validation or 0)
+    if rest < (train or 1):
         raise DataError(
-            f"--train_examples must be at most the {len(labels)} that {dataset.name} has",
-            f"--train_examples={count}",
-            "no --train_examples, for all of them",
+            f"--train_examples and --validation_examples must be at most the {len(labels)} that "
+            f"{dataset.name} has",
+            " ".join(
+                f"--{name}_examples={count}"
+                for name, count in (("train", train), ("validation", validation))
+                if count is not None
+            ),
+            "no --train_examples, for all of them" if validation is None else "fewer of either",
         )
-    return dataset._replace(train=Examples(images[:count], labels[:count]))
+    count = rest if train is None else train
+    held_out = Examples(images[rest:], labels[rest:]) if validation else None
+    return dataset._replace(train=Examples(images[:count], labels[:count]), validation=held_out)

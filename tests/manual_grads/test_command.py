@@ -94,3 +94,33 @@ def test_a_line_that_the_terminal_cannot_write_is_written_escaped(capfd):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
     assert capfd.readouterr().out == "\\xe9\n"
+
+
+def test_a_deferred_signal_waits_to_be_asked_for_and_a_second_does_not():
+    seen = []
+
+    def work(options):
+        with command.deferred() as stopped:
+            seen.append(stopped())
+            signal.raise_signal(signal.SIGTERM)
+            seen.append(stopped())
+            signal.raise_signal(signal.SIGINT)
+            seen.append("never")
+
+    assert command.run(work, Options, "", []) == 130
+    before, after = seen
+    assert before is None
+    assert after.status == 143
+
+
+def test_a_deferred_signal_that_nobody_asked_for_is_raised_at_the_end():
+    seen = []
+
+    def work(options):
+        with command.deferred():
+            signal.raise_signal(signal.SIGTERM)
+            seen.append("the end")
+        seen.append("never")
+
+    assert command.run(work, Options, "", []) == 143
+    assert seen == ["the end"]

@@ -11,7 +11,7 @@ from manual_grads.architecture import Architecture
 from mnist_jax import data, gradients, step, training
 from mnist_jax.config import Config
 from mnist_jax.optimizer import optimizer
-from mnist_jax.program import compile_program
+from mnist_jax.program import compile_program, epoch_blocks, train_epoch
 from mnist_jax.step import epoch_batches, evaluate, init_state, make_block
 
 SMALL = Architecture(layer_sizes=(784, 8, 10))
@@ -49,6 +49,16 @@ def test_an_epoch_takes_every_example_once(examples, batch_size, key):
     assert sum(len(part) for part in parts) == -(-examples // batch_size)
 
 
+@pytest.mark.parametrize(("block_steps", "lengths"), [(1, [1] * 4), (2, [2, 1, 1]), (9, [3, 1])])
+def test_blocks_are_the_batches_of_an_epoch_in_their_order(block_steps, lengths, key):
+    """10 examples in batches of 3: three whole ones, and one of 1."""
+    blocks = epoch_blocks(key, jnp.int32(1), 10, 3, block_steps)
+    assert [len(block) for block in blocks] == lengths
+    parts = epoch_batches(key, jnp.int32(1), 10, 3)
+    order = [np.concatenate([part.ravel() for part in each]) for each in (parts, blocks)]
+    np.testing.assert_array_equal(order[0], order[1])
+
+
 def test_each_epoch_has_an_order_of_its_own(key):
     first, second = (epoch_batches(key, jnp.int32(epoch), 50, 50)[0] for epoch in (1, 2))
     assert not jnp.array_equal(first, second)
@@ -78,7 +88,7 @@ def test_one_step_is_plain_descent_on_the_mean_over_its_examples():
     targets = jnp.asarray(0.9 * np.eye(10, dtype="float32")[dataset.train.labels] + 0.01)
     loss, gradient = gradients.value_and_grad(config)(state.params, images, targets)
     expected = jax.tree.map(lambda leaf, slope: leaf - 0.5 * slope, state.params, gradient)
-    new_state, epoch = program.train_epoch(state, 1)
+    new_state, epoch = train_epoch(program, state, 1)
     assert epoch.steps.losses[0] == pytest.approx(float(loss), rel=1e-5)
     for leaf, wanted in zip(
         jax.tree.leaves(new_state.params), jax.tree.leaves(expected), strict=True
@@ -94,7 +104,7 @@ def test_steps_count_their_own_right_answers():
     program, state = program_and_state(config, dataset)
     train = jax.tree.map(jnp.asarray, dataset.train)
     _, untrained, _ = evaluate(config.architecture, state.params, *train)
-    _, epoch = program.train_epoch(state, 1)
+    _, epoch = train_epoch(program, state, 1)
     assert epoch.examples.tolist() == [100] * 14 + [37]
     assert epoch.steps.correct.sum() == int(untrained)
 
@@ -128,8 +138,8 @@ def test_counting_right_answers_costs_no_second_forward_pass(gradient, monkeypat
 def losses_of_two_epochs(config):
     config = replace(config, dataset="digits", batch_size=479)
     program, state = program_and_state(config, data.load(config))
-    state, first = program.train_epoch(state, 1)
-    _, second = program.train_epoch(state, 2)
+    state, first = train_epoch(program, state, 1)
+    _, second = train_epoch(program, state, 2)
     return first.steps.losses.mean(), second.steps.losses.mean()
 
 
@@ -173,7 +183,7 @@ STILL = {"optimizer": "sgd", "learning_rate": 1e-30, "weight_decay": 0.0}
 def losses_of(config, epoch):
     """Each step's loss of one epoch in which nothing moves: it tells which examples it took."""
     program, state = program_and_state(config, data.load(config))
-    return program.train_epoch(state, epoch)[1].steps.losses
+    return train_epoch(program, state, epoch)[1].steps.losses
 
 
 def test_the_order_of_a_program_is_the_epochs_and_the_seeds_own():
@@ -204,5 +214,5 @@ def test_another_seed_has_other_initial_parameters():
 def test_a_step_gives_up_the_state_that_it_is_given():
     config = Config(architecture=SMALL, dataset="digits", batch_size=479)
     program, state = program_and_state(config, data.load(config))
-    program.train_epoch(state, 1)
+    train_epoch(program, state, 1)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))

@@ -12,7 +12,7 @@ import pytest
 import mnist_jax
 from manual_grads.architecture import Architecture
 from manual_grads.options import OptionError
-from mnist_jax import network, run_directory
+from mnist_jax import claiming, network, run_directory
 from mnist_jax.config import Config
 from mnist_jax.run_directory import RunDirectoryError
 
@@ -20,13 +20,13 @@ SMALL = Architecture(layer_sizes=(784, 3, 10), biases=("input", "output"))
 
 
 def test_without_a_workdir_each_run_has_the_next_free_folder():
-    made = [run_directory.create(Config(name="mine")) for _ in range(3)]
+    made = [claiming.create(Config(name="mine")) for _ in range(3)]
     assert made == [Path("runs/mine"), Path("runs/mine-2"), Path("runs/mine-3")]
 
 
 def test_config_json_is_the_config():
     config = Config(architecture=SMALL, seed=7, workdir="here")
-    workdir = run_directory.create(config)
+    workdir = claiming.create(config)
     fields = json.loads((workdir / "config.json").read_text())
     assert fields["format"] == 1
     assert fields["architecture"]["layer_sizes"] == [784, 3, 10]
@@ -36,7 +36,7 @@ def test_config_json_is_the_config():
 def test_parameters_are_read_back_to_the_bit(key):
     config = Config(architecture=SMALL, workdir="here")
     params = network.init(key, SMALL)
-    workdir = run_directory.create(config)
+    workdir = claiming.create(config)
     run_directory.write_parameters(workdir, params)
     loaded_config, loaded = mnist_jax.load(workdir)
     assert loaded_config == config
@@ -51,7 +51,7 @@ def test_leaves_are_named_by_layer_and_kind():
 
 def run_in(folder, content="a run"):
     """A folder that holds a run of ours and a file of the user's."""
-    run_directory.create(Config(workdir=str(folder)))
+    claiming.create(Config(workdir=str(folder)))
     (folder / "metrics.jsonl").write_text(content)
     (folder / "notes.txt").write_text("the user's own")
 
@@ -60,14 +60,16 @@ def test_a_workdir_that_holds_a_run_is_refused_and_nothing_in_it_changes(tmp_pat
     run_in(tmp_path / "run")
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     with pytest.raises(RunDirectoryError, match="must not hold a run already"):
-        run_directory.create(Config(workdir=str(tmp_path / "run"), seed=1))
+        claiming.create(Config(workdir=str(tmp_path / "run"), seed=1))
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
 def test_overwrite_replaces_the_run_and_keeps_what_is_not_ours(tmp_path):
     run_in(tmp_path / "run")
-    run_directory.create(Config(workdir=str(tmp_path / "run"), overwrite=True, seed=1))
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json", "notes.txt"}
+    claiming.create(Config(workdir=str(tmp_path / "run"), overwrite=True, seed=1))
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        ".lock", "config.json", "notes.txt",
+    }  # fmt: skip
     assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == 1
 
 
@@ -79,19 +81,19 @@ def test_overwrite_touches_nothing_beside_a_config_that_is_not_ours(tmp_path, co
     if config is not None:
         (tmp_path / "config.json").write_text(config)
     with pytest.raises(RunDirectoryError, match=r"config.json must"):
-        run_directory.create(Config(workdir=str(tmp_path), overwrite=True))
+        claiming.create(Config(workdir=str(tmp_path), overwrite=True))
     assert (tmp_path / "metrics.jsonl").read_text() == "somebody's"
 
 
 def test_a_workdir_with_files_of_the_users_alone_is_used(tmp_path):
     (tmp_path / "notes.txt").touch()
-    assert run_directory.create(Config(workdir=str(tmp_path))) == tmp_path
+    assert claiming.create(Config(workdir=str(tmp_path))) == tmp_path
 
 
 def test_a_workdir_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunDirectoryError, match="must be a folder that can be written"):
-        run_directory.create(Config(workdir=str(tmp_path / "file" / "run")))
+        claiming.create(Config(workdir=str(tmp_path / "file" / "run")))
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -119,7 +121,7 @@ def test_a_number_that_is_not_finite_is_never_written(tmp_path):
 
 
 def finished(folder):
-    workdir = run_directory.create(Config(architecture=SMALL, workdir=str(folder)))
+    workdir = claiming.create(Config(architecture=SMALL, workdir=str(folder)))
     run_directory.write_parameters(workdir, network.init(jax.random.key(0), SMALL))
     return workdir
 
@@ -150,6 +152,18 @@ def test_a_folder_that_holds_no_run_is_refused(tmp_path):
         mnist_jax.load(tmp_path)
 
 
+def test_files_from_elsewhere_are_not_read_beyond_the_size_that_they_should_have(tmp_path):
+    workdir = finished(tmp_path)
+    parameters, config = workdir / "parameters.safetensors", workdir / "config.json"
+    small = parameters.read_bytes()
+    for path, what in ((parameters, "it is larger than the leaves"), (config, "more than 1,048,")):
+        with path.open("r+b") as file:
+            file.truncate(2**40)  # a file with a hole: the size alone is that of a terabyte
+        with pytest.raises(RunDirectoryError, match=what):
+            run_directory.load(workdir)
+        parameters.write_bytes(small)
+
+
 def test_a_config_that_was_changed_into_none_of_ours_is_refused(tmp_path):
     path = finished(tmp_path) / "config.json"
     path.write_text(path.read_text().replace('"relu"', '"selu"'))
@@ -170,7 +184,7 @@ def test_overwrite_touches_nothing_where_a_folder_stands_in_a_files_place(tmp_pa
     (tmp_path / "run" / "mistakes.png").mkdir()
     before = sorted(path.name for path in (tmp_path / "run").iterdir())
     with pytest.raises(RunDirectoryError, match=r"mistakes.png, a folder"):
-        run_directory.create(Config(workdir=str(tmp_path / "run"), overwrite=True))
+        claiming.create(Config(workdir=str(tmp_path / "run"), overwrite=True))
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
 
 
@@ -184,14 +198,14 @@ def test_overwrite_that_is_cut_short_leaves_a_folder_of_ours(tmp_path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(run_directory, "write", cut_short)
         with pytest.raises(KeyboardInterrupt):
-            run_directory.create(config)
-    run_directory.create(config)
+            claiming.create(config)
+    claiming.create(config)
 
 
 def test_runs_that_leads_nowhere_is_refused(tmp_path):
     Path("runs").symlink_to(tmp_path / "unmounted" / "disk")
     with pytest.raises(RunDirectoryError, match="runs must be a folder that can be written"):
-        run_directory.create(Config())
+        claiming.create(Config())
 
 
 def test_what_is_made_durable_is_whole_and_stands_beside(tmp_path, monkeypatch):

@@ -9,10 +9,9 @@ import pytest
 
 import mnist_jax
 from manual_grads.architecture import Architecture
-from mnist_jax import data, run_directory, training
+from mnist_jax import claiming, data, run_directory, training
 from mnist_jax.config import Config
-from mnist_jax.program import Epoch, Evaluation, Program
-from mnist_jax.step import Steps, evaluate
+from mnist_jax.step import evaluate
 from mnist_jax.training import NotFiniteError
 
 SMALL = Architecture(layer_sizes=(784, 8, 10))
@@ -21,13 +20,17 @@ SMALL = Architecture(layer_sizes=(784, 8, 10))
 def run(workdir, **fields):
     config = Config(**{"architecture": SMALL, "dataset": "digits", "epochs": 2, **fields})
     config = Config(**{**vars(config), "workdir": str(workdir)})
-    workdir = run_directory.create(config)
+    workdir = claiming.create(config)
     return training.fit(config, data.load(config), workdir, seconds={"load": 0.5})
 
 
 def test_the_run_directory_holds_what_its_contract_says(tmp_path):
     result = run(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == set(run_directory.FILES)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *run_directory.FILES,
+        "checkpoints",
+        ".lock",
+    }
     assert json.loads((tmp_path / "result.json").read_text()) == result
     assert set(result) == {
         "dataset", "data_sha256", "train_examples", "test_examples", "test_accuracy",
@@ -166,34 +169,45 @@ def test_another_seed_gives_other_parameters(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_written(monkeypatch):
-    config = Config(architecture=SMALL, dataset="digits", epochs=5, batch_size=2000)
-    program = training.compile_program
+    config = Config(
+        architecture=SMALL,
+        dataset="digits",
+        epochs=5,
+        batch_size=479,
+        block_steps=1,
+        checkpoint_every_seconds=0.0,
+    )
+    compile_program = training.compile_program
 
     def breaks_in_epoch_2(*arguments):
-        train_epoch, evaluate_test = program(*arguments)
+        program = compile_program(*arguments)
 
-        def broken(state, epoch):
-            state, trained = train_epoch(state, epoch)
-            steps = trained.steps._replace(losses=trained.steps.losses + (np.nan * (epoch == 2)))
-            return state, trained._replace(steps=steps) if epoch == 2 else trained
+        def train_block(state, epoch, block):
+            state, trained = program.train_block(state, epoch, block)
+            if (epoch, block) == (2, 1):
+                trained = trained._replace(
+                    steps=trained.steps._replace(losses=trained.steps.losses + np.nan)
+                )
+            return state, trained
 
-        return Program(broken, evaluate_test)
+        return program._replace(train_block=train_block)
 
     monkeypatch.setattr(training, "compile_program", breaks_in_epoch_2)
-    with pytest.raises(NotFiniteError, match=r"nan in epoch 2, at step 2;") as stop:
-        training.fit(config, data.load(config), run_directory.create(config))
+    with pytest.raises(NotFiniteError, match=r"nan in epoch 2, at step 5;") as stop:
+        training.fit(config, data.load(config), claiming.create(config))
     assert "--learning_rate below 0.003" in str(stop.value)
     assert "runs/base" in str(stop.value)
     kept = {path.name for path in Path("runs/base").iterdir()}
-    assert kept == {"config.json", "metrics.jsonl"}
+    assert kept == {".lock", "config.json", "metrics.jsonl", "checkpoints"}
     assert json.loads(Path("runs/base/metrics.jsonl").read_text())["epoch"] == 1
+    assert max(path.name for path in Path("runs/base/checkpoints").glob("*.json")) == (
+        "0000000004.json"
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_the_first_step_that_is_not_finite_is_named(value, tmp_path):
     losses = np.ones(10, np.float32)
     losses[3:] = value
-    trained = Epoch(Steps(jnp.asarray(losses), jnp.zeros(10, "int32"), None), np.full(10, 5), None)
-    tested = Evaluation(1.0, 0, np.zeros((1, 10), np.float32))
     with pytest.raises(NotFiniteError, match=rf"{value} in epoch 2, at step 14;"):
-        training._require_finite(Config(), tmp_path, trained, tested, epoch=2)
+        training.require_finite(Config(), tmp_path, losses, epoch=2, step=11, updates=10)

@@ -1,0 +1,133 @@
+"""Evaluates a run's network on the test images: accuracy, digit by digit, and what it confuses.
+
+    python -m mnist_jax.evaluate --workdir=runs/base
+
+Writes evaluation.json and two figures, digits.png and confusion.png, into the run's folder.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+from jaxtyping import Int, UInt8
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from manual_grads import command, options
+from manual_grads.options import A_PATH, OptionError
+from mnist_jax import data, figures, run_directory, training
+from mnist_jax.config import CLASSES
+from mnist_jax.step import evaluate
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which run, and where its data are."""
+
+    workdir: Annotated[str | None, "the run directory, of a run that has ended", A_PATH] = None
+    data_dir: Annotated[
+        str | None, "the folder of the four IDX files; the run's own if not given", A_PATH
+    ] = None
+
+    def __post_init__(self):
+        options.check(self)
+        if self.workdir is None:
+            raise OptionError(
+                "--workdir must name the folder of a run", "no --workdir", "--workdir=runs/base"
+            )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command on the words behind its name, and returns its exit status."""
+    return command.run(evaluate_run, Options, __doc__, argv)
+
+
+def evaluate_run(chosen: Options) -> None:
+    """Loads, evaluates, prints the tables, and writes numbers and figures."""
+    assert chosen.workdir is not None
+    training.require_device()
+    workdir = Path(chosen.workdir).expanduser()
+    config, params = run_directory.load(workdir)
+    if chosen.data_dir is not None:
+        config = replace(config, data_dir=chosen.data_dir)
+    dataset = data.load(replace(config, train_examples=None), command.say)
+    images, labels = dataset.test
+    _, _, outputs = jax.jit(evaluate, static_argnums=0)(config.architecture, params, images, labels)
+    confusion = confusion_matrix(labels, np.asarray(outputs).argmax(axis=1))
+    numbers = {"dataset": dataset.name, **of_confusion(confusion), "confusion": confusion.tolist()}
+    text = json.dumps(numbers, indent=1, allow_nan=False) + "\n"
+    numbers_file, digits, matrix = (workdir / name for name in run_directory.EVALUATION)
+    run_directory.write(numbers_file, text)
+    figures.write(
+        workdir,
+        {
+            digits.name: figures.digits(numbers["digits"]),
+            matrix.name: figures.confusion(confusion),
+        },
+    )
+    console = Console()
+    console.print(digits_table(numbers["digits"]))
+    console.print(confusion_table(confusion))
+    command.say(
+        f"{numbers['test_accuracy']:.2%} of {len(labels):,} test examples of {dataset.name} right "
+        f"({numbers['test_errors']} wrong); all files in {workdir}"
+    )
+
+
+def confusion_matrix(
+    labels: UInt8[np.ndarray, " examples"], answers: Int[np.ndarray, " examples"]
+) -> Int[np.ndarray, "label answer"]:
+    """How many examples of each label got each answer."""
+    counts = np.zeros((CLASSES, CLASSES), int)
+    np.add.at(counts, (labels, answers), 1)
+    return counts
+
+
+def of_confusion(confusion: Int[np.ndarray, "label answer"]) -> dict[str, Any]:
+    """Accuracy, and of each digit how many there are, are found, and are rightly so called."""
+    right, examples, answers = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    return {
+        "test_examples": int(confusion.sum()),
+        "test_accuracy": float(right.sum() / confusion.sum()),
+        "test_errors": int(confusion.sum() - right.sum()),
+        "digits": [
+            {
+                "digit": digit,
+                "examples": int(examples[digit]),
+                "found": int(right[digit]),
+                "recall": float(right[digit] / max(examples[digit], 1)),
+                "precision": float(right[digit] / max(answers[digit], 1)),
+            }
+            for digit in range(CLASSES)
+        ],
+    }
+
+
+def digits_table(digits: list[dict[str, Any]]) -> Table:
+    """A row a digit."""
+    table = Table("digit", box=box.SIMPLE_HEAD)
+    for heading in ("examples", "found", "recall", "precision"):
+        table.add_column(heading, justify="right")
+    for row in digits:
+        shares = (f"{row[name]:.2%}" for name in ("recall", "precision"))
+        table.add_row(str(row["digit"]), str(row["examples"]), str(row["found"]), *shares)
+    return table
+
+
+def confusion_table(confusion: Int[np.ndarray, "label answer"]) -> Table:
+    """A row a digit, a column an answer; nothing where there is nothing."""
+    table = Table("digit, read as", box=box.SIMPLE_HEAD)
+    for answer in range(CLASSES):
+        table.add_column(str(answer), justify="right")
+    for digit, row in enumerate(confusion):
+        table.add_row(str(digit), *(str(count) if count else "" for count in row))
+    return table
+
+
+if __name__ == "__main__":
+    command.leave(main())
