@@ -67,6 +67,9 @@ def _write(folder: Path, step: int, leaves: dict[str, np.ndarray], best: int) ->
     try:
         _remove(place)
         folder.mkdir(exist_ok=True)
+        size, free = _size(leaves) + OVERHEAD, shutil.disk_usage(folder).free
+        if free < size:  # asked first, for TensorStore prints what it cannot write any more
+            raise OSError(f"{free:,} bytes free on its disk, for {size:,}")
         with _orbax() as checkpointer:
             checkpointer.save(place.absolute(), leaves)
         sums = _digests(place)

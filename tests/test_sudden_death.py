@@ -4,7 +4,7 @@ from tests import fuzzing, killing
 
 
 def test_a_run_that_was_killed_and_resumed_ends_with_the_bits_of_one_that_was_not(capfd):
-    assert killing.main(kills=2, stops=1, epochs=6) == 0
+    assert killing.main(kills=1, stops=1, epochs=3) == 0
 
 
 def test_no_damaged_file_is_believed(mnist_data_dir, monkeypatch, capfd):

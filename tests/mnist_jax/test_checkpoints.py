@@ -189,6 +189,19 @@ def test_a_disk_that_is_full_is_told_and_leaves_what_was_whole(tmp_path, monkeyp
     assert found.step == 1
 
 
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    folder = saved(tmp_path, 1)
+    usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(checkpoints, "_orbax", lambda: pytest.fail("written"))
+    with (
+        pytest.raises(RunDirectoryError, match=r"checkpoint\n.*1,048,576 bytes free on its disk"),
+        checkpoints.writing(tmp_path) as save,
+    ):
+        save(at(2))
+    assert held(folder) == [1]
+
+
 def test_a_leaf_in_chunks_larger_than_itself_is_refused_before_they_are_decoded(tmp_path):
     """A few bytes can be the compressed form of a chunk of any size."""
     place = saved(tmp_path, 1) / "0000000001"

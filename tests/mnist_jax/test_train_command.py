@@ -211,9 +211,9 @@ def test_bad_input_ends_in_three_parts_and_status_1(words, must_hold, repair, ca
 
 def test_a_refused_workdir_keeps_its_run(capsys):
     words = a_run_of_ours()
-    before = {path: path.read_bytes() for path in Path("mine").iterdir()}
+    before = {path: path.read_bytes() for path in Path("mine").rglob("*") if path.is_file()}
     assert main([*words, "--seed=1"]) == 1
-    assert {path: path.read_bytes() for path in Path("mine").iterdir()} == before
+    assert {path: path.read_bytes() for path in Path("mine").rglob("*") if path.is_file()} == before
 
 
 def test_bad_data_leaves_no_run_directory(capsys):
