@@ -102,7 +102,8 @@ def _make_room(config: Config, workdir: Path) -> None:
         )
     if config.resume:
         _require_same(options.build(Config, fields), config)
-        (workdir / run_directory.RESULT).unlink(missing_ok=True)  # for the run has not ended
+        for name in (run_directory.RESULT, *run_directory.EVALUATION):  # of a run that has ended
+            (workdir / name).unlink(missing_ok=True)
         return
     checkpoints.remove_all(workdir)
     for name in held:

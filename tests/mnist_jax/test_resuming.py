@@ -67,6 +67,14 @@ def test_a_run_that_has_ended_is_told_again_by_resuming_it(tmp_path):
     assert bits(tmp_path / "a") == bits(tmp_path / "b")
 
 
+def test_what_was_said_of_a_run_that_had_ended_is_gone_where_it_goes_on(tmp_path):
+    run(tmp_path, epochs=2, schedule="constant")
+    (tmp_path / "evaluation.json").write_text("{}")
+    stopped_after(tmp_path, 1, epochs=3, schedule="constant")
+    assert not (tmp_path / "evaluation.json").exists()
+    assert not (tmp_path / "result.json").exists()
+
+
 def test_blocks_of_any_length_take_the_same_steps(tmp_path):
     results = []
     for block_steps in (1, 2, 100):
