@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from experiments import results
-from manual_grads import command, options
-from manual_grads.options import A_PATH, ANY, SEED, Rule
+from manual_grads.cli import A_PATH, ANY, SEED, Rule, command, options
 from mnist_jax import claiming, data, progress, run_directory, training
 from mnist_jax.config import Config
 

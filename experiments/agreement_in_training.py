@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from experiments import intervals
 from experiments.timing import ready
-from manual_grads.bound import gradient_bound
+from manual_grads.derivatives import gradient_bound
 from mnist_jax import gradients
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset

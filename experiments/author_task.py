@@ -16,9 +16,8 @@ from jaxtyping import Array, Float, Key
 
 from experiments import intervals
 from experiments.routing import VARIANTS, Variant, architecture_of, seen, value_and_grad
-from manual_grads import network
-from manual_grads.architecture import Architecture
-from manual_grads.network import Params
+from manual_grads import Architecture, derivatives
+from manual_grads.derivatives import Params
 
 POINTS = 1000
 LEARNING_RATE = 0.1
@@ -92,7 +91,7 @@ def train(
         params = jax.vmap(partial(initial, biased=variant.biased))(keys)
         params, costs = lax.scan(step, params, length=steps)
         last, _ = jax.vmap(cost_and_gradient)(params)
-        units = jax.vmap(lambda p: network.forward(architecture, seen(variant, p), x.T))(params)
+        units = jax.vmap(lambda p: derivatives.forward(architecture, seen(variant, p), x.T))(params)
         return jnp.concatenate([costs, last[None]]), units.a[-1][:, 0]
 
     costs, outputs = descend(jax.random.split(jax.random.key(0), seeds))

@@ -20,11 +20,9 @@ from rich.progress import track
 
 from experiments import author_task, biases_mnist, biases_report, pieces, results
 from experiments.routing import VARIANTS, architecture_of, value_and_grad
-from manual_grads import command, options
-from manual_grads.architecture import Architecture
-from manual_grads.check import draw
-from manual_grads.checking import check_gradient, network_loss
-from manual_grads.options import A_PATH, ANY, AT_LEAST_1, one_of
+from manual_grads import Architecture, check_gradient
+from manual_grads.check import draw, network_loss
+from manual_grads.cli import A_PATH, ANY, AT_LEAST_1, command, one_of, options
 from mnist_jax import data, training
 from mnist_jax.config import Config
 

@@ -11,9 +11,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from experiments.planting import BATCH, RATE, REGULARISED, Plant
-from manual_grads.architecture import ACTIVATIONS, LOSSES, Architecture
-from manual_grads.check import draw
-from manual_grads.checking import network_loss
+from manual_grads import ACTIVATION_NAMES, LOSS_NAMES, Architecture
+from manual_grads.check import draw, network_loss
 
 HIDDEN = ((9,), (9, 9), (9, 9, 9))
 
@@ -121,5 +120,5 @@ def networks() -> list[Architecture]:
             biases=("input", "hidden", "output"),
             label_smoothing=0.0,
         )
-        for hidden, loss, activation in itertools.product(HIDDEN, LOSSES, ACTIVATIONS)
+        for hidden, loss, activation in itertools.product(HIDDEN, LOSS_NAMES, ACTIVATION_NAMES)
     ]

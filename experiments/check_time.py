@@ -21,11 +21,9 @@ from rich.progress import track
 from experiments import results
 from experiments.planting import Plant, handwritten
 from experiments.timing import timed
-from manual_grads import command, options
-from manual_grads.architecture import Architecture
-from manual_grads.check import draw
-from manual_grads.checking import check_gradient, network_loss
-from manual_grads.options import A_PATH, ANY, AT_LEAST_1
+from manual_grads import Architecture, check_gradient
+from manual_grads.check import draw, network_loss
+from manual_grads.cli import A_PATH, ANY, AT_LEAST_1, command, options
 
 SMALL = Architecture(layer_sizes=(784, 32, 10), activation="tanh", label_smoothing=0.0)
 LARGE = Architecture(layer_sizes=(784, 1024, 1024, 10), label_smoothing=0.0)
@@ -35,7 +33,7 @@ BATCHES = {SMALL: 64, LARGE: 7}
 AUTHOR = """
 from experiments.check_time import BATCHES, MISTAKE
 from experiments.planting import handwritten
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 
 gradient = handwritten(Architecture(
     layer_sizes={0.layer_sizes}, activation="{0.activation}", label_smoothing=0.0

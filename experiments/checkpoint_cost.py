@@ -18,8 +18,7 @@ from typing import Annotated
 from rich.progress import track
 
 from experiments import results
-from manual_grads import command, options
-from manual_grads.options import A_PATH, ANY, AT_LEAST_1
+from manual_grads.cli import A_PATH, ANY, AT_LEAST_1, command, options
 from mnist_jax import claiming, data, training
 from mnist_jax.checkpoints import FOLDER
 from mnist_jax.config import Config

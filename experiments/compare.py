@@ -32,9 +32,8 @@ from experiments import (
 )
 from experiments.accuracy import SEEDS
 from experiments.compare_cost import BOTH
-from manual_grads import command, options
-from manual_grads.architecture import ACTIVATIONS, LOSSES
-from manual_grads.options import A_PATH, ANY, AT_LEAST_1, Rule
+from manual_grads import ACTIVATION_NAMES, LOSS_NAMES
+from manual_grads.cli import A_PATH, ANY, AT_LEAST_1, Rule, command, options
 from mnist_jax import data, training
 from mnist_jax.config import Config
 from mnist_jax.program import steps_per_epoch
@@ -142,8 +141,8 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
 def _matrix() -> list[tuple[str, str, str]]:
     return [
         (activation, loss, precision)
-        for loss in LOSSES
-        for activation in ACTIVATIONS
+        for loss in LOSS_NAMES
+        for activation in ACTIVATION_NAMES
         for precision in ("float32", "float64")
     ]
 

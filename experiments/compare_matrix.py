@@ -10,9 +10,8 @@ import numpy as np
 from jax import lax
 
 from experiments import intervals
-from manual_grads.agreement import compare
-from manual_grads.architecture import Architecture
-from manual_grads.bound import gradient_bound
+from manual_grads import Architecture
+from manual_grads.derivatives import compare, gradient_bound
 from mnist_jax import gradients, network
 from mnist_jax.data import Dataset
 from mnist_jax.loss import network_inputs, targets

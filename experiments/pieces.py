@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from manual_grads.options import InputError
+from manual_grads.cli import InputError
 from mnist_jax import run_directory
 
 WORDS = "words.json"

@@ -22,11 +22,9 @@ from rich.progress import track
 from experiments import results
 from experiments.catalogue import correct, loss, networks, plants, point
 from experiments.planting import REGULARISED, Plant, handwritten
-from manual_grads import command, options
-from manual_grads.architecture import ACTIVATIONS, LOSSES, Architecture
-from manual_grads.check import draw
-from manual_grads.checking import check_gradient, network_loss
-from manual_grads.options import A_PATH, ANY, AT_LEAST_1, SEED
+from manual_grads import ACTIVATION_NAMES, LOSS_NAMES, Architecture, check_gradient
+from manual_grads.check import draw, network_loss
+from manual_grads.cli import A_PATH, ANY, AT_LEAST_1, SEED, command, options
 
 
 @dataclass(frozen=True)
@@ -231,8 +229,8 @@ def random_network(random: np.random.Generator) -> tuple[Architecture, int]:
     biases = ("input", "hidden", "output") if depth > 1 else ("input", "output")
     network = Architecture(
         layer_sizes=tuple(int(units) for units in random.integers(1, 21, depth + 1)),
-        activation=str(random.choice(ACTIVATIONS)),
-        loss=str(random.choice(LOSSES)),
+        activation=str(random.choice(ACTIVATION_NAMES)),
+        loss=str(random.choice(LOSS_NAMES)),
         input_layer=str(random.choice(["plain", "active"])),
         biases=biases,
         label_smoothing=0.0,

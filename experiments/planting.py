@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 
 BATCH = 7
 

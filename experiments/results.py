@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from manual_grads.options import OptionError
+from manual_grads.cli import OptionError
 from mnist_jax import run_directory, training
 from mnist_jax.config import Config
 

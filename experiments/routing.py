@@ -13,9 +13,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from manual_grads import network
-from manual_grads.architecture import Architecture
-from manual_grads.network import Params
+from manual_grads import Architecture, derivatives
+from manual_grads.derivatives import Params
 
 OUTPUT, LAST_HIDDEN, INPUT = -1, -2, 0
 
@@ -89,5 +88,7 @@ def value_and_grad(
     targets: Float[Array, "batch outputs"],
 ) -> tuple[Float[Array, ""], Params]:
     """The loss that the variant's forward pass has, and the gradient that it trains with."""
-    loss, gradient = network.value_and_grad(architecture, seen(variant, params), images, targets)
+    loss, gradient = derivatives.value_and_grad(
+        architecture, seen(variant, params), images, targets
+    )
     return loss, variant.change(gradient, len(images))

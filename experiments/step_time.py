@@ -18,8 +18,7 @@ from rich.progress import track
 
 from experiments import results
 from experiments.timing import ready, timed
-from manual_grads import command, options
-from manual_grads.options import A_PATH, ANY, AT_LEAST_1
+from manual_grads.cli import A_PATH, ANY, AT_LEAST_1, command, options
 from mnist_jax import data, training
 from mnist_jax.config import Config
 from mnist_jax.gradients import GRADIENTS

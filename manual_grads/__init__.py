@@ -1,21 +1,13 @@
-"""The document's network and its handwritten derivatives."""
+"""Derivatives by hand, and the check of anyone's.
 
-from functools import partial
+cli            flags, errors and signals of every command
+architecture   which network and which loss
+leaves         the leaves of a pytree by name
+targets        labels as the targets of a loss
+derivatives    the handwritten backward pass, and what rounding can do to it
+check          which of somebody's derivatives is wrong, and why
+"""
 
-import jax
+import lazy_loader
 
-from manual_grads import network
-from manual_grads.architecture import Architecture
-from manual_grads.checking import GradientError, check_gradient
-from manual_grads.inputs import InputsError, check_inputs
-
-__all__ = ["Architecture", "GradientError", "InputsError", "check_gradient", "value_and_grad"]
-
-
-def value_and_grad(architecture: Architecture, params: network.Params, images, targets):
-    """The loss, a mean over the batch, and its handwritten gradient in the structure of `params`.
-
-    `network.value_and_grad` behind `check_inputs`, compiled. Raises `InputsError`.
-    """
-    check_inputs(architecture, params, images, targets)
-    return jax.jit(partial(network.value_and_grad, architecture))(params, images, targets)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from manual_grads import options
-from manual_grads.options import FINITE, FRACTION, OptionError, Rule, one_of
+from manual_grads.cli import FINITE, FRACTION, OptionError, Rule, one_of, options
 
-ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu")
-LOSSES = ("cross_entropy", "squared_error")
+ACTIVATION_NAMES = ("sigmoid", "tanh", "relu", "leaky_relu")
+LOSS_NAMES = ("cross_entropy", "squared_error")
 INPUT_LAYERS = ("plain", "active")
 BIASED_LAYERS = ("input", "hidden", "output")
 
@@ -33,7 +32,9 @@ class Architecture:
         1024,
         10,
     )
-    activation: Annotated[str, "the activation f of every layer", one_of(*ACTIVATIONS)] = "relu"
+    activation: Annotated[str, "the activation f of every layer", one_of(*ACTIVATION_NAMES)] = (
+        "relu"
+    )
     negative_slope: Annotated[float, "slope of leaky_relu at and below 0", FINITE] = 0.1
     input_layer: Annotated[
         str, "whether the input layer has the activation too", one_of(*INPUT_LAYERS)
@@ -43,7 +44,7 @@ class Architecture:
         str,
         "cross_entropy of the softmax of z^L, or squared_error: a sum over outputs, no ½, of "
         "activated outputs; both a mean over the batch",
-        one_of(*LOSSES),
+        one_of(*LOSS_NAMES),
     ] = "cross_entropy"
     label_smoothing: Annotated[
         float, "ε of the targets (1 − ε)·one-hot + ε/K, for cross_entropy", FRACTION
@@ -68,6 +69,15 @@ class Architecture:
     def depth(self) -> int:
         """`L`, the number of weight layers and the index of the output layer."""
         return len(self.layer_sizes) - 1
+
+    def leaf_shapes(self) -> list[dict[str, tuple[int, ...]]]:
+        """The shape of every parameter, one dict a layer: `params` has this structure."""
+        sizes = self.layer_sizes
+        return [
+            ({"weight": (units, sizes[layer - 1])} if layer > 0 else {})
+            | ({"bias": (units,)} if self.has_bias(layer) else {})
+            for layer, units in enumerate(sizes)
+        ]
 
     def has_bias(self, layer: int) -> bool:
         """Whether layer `layer`, counted from the input layer as 0, has a bias."""

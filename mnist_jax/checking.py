@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from manual_grads.options import InputError
+from manual_grads.cli import InputError
 from mnist_jax.network import named_leaves
 from mnist_jax.program import Trained
 

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 import orbax.checkpoint
 
-from manual_grads.options import InputError
+from manual_grads.cli import InputError
 from mnist_jax import run_directory
 from mnist_jax.network import named_leaves
 from mnist_jax.run import Run

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import filelock
 
-from manual_grads import options
+from manual_grads.cli import options
 from mnist_jax import checkpoints, run_directory
 from mnist_jax.config import Config
 from mnist_jax.run_directory import RunDirectoryError

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from manual_grads import options
-from manual_grads.architecture import Architecture
-from manual_grads.options import (
+from manual_grads import Architecture
+from manual_grads.cli import (
     A_PATH,
     ANY,
     AT_LEAST_1,
@@ -16,6 +15,7 @@ from manual_grads.options import (
     SEED,
     OptionError,
     one_of,
+    options,
 )
 
 PIXELS = 28 * 28

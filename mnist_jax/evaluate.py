@@ -18,8 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from manual_grads import command, options
-from manual_grads.options import A_PATH, OptionError
+from manual_grads.cli import A_PATH, OptionError, command, options
 from mnist_jax import data, figures, run_directory, training
 from mnist_jax.config import CLASSES
 from mnist_jax.step import evaluate

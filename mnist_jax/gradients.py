@@ -6,11 +6,9 @@ from functools import partial
 import jax
 from jaxtyping import Array, Float
 
-import manual_grads.checking
-import manual_grads.network
-from manual_grads.agreement import Disagreement, compare
-from manual_grads.architecture import Architecture
-from manual_grads.bound import gradient_bound
+import manual_grads
+from manual_grads import Architecture, derivatives
+from manual_grads.derivatives import Disagreement, compare, gradient_bound
 from mnist_jax.config import Config
 from mnist_jax.loss import loss
 from mnist_jax.network import Params, forward
@@ -30,7 +28,7 @@ def autodiff(architecture: Architecture) -> ValueAndGrad:
 
 def manual(architecture: Architecture) -> ValueAndGrad:
     """Loss and gradient by the handwritten backward pass."""
-    return partial(manual_grads.network.value_and_grad, architecture)
+    return partial(derivatives.value_and_grad, architecture)
 
 
 # `checked` trains on autodiff's gradient, and besides holds the handwritten one against it.
@@ -49,7 +47,7 @@ def outputs(
     In one compiled step with `value_and_grad`, the compiler sees that, and computes them once.
     """
     if config.gradient == "manual":
-        units = manual_grads.network.forward(config.architecture, params, images.T)
+        units = derivatives.forward(config.architecture, params, images.T)
         return units.a[-1].T
     return forward(config.architecture, params, images)
 
@@ -100,7 +98,7 @@ def explanation(
         return manual(architecture)(params, images, targets)[1]
 
     batch = (images, targets)
-    report = manual_grads.checking.check_gradient(
+    report = manual_grads.check_gradient(
         handwritten, partial(loss, architecture), params, batch, network=architecture
     )
     if report.agrees:

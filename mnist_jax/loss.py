@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Integer, UInt8
 
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 from mnist_jax.network import Params, forward
 
 Outputs = Float[Array, "batch outputs"]

@@ -13,7 +13,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 from mnist_jax.activations import ACTIVATIONS
 
 Params = list[dict[str, Array]]

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from manual_grads import command
+from manual_grads.cli import command
 
 Metrics = dict[str, Any]
 

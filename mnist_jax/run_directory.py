@@ -13,8 +13,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from manual_grads import options
-from manual_grads.options import InputError
+from manual_grads.cli import InputError, options
 from mnist_jax import network
 from mnist_jax.config import Config
 from mnist_jax.network import Params, named_leaves

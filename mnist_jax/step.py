@@ -10,7 +10,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float, Int32, Key, UInt8
 
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 from mnist_jax import gradients, network
 from mnist_jax.config import Config
 from mnist_jax.loss import LOSSES, network_inputs, targets

@@ -8,7 +8,7 @@ leaves a folder under runs/ with the numbers, the figures and the trained parame
 from collections.abc import Sequence
 from dataclasses import replace
 
-from manual_grads import command
+from manual_grads.cli import command, signals
 from mnist_jax import claiming, data, progress, training
 from mnist_jax.config import Config
 
@@ -27,9 +27,9 @@ def train(config: Config) -> None:
     config = replace(config, dataset=dataset.name)  # which one `auto` was
     with claiming.claimed(config) as workdir:
         try:
-            with command.deferred() as stopped, progress.training(config.epochs) as report:
+            with signals.deferred() as stopped, progress.training(config.epochs) as report:
                 result = training.fit(config, dataset, workdir, report, seconds, stopped)
-        except command.Stopped as stop:
+        except signals.Stopped as stop:
             stop.add_note(f"to go on: the same command with --workdir={workdir} --resume")
             raise
     command.say(

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from manual_grads import command
-from manual_grads.options import InputError
+from manual_grads.cli import InputError, command
 from mnist_jax import checking, checkpoints, figures, gradients, run_directory
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset

@@ -8,11 +8,12 @@ import pytest
 
 from experiments import biases, biases_report, compare, results
 from experiments.routing import VARIANTS
-from manual_grads import check, options
+from manual_grads.check import __main__ as check
+from manual_grads.cli import options
 from mnist_jax.config import Config
 from mnist_jax.train import main
+from tests import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
@@ -168,7 +169,7 @@ def test_its_trials_of_sudden_death_are_those_of_the_committed_json():
 
 
 def test_its_mutants_are_those_of_the_committed_json():
-    numbers = json.loads((ROOT / "tests/mutation.json").read_text())
+    numbers = json.loads((ROOT / "tests/campaigns/mutation.json").read_text())
     counts, prose = numbers["counts"], " ".join(README.split())
     assert f"Of {numbers['mutants']:,} mutants the tests kill {counts['killed']:,}" in prose
     assert f"{counts['crashed']} do not survive their import" in prose

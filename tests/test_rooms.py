@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
 ROOMS = ("manual_grads", "mnist_jax", "experiments")
 SHARED = {"architecture", "options", "command"}
 """Of manual_grads, what holds no derivative and so may be imported anywhere in mnist_jax."""

@@ -1,6 +1,6 @@
 """The programs that kill, and that damage files, in a small version; the full ones are commands."""
 
-from tests import fuzzing, killing
+from tests.campaigns import fuzzing, killing
 
 
 def test_a_run_that_was_killed_and_resumed_ends_with_the_bits_of_one_that_was_not(capfd):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from manual_grads.options import InputError
+from manual_grads.cli import InputError
 
 
 class DataError(InputError):

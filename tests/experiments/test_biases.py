@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from experiments import author_task, biases, biases_mnist, biases_report, results
 from experiments.routing import VARIANTS, architecture_of, value_and_grad
-from manual_grads import document, network, options
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
+from manual_grads.cli import options
+from manual_grads.derivatives import document, network
 from mnist_jax import data, training
 from mnist_jax.config import Config
 

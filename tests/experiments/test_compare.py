@@ -12,7 +12,7 @@ import mnist_jax
 from experiments import compare, compare_report, results
 from experiments.agreement_in_training import in_ulps
 from experiments.trajectories import apart, nudged, parameters_after
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 from mnist_jax import data, network, train
 from mnist_jax.config import Config
 

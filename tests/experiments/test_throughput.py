@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments import results, throughput
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 from mnist_jax.config import Config
 
 

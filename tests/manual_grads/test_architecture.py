@@ -2,8 +2,8 @@
 
 import pytest
 
-from manual_grads.architecture import Architecture
-from manual_grads.options import OptionError
+from manual_grads import Architecture
+from manual_grads.cli import OptionError
 
 
 def test_depth_counts_the_weight_layers():

@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import pytest
 
-import manual_grads.network
+from manual_grads.derivatives import network
 from mnist_jax.train import main
 
 WORDS = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=1", "--batch_size=479"]
@@ -64,8 +64,8 @@ def test_the_handwritten_gradient_trains_with_every_flag(gradient, words):
 
 def plant(monkeypatch, change):
     """Makes the handwritten pass return what `change` makes of its gradient."""
-    right = manual_grads.network.leaf_derivatives
-    monkeypatch.setattr(manual_grads.network, "leaf_derivatives", lambda *a: change(right(*a)))
+    right = network.leaf_derivatives
+    monkeypatch.setattr(network, "leaf_derivatives", lambda *a: change(right(*a)))
 
 
 @pytest.mark.usefixtures("no_trace_of_another_test")
@@ -99,8 +99,8 @@ def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsy
             gradient[2]["bias"] = -gradient[2]["bias"]
         return loss, gradient
 
-    right = manual_grads.network.value_and_grad
-    monkeypatch.setattr(manual_grads.network, "value_and_grad", value_and_grad)
+    right = network.value_and_grad
+    monkeypatch.setattr(network, "value_and_grad", value_and_grad)
     assert main([*WORDS, "--batch_size=400", "--gradient=checked", "--workdir=here"]) == 1
     first, second, third = capsys.readouterr().err.splitlines()
     assert "must agree to twice the float32 bound" in first

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorstore
 
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 from mnist_jax import checkpoints, data
 from mnist_jax.checkpoints import CheckpointError
 from mnist_jax.config import Config

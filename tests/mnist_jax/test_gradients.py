@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from manual_grads.architecture import Architecture
-from manual_grads.options import options_of
+from manual_grads import Architecture
+from manual_grads.cli.options import options_of
 from mnist_jax import gradients, network
 from mnist_jax.config import Config
 from mnist_jax.gradients import GRADIENTS

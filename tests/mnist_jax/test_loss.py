@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 from mnist_jax.loss import LOSSES, network_inputs, targets
 
 PLAIN = Architecture(layer_sizes=(2, 4), biases=(), label_smoothing=0.0)

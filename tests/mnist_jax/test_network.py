@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.architecture import ACTIVATIONS, Architecture
+from manual_grads import ACTIVATION_NAMES, Architecture
 from mnist_jax import activations, network
 from mnist_jax.loss import loss
 
@@ -33,7 +33,7 @@ def random_params(key, architecture):
     )
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATION_NAMES)
 def test_1_5_1_is_the_documents_formula(activation, key):
     """z⁰ = x + b⁰, z¹_j = w¹_j a⁰ + b¹_j, z² = Σ_j w²_j a¹_j + b², a = f(z), C = (y − a²)².
 

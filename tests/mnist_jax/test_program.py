@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 from mnist_jax import data, gradients, step, training
 from mnist_jax.config import Config
 from mnist_jax.optimizer import optimizer

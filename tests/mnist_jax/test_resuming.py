@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 from mnist_jax import checkpoints, claiming, data, training
 from mnist_jax.config import Config
 from mnist_jax.run_directory import RunDirectoryError
-from tests.killing import bits
+from tests.campaigns.killing import bits
 
 SMALL = Architecture(layer_sizes=(784, 8, 10))
 FIELDS = {

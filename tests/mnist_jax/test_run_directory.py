@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import pytest
 
 import mnist_jax
-from manual_grads.architecture import Architecture
-from manual_grads.options import OptionError
+from manual_grads import Architecture
+from manual_grads.cli import OptionError
 from mnist_jax import claiming, network, run_directory
 from mnist_jax.config import Config
 from mnist_jax.run_directory import RunDirectoryError

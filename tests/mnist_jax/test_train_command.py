@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 import mnist_jax
-from manual_grads import options
+from manual_grads.cli import options
 from mnist_jax.config import Config
 from mnist_jax.data import sources
 from mnist_jax.train import main
+from tests import ROOT
 from tests.mnist_jax import small_mnist
 from tests.mnist_jax.test_download import dead_mirror
 
-ROOT = Path(__file__).parents[2]
 BASE = ROOT / "experiments" / "base.flags"
 DOCUMENT = ROOT / "experiments" / "document.flags"
 QUICK = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=2"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mnist_jax
-from manual_grads.architecture import Architecture
+from manual_grads import Architecture
 from mnist_jax import claiming, data, run_directory, training
 from mnist_jax.config import Config
 from mnist_jax.step import evaluate

@@ -1,0 +1,11 @@
+from .architecture import ACTIVATION_NAMES as ACTIVATION_NAMES
+from .architecture import BIASED_LAYERS as BIASED_LAYERS
+from .architecture import INPUT_LAYERS as INPUT_LAYERS
+from .architecture import LOSS_NAMES as LOSS_NAMES
+from .architecture import Architecture as Architecture
+from .check import GradientError as GradientError
+from .check import check_gradient as check_gradient
+from .derivatives import InputsError as InputsError
+from .derivatives.validation import value_and_grad as value_and_grad
+from .leaves import named_leaves as named_leaves
+from .targets import targets as targets

@@ -1,0 +1,278 @@
+"""Holds anyone's handwritten gradient against autodiff's, and says what is wrong with it.
+
+Each is computed in float64, on the whole batch, on a smaller one, and on single examples: a check
+sees only what its batch lets differ. Entry by entry they may differ by twice the rounding bound.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from manual_grads.architecture import Architecture
+from manual_grads.check.diagnosis import (
+    Cause,
+    Diagnosis,
+    Mistake,
+    Probe,
+    Tolerance,
+    causes,
+    instruments,
+    merged,
+    point,
+)
+from manual_grads.check.diagnosis import gradient as reference_gradient
+from manual_grads.check.report import Leaf, Report
+from manual_grads.check.sample import targets_of
+from manual_grads.cli import InputError
+from manual_grads.derivatives import gradient_bound
+from manual_grads.leaves import named_leaves
+
+Tree = Any
+Leaves = dict[str, np.ndarray]
+MOST_SINGLES = 7
+
+
+class GradientError(InputError):
+    """What was handed over as a gradient cannot be compared with one."""
+
+
+class Trial(NamedTuple):
+    """One batch: both gradients by the names of their leaves, and what they may differ by."""
+
+    batch: tuple
+    handwritten: Leaves
+    autodiff: Leaves
+    allowed: Leaves
+
+    def bad(self) -> list[str]:
+        """The leaves that disagree."""
+        return [
+            leaf
+            for leaf, allowed in self.allowed.items()
+            if not np.all(np.abs(self.handwritten[leaf] - self.autodiff[leaf]) <= allowed)
+        ]
+
+
+def check_gradient(
+    gradient: Callable[..., Tree],
+    loss: Callable[..., Any],
+    params: Tree,
+    batch: tuple,
+    *,
+    network: Architecture | None = None,
+) -> Report:
+    """Holds `gradient(params, *batch)` against autodiff of `loss(params, *batch)`, a scalar.
+
+    `params` is any pytree of arrays, `batch` a tuple of arrays with an example in each row. With
+    `network`, `params` and `batch` are `(images, labels)` as it has them: labels integer classes
+    or rows of targets; what needs activations and δ is then looked for too. Raises `GradientError`.
+    """
+    with jax.enable_x64(True):
+        params, batch = _wide(params), tuple(_wide(batch))
+        loss, differentiate = _compiled(loss)
+        examples = len(batch[0])
+        sizes = [slice(0, examples)]
+        if examples > 2:
+            sizes.append(slice(0, examples - 2))
+        if examples > 1:
+            sizes += [slice(n, n + 1) for n in range(min(examples, MOST_SINGLES))]
+        precisions: list[str] = []
+        trials = []
+        for rows in sizes:
+            part = tuple(array[rows] for array in batch)
+            handwritten, precision = _handwritten(gradient, params, part)
+            precisions.append(precision)
+            autodiff = _named(jax.tree.map(np.asarray, differentiate(params, *part)))
+            allowed = _allowed(network, params, part, autodiff, precision)
+            trials.append(Trial(part, handwritten, autodiff, allowed))
+        again, _ = _handwritten(gradient, params, trials[0].batch)
+        repeats = all(np.array_equal(again[leaf], trials[0].handwritten[leaf]) for leaf in again)
+        worst = next((trial for trial in trials if trial.bad()), trials[0])
+        bad = worst.bad()
+        found: list[list[Diagnosis]] = []
+        if not repeats:
+            found = [[instruments.not_cleared(trials[0].handwritten, again)]]
+        elif bad:
+            found = _diagnose(network, params, trials, worst, precisions[0])
+        conventions = bool(bad) and all(
+            diagnosis.mistake == "kink" for cause in found for diagnosis in cause
+        )
+        errors = {
+            leaf: np.abs(worst.handwritten[leaf] - worst.autodiff[leaf]) / worst.allowed[leaf]
+            for leaf in worst.allowed
+        }
+        sides = {leaf: _arbiter(loss, params, worst, leaf) for leaf in bad}
+    leaves = [_leaf_report(leaf, worst, sides.get(leaf)) for leaf in worst.allowed]
+    agrees = repeats and (not bad or (conventions and bool(found)))
+    return Report(agrees, precisions[0], leaves, found, errors)
+
+
+@lru_cache(maxsize=8)
+def _compiled(loss: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Tree]]:
+    """The loss and its gradient, compiled once for every check of the same loss."""
+    return jax.jit(loss), jax.jit(jax.grad(loss))
+
+
+def _wide(tree: Tree) -> Tree:
+    """In float64 what is of floating point, as the same kind of array."""
+
+    def wide(leaf):
+        if not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating):
+            return leaf
+        is_jax = isinstance(leaf, jax.Array)
+        return jnp.asarray(leaf, "float64") if is_jax else np.asarray(leaf, "float64")
+
+    return jax.tree.map(wide, tree)
+
+
+def _named(tree: Tree) -> Leaves:
+    return {name: np.asarray(leaf) for name, leaf in named_leaves(tree).items()}
+
+
+def _handwritten(gradient: Callable[..., Tree], params: Tree, batch: tuple) -> tuple[Leaves, str]:
+    """The gradient handed over, on copies of its arguments, in float64; and its precision."""
+    copies = jax.tree.map(lambda leaf: leaf.copy(), (params, batch))
+    given = gradient(copies[0], *copies[1])
+    if jax.tree.structure(given) != jax.tree.structure(params):
+        raise GradientError(
+            f"the gradient must have the structure of the parameters, {jax.tree.structure(params)}",
+            str(jax.tree.structure(given)),
+            "one array for each parameter, under its name and in its place",
+        )
+    named, shapes = _named(given), {leaf: value.shape for leaf, value in _named(params).items()}
+    for leaf, value in named.items():
+        if value.shape != shapes[leaf]:
+            raise GradientError(
+                f"the gradient of {leaf} must have the parameter's shape, {shapes[leaf]}",
+                f"{value.shape}, on a batch of {len(batch[0])} examples",
+                "a sum over the examples, not over the units; or a transpose less",
+            )
+        if not np.issubdtype(value.dtype, np.number) or not np.all(np.isfinite(value)):
+            raise GradientError(
+                "the gradient must be finite numbers",
+                f"{leaf} has {value.dtype} with what is not finite in it",
+                "the logarithm, division or exponential on the way that overflows",
+            )
+    narrow = any(value.dtype == np.float32 for value in named.values())
+    precision = "float32" if narrow else "float64"
+    return {leaf: value.astype(np.float64) for leaf, value in named.items()}, precision
+
+
+def _allowed(
+    architecture: Architecture | None, params: Tree, batch: tuple, autodiff: Leaves, precision: str
+) -> Leaves:
+    """What the two may differ by: both their bounds, of which autodiff's is the float64 one."""
+    if architecture is None:
+        return {leaf: instruments.allowed(value, precision) for leaf, value in autodiff.items()}
+    images, labels = batch
+    rows = _TARGETS(architecture, labels)
+    of = {
+        name: _named(_BOUND(architecture, params, images, rows, precision=name))
+        for name in {precision, "float64"}
+    }
+    return {leaf: of[precision][leaf] + of["float64"][leaf] for leaf in autodiff}
+
+
+_TARGETS = jax.jit(targets_of, static_argnums=0)
+_BOUND = jax.jit(gradient_bound, static_argnums=0, static_argnames="precision")
+
+
+def _diagnose(
+    architecture: Architecture | None,
+    params: Tree,
+    trials: Sequence[Trial],
+    worst: Trial,
+    precision: str,
+) -> list[list[Diagnosis]]:
+    """The causes as diagnoses: of the whole gradient, of its lines, or unknown."""
+    whole = instruments.of_the_whole(trials)
+    if whole is not None:
+        return [[whole]]
+    if architecture is None:
+        found = instruments.of_the_leaves(trials, _named(params))
+        return found or [[_unexplained(worst, list(reversed(worst.bad())))]]
+    probes = [_probe(architecture, params, trial, precision) for trial in trials]
+    explaining = causes(probes)
+    if not explaining:
+        from_the_output = sorted(worst.bad(), key=lambda leaf: -int(leaf.split("/")[0]))
+        return [[_unexplained(worst, from_the_output)]]
+    return [[_diagnosis(m, cause, probes[0]) for m in merged(cause)] for cause in explaining]
+
+
+def _probe(architecture: Architecture, params: Tree, trial: Trial, precision: str) -> Probe:
+    images, labels = trial.batch
+    at = point(architecture, params, images, _TARGETS(architecture, labels))
+    plain = reference_gradient(at, {})
+    handwritten, tolerance = {}, {}
+    for leaf, value in trial.handwritten.items():
+        beyond = trial.autodiff[leaf] - plain[leaf]  # of a loss that has more than the network's
+        more = np.any(np.abs(beyond) > trial.allowed[leaf])
+        handwritten[leaf] = value - beyond if more else value
+        absolute = float(trial.allowed[leaf].max(initial=0.0))
+        size = float(np.abs(plain[leaf]).max(initial=0.0))
+        # Where the right leaf is 0 its bound says nothing of what a wrong one's rounding can be.
+        unknown = instruments.allowed(np.ones(1), precision).item()
+        tolerance[leaf] = Tolerance(absolute, absolute / size if size > 0 else unknown)
+    return Probe(at, handwritten, tolerance)
+
+
+def _diagnosis(mistake: Mistake, cause: Cause, probe: Probe) -> Diagnosis:
+    """With the part of the disagreement that goes when this mistake alone is undone."""
+    changes = {m.line: m.change for m in cause}
+    explained, total = reference_gradient(probe.at, changes), reference_gradient(probe.at, {})
+    left = sum(float(np.sum((probe.handwritten[k] - explained[k]) ** 2)) for k in explained)
+    all_of_it = sum(float(np.sum((probe.handwritten[k] - total[k]) ** 2)) for k in total)
+    share = 1 - (left / all_of_it) ** 0.5 if all_of_it > 0 else 1.0
+    return Diagnosis(mistake.name, mistake.where, share, mistake.repair)
+
+
+def _unexplained(trial: Trial, bad: Sequence[str]) -> Diagnosis:
+    return instruments.as_float32(trial) or Diagnosis(
+        "unknown",
+        bad[0],
+        0.0,
+        f"no mistake of the catalogue explains it; the first leaf that is wrong, seen from the "
+        f"output, is {bad[0]}: begin there",
+    )
+
+
+def _arbiter(loss: Callable[..., Any], params: Tree, trial: Trial, leaf: str) -> str:
+    """Whom the loss itself sides with, along the direction in which the two claims differ most."""
+    error = trial.handwritten[leaf] - trial.autodiff[leaf]
+    direction = error / np.linalg.norm(error)
+    claims = {
+        "autodiff": float(np.sum(trial.autodiff[leaf] * direction)),
+        "handwritten": float(np.sum(trial.handwritten[leaf] * direction)),
+    }
+    flat, structure = jax.tree.flatten_with_path(params)
+    place = list(_named(params)).index(leaf)
+    step = 1e-5
+
+    def at(distance):
+        moved = [value for _, value in flat]
+        moved[place] = moved[place] + distance * direction
+        return float(loss(jax.tree.unflatten(structure, moved), *trial.batch))
+
+    slope = (at(step) - at(-step)) / (2 * step)
+    return min(claims, key=lambda side: abs(claims[side] - slope))
+
+
+def _leaf_report(leaf: str, trial: Trial, side: str | None) -> Leaf:
+    error = np.abs(trial.handwritten[leaf] - trial.autodiff[leaf])
+    share = error / trial.allowed[leaf]
+    index = np.unravel_index(int(np.argmax(share)), share.shape)
+    return Leaf(
+        leaf,
+        share.shape,
+        float(error.max()),
+        float(trial.allowed[leaf][index]),
+        tuple(int(i) for i in index),
+        float(trial.handwritten[leaf][index]),
+        float(trial.autodiff[leaf][index]),
+        side is None,
+        side or "",
+    )

@@ -1,0 +1,126 @@
+"""What a check of a gradient found, leaf by leaf, and why: a table, a drawing, JSON."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from manual_grads.check.diagnosis import Diagnosis
+
+
+class Leaf(NamedTuple):
+    """The worst entry of one leaf, over all batches that were tried."""
+
+    leaf: str
+    shape: tuple[int, ...]
+    max_error: float
+    bound: float  # of |handwritten − autodiff| at the worst entry
+    worst_index: tuple[int, ...]
+    handwritten: float
+    autodiff: float
+    agrees: bool
+    arbiter: str  # whom a numerical derivative of the loss sides with
+
+
+class Report(NamedTuple):
+    """The verdict, leaf by leaf, and its causes: sets of mistakes, of which any one may be it.
+
+    `precision` is that of the gradient handed over, at which it is judged. `errors` has the
+    structure of `leaves`: |handwritten − autodiff| over what is allowed, entry by entry.
+    """
+
+    agrees: bool
+    precision: str
+    leaves: list[Leaf]
+    causes: list[list[Diagnosis]]
+    errors: dict[str, np.ndarray]
+
+    @property
+    def diagnoses(self) -> list[Diagnosis]:
+        """Those of all causes."""
+        return [diagnosis for cause in self.causes for diagnosis in cause]
+
+    def to_json(self) -> str:
+        """The verdict, the leaves and the diagnoses."""
+        record: dict[str, Any] = {
+            "agrees": self.agrees,
+            "precision": self.precision,
+            "leaves": [leaf._asdict() for leaf in self.leaves],
+            "diagnoses": [
+                diagnosis._asdict() | {"tie": tie if len(self.causes) > 1 else None}
+                for tie, cause in enumerate(self.causes)
+                for diagnosis in cause
+            ],
+        }
+        return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def heatmap(self, path: str | Path) -> None:
+        """Draws each leaf's errors over what is allowed, on a common logarithmic scale."""
+        from matplotlib.figure import Figure  # here, for whoever draws nothing: it takes long
+        from matplotlib.ticker import MaxNLocator
+
+        figure = Figure(figsize=(8, 1 + 1.6 * len(self.errors)), layout="constrained")
+        axes = figure.subplots(len(self.errors), squeeze=False)[:, 0]
+        shares = {leaf: np.log10(np.maximum(e, 1e-2)) for leaf, e in self.errors.items()}
+        top = max(2.0, *(float(share.max()) for share in shares.values()))
+        image = None
+        for axis, (leaf, share) in zip(axes, shares.items(), strict=True):
+            rows = share.reshape(1, -1) if share.ndim < 2 else share.reshape(share.shape[0], -1)
+            image = axis.imshow(
+                rows, cmap="viridis", vmin=-2, vmax=top, aspect="auto", interpolation="nearest"
+            )
+            axis.set_title(leaf, loc="left", fontsize=10)
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_xlabel("unit" if share.ndim < 2 else "input", fontsize=8)
+            axis.set_ylabel("" if share.ndim < 2 else "unit", fontsize=8)
+            if share.ndim < 2:
+                axis.set_yticks([])
+            axis.tick_params(labelsize=8)
+        assert image is not None
+        figure.colorbar(
+            image, ax=list(axes), label="log₁₀ of error over what is allowed (above 0: wrong)"
+        )
+        figure.savefig(path, dpi=150)
+
+    def __str__(self) -> str:
+        """The leaves as a table, then the causes."""
+        from rich.box import SIMPLE  # here, for whoever prints nothing: it takes long
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(
+            *("leaf", "shape", "error", "allowed", "at", "handwritten", "autodiff", "verdict"),
+            box=SIMPLE,
+        )
+        for leaf in self.leaves:
+            table.add_row(
+                leaf.leaf,
+                "×".join(map(str, leaf.shape)),
+                f"{leaf.max_error:.2g}",
+                f"{leaf.bound:.2g}",
+                ",".join(map(str, leaf.worst_index)),
+                f"{leaf.handwritten:.6g}",
+                f"{leaf.autodiff:.6g}",
+                "agrees" if leaf.agrees else f"wrong; the loss says {leaf.arbiter}",
+            )
+        text = io.StringIO()
+        Console(file=text, width=110).print(table)
+        lines = [line.rstrip() for line in text.getvalue().strip("\n").splitlines()]
+        return "\n".join([*filter(None, lines), "", self.verdict()])
+
+    def verdict(self) -> str:
+        """The last lines: whether it agrees, and the causes, those that tie marked so."""
+        lines = []
+        if self.agrees:
+            lines.append(f"The gradient agrees with autodiff, in {self.precision}.")
+        else:
+            bad = ", ".join(leaf.leaf for leaf in self.leaves if not leaf.agrees)
+            lines.append(f"The gradient disagrees with autodiff, in {self.precision}: {bad}.")
+        for number, cause in enumerate(self.causes):
+            if number > 0:
+                lines.append("or else, for these explain it as well:")
+            lines += [f"  {d.mistake} at {d.where}: {d.message}" for d in cause]
+        return "\n".join(lines)

@@ -1,0 +1,11 @@
+"""The plumbing of every command.
+
+options   flags out of a frozen dataclass, and back
+errors    the error in three parts
+signals   Ctrl-C and SIGTERM
+command   from the command line to the exit status
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

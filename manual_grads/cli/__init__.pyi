@@ -1,0 +1,17 @@
+from . import command as command
+from . import options as options
+from . import signals as signals
+from .errors import InputError as InputError
+from .options import A_PATH as A_PATH
+from .options import ANY as ANY
+from .options import AT_LEAST_1 as AT_LEAST_1
+from .options import FILE_NAME as FILE_NAME
+from .options import FINITE as FINITE
+from .options import FRACTION as FRACTION
+from .options import NOT_NEGATIVE as NOT_NEGATIVE
+from .options import POSITIVE as POSITIVE
+from .options import SEED as SEED
+from .options import FlagError as FlagError
+from .options import OptionError as OptionError
+from .options import Rule as Rule
+from .options import one_of as one_of

@@ -1,0 +1,64 @@
+"""What every command does around its work: flags in, an exit status out."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
+
+from manual_grads.cli import options
+from manual_grads.cli.errors import InputError
+from manual_grads.cli.signals import Stopped, stoppable
+
+Options = TypeVar("Options")
+
+
+def run(
+    work: Callable[[Options], int | None],
+    options_class: type[Options],
+    description: str | None,
+    argv: Sequence[str] | None = None,
+    bad_input: int = 1,
+) -> int:
+    """Calls `work` with the options that `argv`, or the command line, says; returns the status.
+
+    That is what `work` returns, 0 for nothing and after `--help`; `bad_input` after an
+    `InputError`, printed in its three parts; 130 after Ctrl-C and 143 after SIGTERM, printed with
+    the notes that the exception carries.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if {"--help", "-help", "-h"} & set(argv):
+        say(options.help_text(description or "", options_class))
+        return 0
+    try:
+        with stoppable():
+            status = work(options.parse(options_class, argv))
+    except InputError as error:
+        say(f"error: {error}", to_errors=True)
+        return bad_input
+    except Stopped as stop:
+        say("; ".join(["stopped", *getattr(stop, "__notes__", [])]), to_errors=True)
+        return stop.status
+    return status or 0
+
+
+def say(line: str, to_errors: bool = False) -> None:
+    """Prints a line. That nobody reads on, or the disk is full, is no reason to lose a run."""
+    stream = sys.stderr if to_errors else sys.stdout
+    try:
+        print(line, file=stream, flush=True)
+    except UnicodeEncodeError:
+        say(line.encode("ascii", "backslashreplace").decode(), to_errors)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # or Python would complain when it flushes at the end
+
+
+def leave(status: int) -> NoReturn:
+    """Ends the process. After a signal at once: the device may still compute what was stopped, and
+    Python must not take down what that needs.
+    """
+    if status > 128:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

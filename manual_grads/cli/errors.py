@@ -1,0 +1,8 @@
+"""The error that every command prints: what must hold, what arrived, and the likely repair."""
+
+
+class InputError(ValueError):
+    """Bad input, said in three parts: what must hold, what arrived, the likely repair."""
+
+    def __init__(self, must_hold: str, arrived: str, repair: str):
+        super().__init__(f"{must_hold}\n  arrived: {arrived}\n  repair:  {repair}")

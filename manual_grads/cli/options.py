@@ -1,0 +1,238 @@
+"""Options: a frozen dataclass whose fields are flags, checked once, with errors in three parts.
+
+A field such as `batch_size: Annotated[int, "examples a step", AT_LEAST_1] = 256` says everything
+about a flag in one line: type, help, rule, default. The flag, `--help` and the check come from it.
+"""
+
+import dataclasses
+import difflib
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+
+from absl import flags
+
+from manual_grads.cli.errors import InputError
+
+Options = TypeVar("Options")
+
+
+class OptionError(InputError):
+    """An option has a value that its rule, or its company, does not allow."""
+
+
+class FlagError(InputError):
+    """A command line that cannot be read as flags."""
+
+
+class Rule(NamedTuple):
+    """What an option's value must satisfy; `words` completes the sentence "--name must …"."""
+
+    words: str
+    holds: Callable[[Any], bool]
+    choices: tuple[str, ...] = ()
+
+
+ANY = Rule("be given", lambda _: True)
+LARGEST = 2.0**127
+FINITE = Rule("be finite in float32", lambda value: -LARGEST <= value <= LARGEST)
+POSITIVE = Rule("be above 0 and finite in float32", lambda value: 0 < value <= LARGEST)
+NOT_NEGATIVE = Rule("be at least 0 and finite in float32", lambda value: 0 <= value <= LARGEST)
+FRACTION = Rule("be at least 0 and below 1", lambda value: 0 <= value < 1)
+A_PATH = Rule("be a path that is not empty", lambda value: value != "")
+AT_LEAST_1 = Rule("be at least 1", lambda value: value is None or value >= 1)
+SEED = Rule("be at least 0 and below 2³²", lambda value: 0 <= value < 2**32)
+FILE_NAME = Rule(
+    "be the plain name of a folder",
+    lambda value: re.fullmatch(r"[^/\\\x00]+", value) is not None and value not in (".", ".."),
+)
+
+
+def one_of(*names: str) -> Rule:
+    """The rule that a value is one of `names`."""
+    return Rule(f"be one of {', '.join(names)}", names.__contains__, names)
+
+
+class Option(NamedTuple):
+    """One field of an options dataclass."""
+
+    name: str
+    kind: Any
+    help: str
+    rule: Rule
+    default: Any
+
+
+def options_of(options_class: type) -> Iterator[Option]:
+    """The options of a dataclass, those of an options dataclass that it holds in its place."""
+    hints = get_type_hints(options_class, include_extras=True)
+    for field in dataclasses.fields(options_class):
+        if dataclasses.is_dataclass(hints[field.name]):
+            yield from options_of(hints[field.name])
+        else:
+            kind, help_text, rule = get_args(hints[field.name])
+            yield Option(field.name, kind, help_text, rule, field.default)
+
+
+def check(options: Any) -> None:
+    """Raises `OptionError` unless every field of `options` has its type and satisfies its rule."""
+    for option in options_of(type(options)):
+        if not hasattr(options, option.name):
+            continue  # a held dataclass has checked its own
+        value = getattr(options, option.name)
+        if not _has_type(value, option.kind):
+            must_hold = f"--{option.name} must be {_kind_words(option.kind)}"
+        elif not option.rule.holds(value):
+            must_hold = f"--{option.name} must {option.rule.words}"
+        else:
+            continue
+        close = difflib.get_close_matches(str(value), option.rule.choices, n=1)
+        repair = f"--{option.name}={close[0]}" if close else default_words(option)
+        raise OptionError(must_hold, f"--{option.name}={text(value)}", repair)
+
+
+def default_words(option: Option) -> str:
+    """A repair that always holds: the default."""
+    if option.default is None:
+        return f"no --{option.name} at all is the default"
+    return f"--{option.name}={text(option.default)} is the default"
+
+
+def text(value: Any) -> str:
+    """An option's value as it is written behind `--name=`."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return "" if value is None else str(value)
+
+
+def parse(options_class: type[Options], argv: Sequence[str]) -> Options:
+    """The options that the words behind a command say, `--flagfile` included.
+
+    Raises `FlagError` for an unknown flag, a value of another type, an unreadable flag file, and
+    a word that is no flag, which absl alone would pass over; `OptionError` as the dataclass does.
+    """
+    flag_values = flags.FlagValues()
+    define_flags(options_class, flag_values)
+    _read_flags(flag_values, argv, {option.name: option for option in options_of(options_class)})
+    return build(options_class, {name: flag_values[name].value for name in flag_values})
+
+
+def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
+    """Defines in `flag_values` the flag of every option of the dataclass."""
+    for option in options_of(options_class):
+        define = {
+            int: flags.DEFINE_integer,
+            float: flags.DEFINE_float,
+            str: flags.DEFINE_string,
+            bool: flags.DEFINE_boolean,
+            tuple: flags.DEFINE_list,
+        }[_scalar(option.kind)]
+        default = text(option.default) if isinstance(option.default, tuple) else option.default
+        define(option.name, default, option.help, flag_values=flag_values)
+
+
+def build(options_class: type[Options], values: Mapping[str, Any]) -> Options:
+    """The dataclass from values by name, flat or nested, lists for tuples; others are ignored."""
+    hints = get_type_hints(options_class)
+    fields = {}
+    for field in dataclasses.fields(options_class):  # pyright: ignore[reportArgumentType] - a dataclass
+        kind = hints[field.name]
+        if dataclasses.is_dataclass(kind):
+            fields[field.name] = build(kind, values.get(field.name, values))  # pyright: ignore[reportArgumentType] - a class
+        elif field.name in values:
+            fields[field.name] = _converted(field.name, kind, values[field.name])
+    return options_class(**fields)
+
+
+def help_text(description: str, options_class: type) -> str:
+    """What `--help` prints: the description, then a paragraph for each flag."""
+    lines = [description.strip(), "", "Flags, with their defaults:", ""]
+    for option in options_of(options_class):
+        rule = "" if option.rule is ANY else f"; must {option.rule.words}"
+        lines.append(f"  --{option.name}={text(option.default)}")
+        lines += textwrap.wrap(
+            option.help + rule, 92, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+    lines += ["  --flagfile=PATH", "      a file of flags, one a line; a flag given after it wins"]
+    return "\n".join(lines)
+
+
+def _read_flags(
+    flag_values: flags.FlagValues, argv: Sequence[str], known: Mapping[str, Option]
+) -> None:
+    help_hint = "--help lists every flag, its values and its default"
+    known_only = "every flag must be one that this command knows"
+    if any(word.lstrip("-").startswith("undefok") for word in argv):
+        raise FlagError(known_only, "--undefok, absl's way around this", help_hint)
+    try:
+        words = flag_values(["command", *argv])[1:]
+    except flags.UnrecognizedFlagError as error:
+        close = difflib.get_close_matches(error.flagname, list(flag_values), n=1)
+        repair = f"--{close[0]}; {help_hint}" if close else help_hint
+        raise FlagError(known_only, f"--{error.flagname}", repair) from None
+    except flags.IllegalFlagValueError as error:
+        found = re.match(r"flag --(\w+)=(.*?): ", str(error), re.DOTALL)
+        if found is None or found[1] not in known:
+            raise FlagError("every flag must have a value", str(error), help_hint) from None
+        option = known[found[1]]
+        raise FlagError(
+            f"--{option.name} must be {_kind_words(option.kind)}",
+            f"--{option.name}={found[2]}",
+            default_words(option),
+        ) from None
+    except (flags.CantOpenFlagFileError, UnicodeDecodeError) as error:
+        raise FlagError(
+            "--flagfile must name a text file that can be read",
+            str(error).removeprefix("ERROR:: "),
+            "a path from the folder you stand in, such as --flagfile=experiments/base.flags",
+        ) from None
+    except flags.Error as error:
+        raise FlagError("every flag must be written --name=value", str(error), help_hint) from None
+    if words:
+        guess = f"--flagfile={words[0]}" if words[0].endswith(".flags") else f"--{words[0]}"
+        raise FlagError("every word must be a flag", repr(words[0]), f"{guess}; {help_hint}")
+
+
+def _scalar(kind: Any) -> type:
+    if isinstance(kind, UnionType):
+        return next(part for part in get_args(kind) if part is not NoneType)
+    return get_origin(kind) or kind
+
+
+def _has_type(value: Any, kind: Any) -> bool:
+    if isinstance(kind, UnionType):
+        return any(_has_type(value, part) for part in get_args(kind))
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(
+            _has_type(item, get_args(kind)[0]) for item in value
+        )
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, int | float if kind is float else kind)
+
+
+def _kind_words(kind: Any) -> str:
+    words = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}
+    if get_origin(kind) is tuple:
+        plural = {int: "whole numbers", str: "words"}[get_args(kind)[0]]
+        return f"{plural} with commas between them"
+    return words[_scalar(kind)]
+
+
+def _converted(name: str, kind: Any, value: Any) -> Any:
+    """A list from flags, of words, or from JSON, as the tuple that it stands for."""
+    if get_origin(kind) is not tuple or not isinstance(value, list):
+        return value
+    if value == ["none"]:
+        return ()
+    item = get_args(kind)[0]
+    try:
+        return tuple(item(part) if isinstance(part, str) else part for part in value)
+    except ValueError:
+        raise OptionError(
+            f"--{name} must be {_kind_words(kind)}",
+            f"--{name}={text(tuple(value))}",
+            f"only {_kind_words(kind)} behind --{name}=",
+        ) from None

@@ -1,0 +1,63 @@
+"""Ctrl-C and SIGTERM: an exception where the work can stop anywhere, a question where it cannot."""
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+
+
+class Stopped(BaseException):
+    """A signal asked the command to end; `status` is the exit status that says which."""
+
+    def __init__(self, signal_number: int):
+        super().__init__()
+        self.status = 128 + signal_number
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Ctrl-C and SIGTERM raise `Stopped` inside.
+
+    And again a second later, until it has left the block: an exception that comes while the
+    interpreter is in a callback, of its garbage collector say, is swallowed there.
+    """
+    arrived = []
+
+    def stop(signal_number, frame):
+        arrived.append(signal_number)
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
+        raise Stopped(arrived[0])
+
+    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    previous = {number: signal.signal(number, stop) for number in watched}
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[Callable[[], Stopped | None]]:
+    """Inside, the first Ctrl-C or SIGTERM waits to be asked for; a second raises `Stopped`.
+
+    Yields what to ask: it returns a `Stopped` to raise once one has arrived. What was not asked for
+    is raised at the end.
+    """
+    arrived: list[int] = []
+    raising = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def wait(signal_number, frame):
+        arrived.append(signal_number)
+        for number, handler in raising.items():
+            signal.signal(number, handler)
+
+    for number in raising:
+        signal.signal(number, wait)
+    try:
+        yield lambda: Stopped(arrived[0]) if arrived else None
+    finally:
+        for number, handler in raising.items():
+            signal.signal(number, handler)
+    if arrived:
+        raise Stopped(arrived[0])

@@ -1,0 +1,12 @@
+from . import document as document
+from .activations import ACTIVATION_RULES as ACTIVATION_RULES
+from .agreement import Disagreement as Disagreement
+from .agreement import compare as compare
+from .loss import LOSS_RULES as LOSS_RULES
+from .network import Params as Params
+from .network import forward as forward
+from .network import value_and_grad as value_and_grad
+from .rounding_bound import PRECISIONS as PRECISIONS
+from .rounding_bound import gradient_bound as gradient_bound
+from .validation import InputsError as InputsError
+from .validation import check_inputs as check_inputs

@@ -1,0 +1,109 @@
+"""The network's forward and backward pass, written by hand, in columns: `[units, batch]`.
+
+    z⁰ = x + b⁰                  a⁰ = f(z⁰), or z⁰ if the input layer is plain
+    z^l = W^l a^{l−1} + b^l      a^l = f(z^l), or z^L if the loss is cross-entropy
+
+The document's base derivative δ^l = ∂C/∂z^l, C the mean over the batch's N examples:
+
+    δ^L = (1/N) ∂C/∂a^L ⊙ f'(z^L)              δ^l = (W^{l+1}ᵀ δ^{l+1}) ⊙ f'(z^l)
+
+(f' is 1 where there is no activation) and from it every derivative that the document derives:
+
+    ∂C/∂b^l = Σ_examples δ^l                   Output, Hidden and Input Layer bias derivatives
+    ∂C/∂W^l = δ^l (a^{l−1})ᵀ                   weight derivatives of either heading
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax.lax import Precision
+from jaxtyping import Array, Float
+
+from manual_grads.architecture import Architecture
+from manual_grads.derivatives.activations import ACTIVATION_RULES
+from manual_grads.derivatives.loss import LOSS_RULES
+
+Params = list[dict[str, Array]]
+Columns = Float[Array, "_ batch"]
+
+
+class Forward(NamedTuple):
+    """Each layer's values before and after its activation, and the slopes at the former.
+
+    Where a layer has no activation, its slope is the number 1.
+    """
+
+    z: list[Columns]
+    a: list[Columns]
+    slope: list[Columns | float]
+
+
+def product(left: Float[Array, "m n"], right: Float[Array, "n k"]) -> Float[Array, "m k"]:
+    """A matrix product in full precision: a GPU would else round float32 factors to 10 bits."""
+    return jnp.matmul(left, right, precision=Precision.HIGHEST)
+
+
+def is_active(architecture: Architecture, layer: int) -> bool:
+    """Whether layer `layer` has the activation."""
+    if layer == 0:
+        return architecture.input_layer == "active"
+    return layer < architecture.depth or architecture.loss == "squared_error"
+
+
+def forward(architecture: Architecture, params: Params, x: Columns) -> Forward:
+    """The values of all layers for the examples in the columns of `x`."""
+    f, slope_at = ACTIVATION_RULES[architecture.activation]
+    units = Forward([], [], [])
+    for layer, leaves in enumerate(params):
+        z = product(leaves["weight"], units.a[-1]) if layer > 0 else x
+        if "bias" in leaves:
+            z = z + leaves["bias"][:, None]
+        active = is_active(architecture, layer)
+        a = f(z, architecture.negative_slope) if active else z
+        units.z.append(z)
+        units.a.append(a)
+        units.slope.append(slope_at(z, a, architecture.negative_slope) if active else 1.0)
+    return units
+
+
+def base_derivatives(
+    architecture: Architecture, params: Params, units: Forward, y: Columns
+) -> list[Columns]:
+    """`δ^l` of every layer from 0 on, of the mean over the batch.
+
+    No leaf needs `δ^0` where the input has no bias; the compiler then leaves it out.
+    """
+    by_output = LOSS_RULES[architecture.loss].derivative(units.a[-1], y) / y.shape[1]
+    deltas = [by_output * units.slope[-1]]
+    for layer in reversed(range(architecture.depth)):
+        handed_down = product(params[layer + 1]["weight"].T, deltas[0])
+        deltas.insert(0, handed_down * units.slope[layer])
+    return deltas
+
+
+def leaf_derivatives(params: Params, units: Forward, deltas: list[Columns]) -> Params:
+    """`∂C/∂W^l = δ^l (a^{l−1})ᵀ` and `∂C/∂b^l = Σ δ^l`, in the structure of `params`."""
+    gradient: Params = [{} for _ in params]
+    for layer, delta in enumerate(deltas):
+        if layer > 0:
+            gradient[layer]["weight"] = product(delta, units.a[layer - 1].T)
+        if "bias" in params[layer]:
+            gradient[layer]["bias"] = jnp.sum(delta, axis=1)
+    return gradient
+
+
+def value_and_grad(
+    architecture: Architecture,
+    params: Params,
+    images: Float[Array, "batch inputs"],
+    targets: Float[Array, "batch outputs"],
+) -> tuple[Float[Array, ""], Params]:
+    """The loss, a mean over the batch, and its gradient in the structure of `params`.
+
+    Examples come in rows, as everywhere else in memory, and are turned into columns here.
+    """
+    x, y = images.T, targets.T
+    units = forward(architecture, params, x)
+    loss = jnp.mean(LOSS_RULES[architecture.loss].cost(units.a[-1], y))
+    deltas = base_derivatives(architecture, params, units, y)
+    return loss, leaf_derivatives(params, units, deltas)

@@ -1,0 +1,57 @@
+"""The border of the handwritten gradient: what it may be given."""
+
+from functools import partial
+
+import jax
+import numpy as np
+
+from manual_grads.architecture import Architecture
+from manual_grads.cli import InputError
+from manual_grads.derivatives import network
+from manual_grads.derivatives.network import Params
+from manual_grads.leaves import named_leaves
+
+
+class InputsError(InputError):
+    """Parameters, images or targets that do not fit the architecture, or each other."""
+
+
+def check_inputs(architecture: Architecture, params: Params, images, targets) -> None:
+    """Raises `InputsError` unless shapes fit and every parameter is finite.
+
+    `images` must be `[batch, inputs]` and `targets` `[batch, outputs]`; `params` must have the
+    leaves of the architecture and no other, as `mnist_jax.network` describes them.
+    """
+    sizes, shapes = architecture.layer_sizes, architecture.leaf_shapes()
+    arrived = jax.tree.map(np.shape, params)
+    if arrived != shapes:
+        raise InputsError(
+            f"params must have the leaves and shapes {shapes}",
+            str(arrived),
+            "a list with one dict a layer, layer 0 first, and no leaf for a bias that is off",
+        )
+    batch = np.shape(images)[0] if np.ndim(images) > 0 else 0
+    for name, array, width in (("images", images, sizes[0]), ("targets", targets, sizes[-1])):
+        if batch == 0 or np.shape(array) != (batch, width):
+            raise InputsError(
+                f"{name} must be of shape [batch, {width}], of one batch of at least 1 example",
+                f"images {np.shape(images)} and targets {np.shape(targets)}",
+                "a row an example, in both; labels as one-hot rows",
+            )
+    for name, leaf in named_leaves(params).items():
+        if not np.all(np.isfinite(leaf)):
+            index = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(leaf)))
+            raise InputsError(
+                "params must be finite",
+                f"{name}{list(index)} = {np.asarray(leaf)[index]}",
+                "the step before, for a training that blew up; a smaller learning rate",
+            )
+
+
+def value_and_grad(architecture: Architecture, params: Params, images, targets):
+    """The loss, a mean over the batch, and its handwritten gradient in the structure of `params`.
+
+    `network.value_and_grad` behind `check_inputs`, compiled. Raises `InputsError`.
+    """
+    check_inputs(architecture, params, images, targets)
+    return jax.jit(partial(network.value_and_grad, architecture))(params, images, targets)

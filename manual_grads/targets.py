@@ -1,0 +1,16 @@
+"""The targets that a loss compares the network's outputs with."""
+
+import jax
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Integer
+
+from manual_grads.architecture import Architecture
+
+
+def targets(
+    architecture: Architecture, labels: Integer[Array, " batch"], dtype: DTypeLike
+) -> Float[Array, "batch outputs"]:
+    """One-hot labels, smoothed: `(1 − ε)·y + ε/K`."""
+    classes = architecture.layer_sizes[-1]
+    smoothing = architecture.label_smoothing
+    return (1 - smoothing) * jax.nn.one_hot(labels, classes, dtype=dtype) + smoothing / classes

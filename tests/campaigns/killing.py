@@ -1,0 +1,158 @@
+"""Kills a training again and again at random moments, resumes it, and compares the bits.
+
+    python -m tests.campaigns.killing
+
+Each trial trains in processes of its own until one comes to its end: SIGKILL, or SIGTERM, comes
+after a random part of the time that a whole run takes, and the next process resumes, after SIGTERM
+from the block that was running. The parameters, `metrics.jsonl`, `result.json` and the last
+checkpoint's leaves must be those of a run that nobody stopped, times apart. Writes
+`tests/campaigns/killing.json`; ends with 1 if a trial differs.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orbax.checkpoint
+from rich.progress import track
+
+from tests import ROOT
+from tests.compiling import AS_XLA_FLAGS
+
+TRAIN = [
+    *(sys.executable, "-m", "mnist_jax.train", "--dataset=digits", "--layer_sizes=784,64,32,10"),
+    *("--block_steps=1", "--batch_size=100", "--gradient=checked"),
+]
+STEPS = 15
+"""Of an epoch; each is a block."""
+
+SECONDS = {signal.SIGKILL: 0, signal.SIGTERM: 1e9}
+"""Between checkpoints: some write is always running, or only the stop itself writes one."""
+
+KILLS, STOPS, EPOCHS = 50, 10, 10
+
+
+def bits(workdir: Path) -> dict[str, Any]:
+    """All that a run leaves behind, apart from times."""
+    result = json.loads((workdir / "result.json").read_text())
+    metrics = [json.loads(line) for line in history(workdir)]
+    for record in (result, *metrics):
+        record.pop("seconds")
+        record.pop("examples_per_second", None)
+    newest = workdir / "checkpoints" / f"{newest_step(workdir):010d}"
+    checkpointer = orbax.checkpoint.Checkpointer(orbax.checkpoint.StandardCheckpointHandler())
+    leaves = checkpointer.restore(newest.absolute())
+    return {
+        "result": result,
+        "metrics": metrics,
+        "parameters": (workdir / "parameters.safetensors").read_bytes(),
+        "checkpoint": {
+            name: np.asarray(leaf).tobytes()
+            for name, leaf in leaves.items()
+            if not name.startswith(("seconds", "sums/seconds"))
+        },
+    }
+
+
+def interrupted(
+    workdir: Path, signal_number: signal.Signals, waits: list[float], epochs: int
+) -> tuple[bool, list[int]]:
+    """Trains with a signal after each wait, then to the end.
+
+    Returns whether the run came to its end, having lost no block to a SIGTERM, and the exit
+    statuses.
+    """
+    statuses, lost = [], False
+    every = f"--checkpoint_every_seconds={SECONDS[signal_number]}"
+    for wait in [*waits, None]:
+        words = [*TRAIN, f"--epochs={epochs}", f"--workdir={workdir}", "--resume", every]
+        process = subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env={**os.environ, "XLA_FLAGS": AS_XLA_FLAGS},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            _, errors = process.communicate(timeout=wait)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal_number)
+            _, errors = process.communicate()
+        statuses.append(process.returncode)
+        if process.returncode == 128 + signal.SIGTERM:
+            lost = lost or newest_step(workdir) // STEPS != len(history(workdir))
+        elif process.returncode not in (0, -signal.SIGKILL):
+            print(errors, file=sys.stderr)
+    return statuses[-1] == 0 and not lost, statuses
+
+
+def history(workdir: Path) -> list[str]:
+    """The epochs that have been told."""
+    file = workdir / "metrics.jsonl"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def newest_step(workdir: Path) -> int:
+    """Of the checkpoints; 0 without any."""
+    return max((int(path.stem) for path in (workdir / "checkpoints").glob("*.json")), default=0)
+
+
+def main(
+    kills: int = KILLS, stops: int = STOPS, epochs: int = EPOCHS, report: Path | None = None
+) -> int:
+    """Tries all, writes and prints what came of it, and returns the exit status."""
+    draw = random.Random(0)  # noqa: S311 - no secret
+    folder = Path(tempfile.mkdtemp())
+    try:
+        started = time.perf_counter()
+        interrupted(folder / "whole", signal.SIGKILL, [], epochs)
+        whole, lasts = bits(folder / "whole"), time.perf_counter() - started
+
+        def trial(number: int, signal_number: signal.Signals, parts: list[float]):
+            workdir = folder / str(number)
+            waits = [part * 1.1 * lasts for part in parts]
+            good, statuses = interrupted(workdir, signal_number, waits, epochs)
+            good = good and bits(workdir) == whole
+            shutil.rmtree(workdir)
+            return good, statuses
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            signals = [signal.SIGKILL] * kills + [signal.SIGTERM] * stops
+            trials = [
+                threads.submit(
+                    trial, number, each, [draw.random() for _ in range(draw.choice([1, 2, 3]))]
+                )
+                for number, each in enumerate(signals)
+            ]
+            done = [each.result() for each in track(trials, "killing and resuming")]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    same = Counter(each.name for each, (good, _) in zip(signals, done, strict=True) if good)
+    statuses = Counter(str(status) for _, each in done for status in each)
+    record = {
+        "command": "python -m tests.campaigns.killing",
+        "SIGKILL": {"trials": kills, "bit for bit": same["SIGKILL"]},
+        "SIGTERM": {"trials": stops, "bit for bit": same["SIGTERM"]},
+        "processes_that_a_signal_ended": statuses.total() - statuses["0"],
+        "exit_statuses": statuses,
+    }
+    if report is not None:
+        report.write_text(json.dumps(record, indent=1) + "\n")
+    print(json.dumps(record))
+    return 0 if same["SIGKILL"] == kills and same["SIGTERM"] == stops else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(report=ROOT / "tests/campaigns/killing.json"))

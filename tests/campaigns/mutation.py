@@ -1,0 +1,211 @@
+"""Mutates the derivative files, one place at a time, and sees whether the tests notice.
+
+    python -m tests.campaigns.mutation
+    python -m tests.campaigns.mutation --again
+
+Every mutation that cosmic-ray knows, of every derivative file, is tried against the kill suite, in
+a process of its own: JAX keeps what it has traced, so one process would hide mutants from another.
+The process is forked with JAX imported and nothing of ours, and reads the mutated source in place
+of the file, which stays as it is. Writes `mutation.json` beside this file; ends with 1 if a mutant
+survives that `equivalent_mutants.json` does not explain. The second line tries those alone that
+lived in that record, against tests that have been added since.
+"""
+
+import collections
+import importlib
+import importlib.machinery
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import jax
+import pytest
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+from rich.progress import track
+
+from tests import ROOT
+from tests.compiling import AS_XLA_FLAGS
+
+DERIVATIVES = ("document", "activations", "loss", "network", "rounding_bound")
+"""The files of `manual_grads/derivatives` that compute; the others compare and refuse."""
+
+KILL_SUITE = ("rounding_bound", "loss", "activations", "document", "finite_differences")
+"""Files of `tests/manual_grads/derivatives`; a mutant's own comes first."""
+
+IMPORTED_ONCE = ("beartype", "jax.numpy", "optax")
+"""Before all processes are forked, since each would take its seconds for them."""
+
+RECORD = ROOT / "tests/campaigns/mutation.json"
+
+SECONDS = 60
+"""That a mutant may take; the kill suite takes less than 10."""
+
+
+class Mutant(NamedTuple):
+    """One change of one derivative file: its place, what it does, the line that it makes."""
+
+    file: str
+    line_number: int
+    operator: str
+    line: str
+    source: str
+
+
+class Verdict(NamedTuple):
+    """What became of a mutant: killed, survived, timed out, or crashed on import; and by what."""
+
+    outcome: str
+    killer: str | None
+
+
+def mutants(name: str) -> Iterator[Mutant]:
+    """Every mutant of the derivative file `NAME.py`."""
+    file = f"manual_grads/derivatives/{name}.py"
+    source = (ROOT / file).read_text()
+    nodes = list(ast_nodes(get_ast(source)))
+    known = {name: get_operator(name) for name in operator_names()}
+    for operator_name in (name for name in known if not known[name].arguments()):
+        operator = known[operator_name]()
+        for occurrence in range(sum(len(list(operator.mutation_positions(n))) for n in nodes)):
+            mutated = mutate_code(source, operator, occurrence)
+            assert mutated is not None
+            pairs = zip(source.splitlines(), mutated.splitlines(), strict=False)
+            number = next(n for n, (old, new) in enumerate(pairs, start=1) if old != new)
+            line = mutated.splitlines()[number - 1].strip()
+            yield Mutant(file, number, operator_name.removeprefix("core/"), line, mutated)
+
+
+def judge(mutant: Mutant | None) -> Verdict:
+    """Runs the kill suite on a mutant, or on the files as they are, in a process of its own."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.Process(target=_run_kill_suite, args=(mutant, sender))
+    process.start()
+    sender.close()
+    try:
+        verdict = receiver.recv() if receiver.poll(SECONDS) else Verdict("timed out", None)
+    except EOFError:
+        verdict = Verdict("crashed", None)
+    process.kill()
+    process.join()
+    return verdict
+
+
+def _run_kill_suite(mutant: Mutant | None, sender) -> None:
+    name = Path(mutant.file).stem if mutant else ""
+    suite = sorted(KILL_SUITE, key=lambda test: test != name)
+    files = [f"tests/manual_grads/derivatives/test_{test}.py" for test in suite]
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(1, 2)
+    os.chdir(ROOT)
+    sys.dont_write_bytecode = True
+    if mutant is not None:
+        _read_in_place_of_the_file(mutant)
+    os.environ["XLA_FLAGS"] = AS_XLA_FLAGS
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # The unmutated run fills JAX's cache of programs; the others, many at once, only read it.
+    least = 0.0 if mutant is None else 1e9
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", least)
+    failed = []
+    plugin = SimpleNamespace(
+        pytest_runtest_logreport=lambda report: report.failed and failed.append(report.nodeid)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["--exitfirst", "--quiet", "--override-ini=addopts=", "--assert=plain"]
+        words += ["-p", "no:cacheprovider"]
+        status = pytest.main([*words, f"--basetemp={folder}/tests", *files], [plugin])
+    if status == pytest.ExitCode.TESTS_FAILED:
+        sender.send(Verdict("killed", failed[0].split("::")[-1]))
+    else:
+        sender.send(Verdict("survived" if status == pytest.ExitCode.OK else "crashed", None))
+
+
+def _read_in_place_of_the_file(mutant: Mutant) -> None:
+    """Lets Python find the mutated source where the file and its bytecode are."""
+    file = ROOT / mutant.file
+    read = importlib.machinery.SourceFileLoader.get_data
+
+    def get_data(self, path):
+        if Path(path) == file:
+            return mutant.source.encode()
+        if Path(path).name.startswith(f"{file.stem}.") and Path(path).suffix == ".pyc":
+            raise OSError("the bytecode is of the file as it is")
+        return read(self, path)
+
+    importlib.machinery.SourceFileLoader.get_data = get_data
+
+
+def main() -> int:
+    """Tries the mutants, writes and prints what became of them, and returns the exit status."""
+    with tempfile.TemporaryDirectory() as cache:
+        jax.config.update("jax_compilation_cache_dir", cache)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        warnings.filterwarnings("ignore", message=".*fork.*")
+        multiprocessing.set_start_method("fork")
+        for name in IMPORTED_ONCE:
+            importlib.import_module(name)
+        return _try_all(RECORD.read_text() if "--again" in sys.argv else None)
+
+
+def _try_all(earlier: str | None) -> int:
+    """Tries all, or those alone that survived in an earlier record."""
+    assert judge(None) == Verdict("survived", None), "the kill suite fails on the files as they are"
+    started = time.perf_counter()
+    judge(None)  # as every mutant is, with JAX's cache of programs full
+    suite_seconds = time.perf_counter() - started
+    everyone = [mutant for name in DERIVATIVES for mutant in mutants(name)]
+    kept = json.loads(earlier) if earlier else {"counts": {}, "killed_by": {}, "crashed": []}
+    alive = [_named(place) for place in kept.get("survived", []) + kept.get("equivalent", [])]
+    tried = [mutant for mutant in everyone if not earlier or _named(_place(mutant)) in alive]
+    with ProcessPoolExecutor() as pool:
+        verdicts = list(track(pool.map(judge, tried), "trying mutants", len(tried)))
+    explained = json.loads((ROOT / "tests/campaigns/equivalent_mutants.json").read_text())
+    listed = {"equivalent": [], "survived": [], "crashed": kept["crashed"], "timed out": []}
+    counts = collections.Counter(kept["counts"]) - collections.Counter(
+        survived=len(kept.get("survived", [])), equivalent=len(kept.get("equivalent", []))
+    )
+    killers = collections.Counter(kept["killed_by"])
+    for mutant, verdict in zip(tried, verdicts, strict=True):
+        reason = explained.get(mutant.file, {}).get(mutant.line)
+        outcome = verdict.outcome
+        if outcome == "survived" and reason:
+            outcome = "equivalent"
+        counts[outcome] += 1
+        if verdict.killer is not None:
+            killers[verdict.killer.split("[")[0]] += 1
+        else:
+            listed[outcome].append(_place(mutant) | ({"reason": reason} if reason else {}))
+    assert counts.total() == len(everyone), "the derivative files are not those of the record"
+    record = {
+        "command": "python -m tests.campaigns.mutation",
+        "kill_suite_seconds": suite_seconds,
+        "mutants": len(everyone),
+        "counts": counts,
+        "killed_by": dict(killers.most_common()),
+        **listed,
+    }
+    RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    print(f"{len(everyone)} mutants: {dict(counts)}; kill suite {suite_seconds:.1f} s")
+    return 1 if listed["survived"] else 0
+
+
+def _place(mutant: Mutant) -> dict[str, Any]:
+    return {"file": mutant.file, "line": mutant.line_number, "becomes": mutant.line}
+
+
+def _named(place: dict[str, Any]) -> tuple:
+    return place["file"], place["line"], place["becomes"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

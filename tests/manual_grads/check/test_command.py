@@ -1,0 +1,151 @@
+"""The command that checks anyone's gradient: what it prints, writes, refuses and returns."""
+
+import json
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from manual_grads.check import __main__ as check
+
+EXAMPLE = textwrap.dedent(
+    re.findall(r"    import numpy.*?\n\n(?=Exit)", check.__doc__ or "", re.S)[0]
+)
+FLAGS = ["--layer_sizes=3,2", "--biases=output"]
+WRONG = EXAMPLE.replace('"bias": delta.sum(axis=0)', '"bias": len(labels) * delta.sum(axis=0)')
+
+
+def run(code, *words, capsys, function="gradient"):
+    """The exit status, and what was printed to output and to errors."""
+    Path("mine.py").write_text(code)
+    status = check.main([f"mine.py:{function}", *FLAGS, *words])
+    return status, *capsys.readouterr()
+
+
+def test_the_example_in_the_help_runs_and_agrees(capsys):
+    status, printed, _ = run(EXAMPLE, capsys=capsys)
+    assert status == 0
+    assert printed.splitlines()[-1] == "The gradient agrees with autodiff, in float64."
+
+
+def test_a_mistake_is_named_with_its_leaf_and_written_as_json_and_picture(capsys):
+    status, printed, _ = run(WRONG, "--json=r.json", "--heatmap=r.png", capsys=capsys)
+    assert status == 1
+    assert "bias-scale at 1/bias: divide by the batch size" in printed
+    report = json.loads(Path("r.json").read_text())
+    assert report["agrees"] is False
+    bias, weight = report["leaves"]
+    assert (bias["leaf"], bias["shape"], bias["agrees"]) == ("1/bias", [2], False)
+    assert bias["handwritten"] == pytest.approx(7 * bias["autodiff"])
+    assert bias["max_error"] == pytest.approx(6 * abs(bias["autodiff"]))
+    assert bias["arbiter"] == "autodiff"
+    assert (weight["leaf"], weight["agrees"]) == ("1/weight", True)
+    (diagnosis,) = report["diagnoses"]
+    assert (diagnosis["mistake"], diagnosis["where"]) == ("bias-scale", "1/bias")
+    assert diagnosis["explains"] == pytest.approx(1, abs=1e-6)
+    assert Path("r.png").read_bytes().startswith(b"\x89PNG")
+
+
+UNUSABLE = {
+    "no such function": (EXAMPLE, "other", "mine.py must hold the function other", "gradient"),
+    "raises": (
+        EXAMPLE.replace("labels] -= 1", "label] -= 1"),
+        "gradient",
+        "must not raise",
+        "[np.",
+    ),
+    "does not load": ("import nothing_there", "gradient", "mine.py must load", "import nothing"),
+    "no python": ("def gradient(:", "gradient", "mine.py must load", "line 1: def"),
+    "wrong structure": (EXAMPLE.replace("[{}, {", "[{"), "gradient", "the structure", "PyTreeDef"),
+    "wrong shape": (
+        EXAMPLE.replace("sum(axis=0)", "sum(axis=1)"),
+        "gradient",
+        "shape, (2,)",
+        "(7,)",
+    ),
+    "not finite": (EXAMPLE.replace("delta.T @", "np.nan * delta.T @"), "gradient", "finite", "1/w"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_what_cannot_be_checked_ends_with_2_in_three_parts(case, capsys):
+    code, function, must_hold, arrived = case
+    status, _, errors = run(code, function=function, capsys=capsys)
+    assert status == 2
+    first, rest = errors.split("\n  arrived: ")
+    assert must_hold in first
+    assert arrived in rest.split("\n  repair: ")[0]
+    assert len(rest.split("\n  repair: ")) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["a.py:f", "b.py:f"], ["none.py:f"], ["mine.py:gradient", "--activaton=tanh"]],
+    ids=" ".join,
+)
+def test_a_command_line_that_cannot_be_read_ends_with_2(words, capsys):
+    Path("mine.py").write_text(EXAMPLE)
+    assert check.main(words) == 2
+    assert "arrived:" in capsys.readouterr().err
+
+
+def test_squared_error_needs_no_other_flag_and_a_loss_of_ones_own_counts(capsys):
+    Path("mine.py").write_text(
+        "def loss(params, images, targets):\n"
+        "    z = images @ params[1]['weight'].T\n"
+        "    return ((targets - z) ** 2).sum(axis=1).mean()\n"
+        "def gradient(params, images, targets):\n"
+        "    z = images @ params[1]['weight'].T\n"
+        "    return [{}, {'weight': 2 * (z - targets).T @ images / len(images)}]\n"
+    )
+    words = ["--layer_sizes=3,2", "--biases=none", "--loss=squared_error", "--activation=tanh"]
+    assert check.main(["mine.py:gradient", *words]) == 1
+    assert check.main(["mine.py:gradient", *words, "--loss_function=mine.py:loss"]) == 0
+
+
+LEAKED = """
+import numpy as np
+
+def f(z):
+    return np.where(z > 0, z, 0.1 * z)
+
+def slope(z):
+    return np.where(z > 0, 1.0, 0.1)
+
+def gradient(params, images, targets):
+    b0, w1, b1 = params[0]["bias"], params[1]["weight"][:, 0], params[1]["bias"]
+    w2, b2 = params[2]["weight"][0], params[2]["bias"]
+    d_w1, d_b1, d_w2 = np.zeros(5), np.zeros(5), np.zeros(5)
+    for x, y in zip(images[:, 0], targets[:, 0]):
+        z0 = x + b0[0]
+        z1 = w1 * f(z0) + b1
+        z2 = w2 @ f(z1) + b2[0]
+        g = -2 * (y - f(z2)) * slope(z2)
+        for j in range(5):
+            d_w2[j] += g * f(z1)[j]
+            d_w1[j] += g * w2[j] * slope(z1)[j] * f(z0)
+            d_b1[j] += g * w2[j] * slope(z1)[j]
+        d_b1[j] += g
+        d_b1[j] += g * np.sum(w2 * slope(z1) * w1) * slope(z0)
+    n = len(images)
+    return [
+        {"bias": np.zeros(1)},
+        {"weight": d_w1[:, None] / n, "bias": d_b1 / n},
+        {"weight": d_w2[None, :] / n, "bias": np.zeros(1)},
+    ]
+"""
+
+
+def test_the_documents_own_mistake_is_named_with_both_owners_and_the_slot(capsys):
+    Path("author.py").write_text(LEAKED)
+    words = "--layer_sizes=1,5,1 --activation=leaky_relu --loss=squared_error"
+    words += " --input_layer=active --biases=input,hidden,output --json=r.json"
+    assert check.main(["author.py:gradient", *words.split()]) == 1
+    printed = capsys.readouterr().out
+    (line,) = [line for line in printed.splitlines() if "leaked-slot" in line]
+    assert "leaked-slot at 1/bias" in line
+    assert "0/bias and 2/bias" in line
+    assert "slot 4 of 1/bias" in line
+    (diagnosis,) = json.loads(Path("r.json").read_text())["diagnoses"]
+    assert diagnosis["mistake"] == "leaked-slot"

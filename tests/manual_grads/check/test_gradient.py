@@ -1,0 +1,209 @@
+"""The check from Python: any pytree and any loss, what it says, and when it says nothing."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from manual_grads import Architecture, check_gradient
+from manual_grads.check import draw, network_loss
+from manual_grads.check.gradient import GradientError
+
+RANDOM = np.random.default_rng(0)
+PARAMS = {"w": RANDOM.normal(size=(3, 3)), "b": RANDOM.normal(size=3), "c": RANDOM.normal(size=2)}
+BATCH = (RANDOM.normal(size=(7, 3)), RANDOM.normal(size=(7, 3)))
+
+
+def loss(params, x, y):
+    """Any loss: a mean over the batch, of three leaves that are no network's."""
+    z = jnp.tanh(x @ params["w"] + params["b"]) * params["c"][0] + params["c"][1]
+    return jnp.mean(jnp.sum((z - y) ** 2, axis=1))
+
+
+def right(params, x, y):
+    """Its gradient in NumPy."""
+    t = np.tanh(x @ params["w"] + params["b"])
+    error = 2 * (t * params["c"][0] + params["c"][1] - y) / len(x)
+    inner = error * params["c"][0] * (1 - t**2)
+    return {
+        "w": x.T @ inner,
+        "b": inner.sum(axis=0),
+        "c": np.array([np.sum(error * t), np.sum(error)]),
+    }
+
+
+def changed(change):
+    """The right gradient with `change(gradient, params, n)` made of it."""
+    return lambda params, x, y: change(right(params, x, y), params, len(x))
+
+
+def test_a_right_gradient_of_any_pytree_agrees_and_has_no_diagnosis():
+    report = check_gradient(right, loss, PARAMS, BATCH)
+    assert report.agrees
+    assert report.diagnoses == []
+    assert [leaf.leaf for leaf in report.leaves] == ["b", "c", "w"]
+    assert all(leaf.agrees for leaf in report.leaves)
+
+
+def leak(gradient):
+    gradient["b"][-1] += gradient["c"][1]
+    gradient["c"][1] = 0.0
+    return gradient
+
+
+WITHOUT_NETWORK = {
+    "sum-not-mean": (lambda g, p, n: jax.tree.map(lambda leaf: n * leaf, g), "every leaf"),
+    "averaged-twice": (lambda g, p, n: jax.tree.map(lambda leaf: leaf / n, g), "every leaf"),
+    "sign": (lambda g, p, n: g | {"b": -g["b"]}, "b"),
+    "factor": (lambda g, p, n: g | {"w": 2 * g["w"]}, "w"),
+    "transposed": (lambda g, p, n: g | {"w": g["w"].T}, "w"),
+    "permuted": (lambda g, p, n: g | {"b": np.roll(g["b"], 1)}, "b"),
+    "unwritten": (lambda g, p, n: g | {"w": 0 * g["w"]}, "w"),
+    "regulariser": (lambda g, p, n: g | {"w": g["w"] + 0.1 * p["w"]}, "w"),
+    "leaked-slot": (lambda g, p, n: leak(g), "b"),
+    "nominal-batch": (lambda g, p, n: jax.tree.map(lambda leaf: leaf * n / 7, g), "every leaf"),
+    "unknown": (
+        lambda g, p, n: g | {"w": g["w"] + 0.01 * np.sin(np.arange(9.0)).reshape(3, 3)},
+        "w",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", WITHOUT_NETWORK)
+def test_without_a_network_what_shows_in_the_leaves_is_named(mistake):
+    change, where = WITHOUT_NETWORK[mistake]
+    report = check_gradient(changed(change), loss, PARAMS, BATCH)
+    assert not report.agrees
+    assert [(d.mistake, d.where) for d in report.diagnoses] == [(mistake, where)]
+    assert all(leaf.arbiter == "autodiff" for leaf in report.leaves if not leaf.agrees)
+
+
+MISCOUNTS = {
+    "the last alone": ("b", [0, 0, 0, 0, 0, 0, 1], "example 0 counts 0 times, example 1 counts 0"),
+    "the first dropped": ("b", [0, 1, 1, 1, 1, 1, 1], "example 0 counts 0 times;"),
+    "two dropped, one twice": (
+        "w",
+        [1, 0, 0, 1, 2, 1, 1],
+        "example 2 counts 0 times, example 4 counts 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISCOUNTS)
+def test_without_a_network_examples_that_do_not_count_once_are_named(case):
+    leaf, weights, words = MISCOUNTS[case]
+
+    def gradient(params, x, y):
+        result = right(params, x, y)
+        each = [right(params, x[n : n + 1], y[n : n + 1])[leaf] for n in range(len(x))]
+        result[leaf] = sum(w * one for w, one in zip(weights, each, strict=False)) / len(x)
+        return result
+
+    report = check_gradient(gradient, loss, PARAMS, BATCH)
+    assert [(d.mistake, d.where) for d in report.diagnoses] == [("overwritten", leaf)]
+    assert words in report.diagnoses[0].message
+
+
+def test_sums_kept_from_call_to_call_are_named():
+    kept = []
+
+    def gradient(params, x, y):
+        kept.append(right(params, x, y))
+        return jax.tree.map(lambda *leaves: sum(leaves), *kept)
+
+    report = check_gradient(gradient, loss, PARAMS, BATCH)
+    assert not report.agrees
+    assert [d.mistake for d in report.diagnoses] == ["not-cleared"]
+
+
+def test_the_arguments_are_copies_that_the_gradient_may_spoil():
+    def gradient(params, x, y):
+        result = right(params, x, y)
+        params["w"][:] = 0
+        x[:] = 0
+        return result
+
+    assert check_gradient(gradient, loss, PARAMS, BATCH).agrees
+
+
+def narrow(params, x, y):
+    """The right gradient, computed in float32."""
+    return right(*jax.tree.map(lambda leaf: leaf.astype(np.float32), (params, x, y)))
+
+
+def test_a_float32_gradient_is_judged_at_float32_and_the_report_says_so():
+    params, batch = jax.tree.map(np.float32, (PARAMS, BATCH))
+    report = check_gradient(narrow, loss, params, batch)
+    assert report.agrees
+    assert report.precision == "float32"
+    assert "in float32" in str(report)
+
+
+RELU = Architecture(layer_sizes=(4, 3, 2), label_smoothing=0.0)
+
+
+def relu_gradient(slope_at_0):
+    """By hand, with this slope at exactly 0."""
+
+    def gradient(params, images, labels):
+        z = images @ params[1]["weight"].T + params[1]["bias"]
+        outputs = np.maximum(z, 0) @ params[2]["weight"].T + params[2]["bias"]
+        p = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        last = (p - np.eye(2)[labels]) / len(labels)
+        slope = np.where(z == 0, slope_at_0, z > 0)
+        first = last @ params[2]["weight"] * slope
+        return [
+            {},
+            {"weight": first.T @ images, "bias": first.sum(axis=0)},
+            {"weight": last.T @ np.maximum(z, 0), "bias": last.sum(axis=0)},
+        ]
+
+    return gradient
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
+def test_another_slope_at_exactly_0_is_a_convention_and_no_error(slope):
+    params, (images, labels) = draw(RELU, 7, 0)
+    params[1]["bias"][:] = 0
+    images[2:4] = 0
+    gradient = relu_gradient(slope)
+    report = check_gradient(gradient, network_loss(RELU), params, (images, labels), network=RELU)
+    assert report.agrees
+    assert [d.mistake for d in report.diagnoses] == ([] if slope == 0 else ["kink"])
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2, -0.1])
+def test_a_regulariser_of_the_loss_must_be_in_the_gradient_once(rate):
+    params, batch = draw(RELU, 7, 0)
+
+    def regularised(params, images, labels):
+        squares = sum(jnp.sum(leaves["weight"] ** 2) for leaves in params[1:])
+        return network_loss(RELU)(params, images, labels) + 0.05 * squares
+
+    def gradient(params, images, labels):
+        result = relu_gradient(0.0)(params, images, labels)
+        for leaves, theta in zip(result[1:], params[1:], strict=True):
+            leaves["weight"] += (0.1 + rate) * theta["weight"]
+        return result
+
+    report = check_gradient(gradient, regularised, params, batch, network=RELU)
+    assert report.agrees == (rate == 0)
+    said = [(d.mistake, d.where) for d in report.diagnoses]
+    assert said == ([] if rate == 0 else [("regulariser", "2/weight, 1/weight")])
+
+
+def test_what_no_mistake_explains_is_unknown_at_the_first_bad_leaf_from_the_output():
+    params, batch = draw(RELU, 7, 0)
+
+    def gradient(params, images, labels):
+        result = relu_gradient(0.0)(params, images, labels)
+        result[1]["bias"] += 0.01 * np.array([1.0, -2.5, 0.3])
+        return result
+
+    report = check_gradient(gradient, network_loss(RELU), params, batch, network=RELU)
+    assert [(d.mistake, d.where) for d in report.diagnoses] == [("unknown", "1/bias")]
+
+
+def test_what_is_no_gradient_is_refused_by_name():
+    with pytest.raises(GradientError, match="must have the structure"):
+        check_gradient(lambda params, x, y: {"w": params["w"]}, loss, PARAMS, BATCH)

@@ -1,0 +1,125 @@
+"""What every command does around its work."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+
+from manual_grads.cli import command, signals
+from manual_grads.cli.options import AT_LEAST_1, InputError
+from tests import ROOT
+
+
+@dataclass(frozen=True)
+class Options:
+    count: Annotated[int, "how many", AT_LEAST_1] = 1
+
+
+def refuse(options):
+    raise InputError("a law", "a breach", "a mend")
+
+
+def test_work_is_called_with_what_the_words_say():
+    seen = []
+    assert command.run(seen.append, Options, "what it is", ["--count=3"]) == 0
+    assert seen == [Options(3)]
+
+
+def test_bad_input_has_the_status_that_the_command_says(capsys):
+    assert command.run(refuse, Options, "", []) == 1
+    assert command.run(refuse, Options, "", [], bad_input=2) == 2
+    assert capsys.readouterr().err == 2 * "error: a law\n  arrived: a breach\n  repair:  a mend\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--count=1", "--help"], ["-h"], ["-help"]])
+def test_help_may_stand_anywhere_and_does_no_work(words, capsys):
+    assert command.run(refuse, Options, "what it is", words) == 0
+    assert capsys.readouterr().out.startswith("what it is")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+def test_a_signal_stops_the_work_and_its_handlers_go_with_it(number, capsys):
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    status = command.run(lambda options: signal.raise_signal(number), Options, "", [])
+    assert status == 128 + number
+    assert {n: signal.getsignal(n) for n in before} == before
+    assert capsys.readouterr().err == "stopped\n"
+
+
+def test_a_stop_that_was_swallowed_comes_again(capsys):
+    """As in a callback of the garbage collector, out of which no exception comes."""
+
+    def work(options):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except signals.Stopped:
+            signal.pause()
+
+    assert command.run(work, Options, "", []) == 143
+
+
+@pytest.mark.parametrize("target", ["| true", "> /dev/full"])
+def test_output_that_nobody_takes_loses_no_work(target, tmp_path):
+    program = (
+        "from manual_grads.cli import command\n"
+        "for _ in range(10000): command.say('a line')\n"
+        "open('done', 'w').close()"
+    )
+    line = f'exec "{sys.executable}" -c "$PROGRAM" {target}'
+    environment = {**os.environ, "PROGRAM": program, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        ["bash", "-c", line],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ran.stderr == ""
+    for _ in range(100):
+        if Path("done").exists():
+            break
+        signal.sigtimedwait([], 0.1)
+    assert Path("done").exists()
+
+
+def test_a_line_that_the_terminal_cannot_write_is_written_escaped(capfd):
+    program = "from manual_grads.cli import command; command.say('é')"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    assert capfd.readouterr().out == "\\xe9\n"
+
+
+def test_a_deferred_signal_waits_to_be_asked_for_and_a_second_does_not():
+    seen = []
+
+    def work(options):
+        with signals.deferred() as stopped:
+            seen.append(stopped())
+            signal.raise_signal(signal.SIGTERM)
+            seen.append(stopped())
+            signal.raise_signal(signal.SIGINT)
+            seen.append("never")
+
+    assert command.run(work, Options, "", []) == 130
+    before, after = seen
+    assert before is None
+    assert after.status == 143
+
+
+def test_a_deferred_signal_that_nobody_asked_for_is_raised_at_the_end():
+    seen = []
+
+    def work(options):
+        with signals.deferred():
+            signal.raise_signal(signal.SIGTERM)
+            seen.append("the end")
+        seen.append("never")
+
+    assert command.run(work, Options, "", []) == 143
+    assert seen == ["the end"]

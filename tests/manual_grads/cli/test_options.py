@@ -1,0 +1,156 @@
+"""Options: one dataclass is flags, help and checks at once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+
+from manual_grads.cli.options import (
+    A_PATH,
+    ANY,
+    AT_LEAST_1,
+    FINITE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    FlagError,
+    InputError,
+    OptionError,
+    build,
+    check,
+    help_text,
+    one_of,
+    parse,
+    text,
+)
+
+
+@dataclass(frozen=True)
+class Inner:
+    sizes: Annotated[tuple[int, ...], "sizes of things", ANY] = (3, 2)
+    names: Annotated[tuple[str, ...], "names of things", ANY] = ("a", "b")
+
+    def __post_init__(self):
+        check(self)
+
+
+@dataclass(frozen=True)
+class Outer:
+    colour: Annotated[str, "a colour", one_of("green", "yellow")] = "green"
+    count: Annotated[int, "how many", AT_LEAST_1] = 1
+    rate: Annotated[float, "how fast", POSITIVE] = 0.5
+    place: Annotated[str | None, "where", A_PATH] = None
+    far: Annotated[float, "how far", NOT_NEGATIVE] = 0.0
+    slope: Annotated[float, "how steep", FINITE] = 0.1
+    loud: Annotated[bool, "whether loud", ANY] = False
+    inner: Inner = Inner()
+
+    def __post_init__(self):
+        check(self)
+
+
+def test_no_flags_give_the_defaults():
+    assert parse(Outer, []) == Outer()
+
+
+def test_every_kind_of_flag_reaches_its_field():
+    words = "--colour=yellow --count=7 --rate=2 --place=here --loud --sizes=5,4,3 --names=none"
+    assert parse(Outer, words.split()) == Outer(
+        "yellow", 7, 2.0, "here", loud=True, inner=Inner((5, 4, 3), ())
+    )
+
+
+def test_a_flag_after_the_flag_file_wins_over_it():
+    Path("two.flags").write_text("# a comment\n--count=2\n--colour=yellow\n")
+    assert parse(Outer, ["--flagfile=two.flags", "--count=3"]) == Outer("yellow", 3)
+
+
+def test_parsing_leaves_no_trace_in_the_next_parse():
+    parse(Outer, ["--count=7"])
+    assert parse(Outer, []) == Outer()
+
+
+@pytest.mark.parametrize(
+    ("words", "must_hold", "arrived", "repair"),
+    [
+        (["--colour=gren"], "--colour must be one of green, yellow", "--colour=gren", "=green"),
+        (["--count=0"], "--count must be at least 1", "--count=0", "--count=1 is the default"),
+        (["--count=ten"], "--count must be a whole number", "--count=ten", "--count=1"),
+        (["--count"], "every flag must be written --name=value", "count", "--help"),
+        (["--rate=nan"], "--rate must be above 0 and finite", "--rate=nan", "--rate=0.5"),
+        (["--rate=inf"], "--rate must be above 0 and finite", "--rate=inf", "--rate=0.5"),
+        (["--loud=perhaps"], "--loud must be true or false", "--loud=perhaps", "--loud=False"),
+        (["--sizes=3,two"], "--sizes must be whole numbers", "--sizes=3,two", "behind --sizes="),
+        (["--cuont=2"], "every flag must be one that this command knows", "--cuont", "--count"),
+        (["--undefok=x", "--x=1"], "that this command knows", "--undefok", "--help"),
+        (["--place="], "--place must be a path that", "--place=", "no --place at all"),
+        (["--far=inf"], "--far must be at least 0 and finite", "--far=inf", "--far=0.0"),
+        (["--far=-1"], "--far must be at least 0 and finite", "--far=-1.0", "--far=0.0"),
+        (["--rate=0"], "--rate must be above 0 and finite", "--rate=0", "--rate=0.5"),
+        (["--rate=1e300"], "finite in float32", "--rate=1e+300", "--rate=0.5"),
+        (["--slope=inf"], "--slope must be finite", "--slope=inf", "--slope=0.1"),
+        (["two.flags"], "every word must be a flag", "'two.flags'", "--flagfile=two.flags"),
+        (["count=2"], "every word must be a flag", "'count=2'", "--count=2"),
+        (["--flagfile=absent"], "--flagfile must name a text file", "absent", "--flagfile="),
+        (["--flagfile=."], "--flagfile must name a text file", "directory", "--flagfile="),
+        (["--flagfile"], "every flag must have a value", "--flagfile", "--help"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else " ".join(value),
+)
+def test_what_cannot_be_read_is_refused_in_three_parts(words, must_hold, arrived, repair):
+    with pytest.raises(InputError) as refusal:
+        parse(Outer, words)
+    first, second, third = str(refusal.value).splitlines()
+    assert must_hold in first
+    assert second.startswith("  arrived: ")
+    assert arrived in second
+    assert third.startswith("  repair:  ")
+    assert repair in third
+
+
+def test_a_binary_flag_file_is_refused():
+    Path("binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(FlagError, match="must name a text file"):
+        parse(Outer, ["--flagfile=binary"])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"count": 1.5},
+        {"count": True},
+        {"rate": "fast"},
+        {"colour": None},
+        {"inner": {"sizes": "no"}},
+    ],
+    ids=str,
+)
+def test_a_value_of_another_type_is_refused_from_python_too(fields):
+    with pytest.raises(OptionError, match="must be"):
+        build(Outer, fields)
+
+
+def test_values_may_come_nested_as_json_holds_them():
+    assert build(Outer, {"count": 2, "inner": {"sizes": [1, 1]}}) == Outer(
+        count=2, inner=Inner((1, 1))
+    )
+
+
+def test_help_names_every_flag_with_its_default_and_its_rule():
+    printed = help_text("What it is.", Outer)
+    assert "--sizes=3,2" in printed
+    assert "--flagfile=PATH" in printed
+    assert "  --place=\n" in printed
+    assert "a colour; must be one of green, yellow" in printed
+    assert printed.count("  --") == 10
+
+
+@pytest.mark.parametrize("value", [(), (1,), (3, 2)], ids=str)
+def test_a_value_written_as_text_is_read_back(value):
+    words = [f"--sizes={text(value)}"]
+    assert parse(Outer, words).inner.sizes == value
+
+
+def test_numbers_in_json_are_not_rounded_into_range():
+    with pytest.raises(OptionError, match="--sizes must be whole numbers"):
+        build(Outer, {"inner": {"sizes": [1, 8.5]}})

@@ -1,0 +1,128 @@
+"""Random networks and points, and how far at each the two gradients are from each other."""
+
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from manual_grads import named_leaves as named
+from manual_grads.derivatives import network
+from manual_grads.derivatives.rounding_bound import gradient_bound
+from mnist_jax.loss import loss
+from tests.compiling import FAST_TO_COMPILE
+
+BIAS_SUBSETS = [
+    tuple(name for bit, name in enumerate(("input", "hidden", "output")) if subset >> bit & 1)
+    for subset in range(8)
+]
+
+
+class Point(NamedTuple):
+    """A batch and parameters, in float32 NumPy arrays."""
+
+    params: list
+    images: np.ndarray
+    targets: np.ndarray
+
+
+def draw(
+    architecture, batch, random, *, weight_scale=1.0, image_scale=1.0, zeros=0.0, smoothing=None
+):
+    """A random point: weights ~ N(0, scale²/inputs), biases never 0, some images exactly 0.
+
+    Targets are one-hot and smoothed under cross-entropy, any numbers under squared error.
+    """
+    sizes = architecture.layer_sizes
+    params = [{} for _ in sizes]
+    for layer, units in enumerate(sizes):
+        if layer > 0:
+            inputs = sizes[layer - 1]
+            params[layer]["weight"] = random.normal(0, weight_scale / inputs**0.5, (units, inputs))
+        if architecture.has_bias(layer):
+            size = random.uniform(0.1, 1, units) * weight_scale
+            params[layer]["bias"] = size * random.choice([-1, 1], units)
+    images = image_scale * random.uniform(-1, 1, (batch, sizes[0]))
+    images *= random.random(images.shape) >= zeros
+    if architecture.loss == "cross_entropy":
+        smoothing = architecture.label_smoothing if smoothing is None else smoothing
+        targets = np.eye(sizes[-1])[random.integers(0, sizes[-1], batch)]
+        targets = (1 - smoothing) * targets + smoothing / sizes[-1]
+    else:
+        targets = random.uniform(-1, 1, (batch, sizes[-1]))
+    return Point(*jax.tree.map(np.float32, (params, images, targets)))
+
+
+class Gradients(NamedTuple):
+    """Both gradients and the bound, in either precision."""
+
+    autodiff: list
+    manual: list
+    bound: list
+
+
+class Measured(NamedTuple):
+    """Everything computed in float64, and everything in float32 but its bound."""
+
+    float64: Gradients
+    float32: Gradients
+
+
+@lru_cache(maxsize=8)  # a program holds over 100 memory maps, and Linux grants a process 65,530
+def program(architecture, as_trained):
+    """The compiled function of a point's float32 arrays; is to be called under x64."""
+
+    def both(params, images, targets):
+        point = (params, images, targets)
+        wide = jax.tree.map(lambda leaf: leaf.astype("float64"), point)
+        autodiff = jax.grad(partial(loss, architecture))
+        manual = partial(network.value_and_grad, architecture)
+        bound = partial(gradient_bound, architecture)
+        return Measured(
+            Gradients(autodiff(*wide), manual(*wide)[1], bound(*wide, precision="float64")),
+            Gradients(autodiff(*point), manual(*point)[1], bound(*wide, precision="float32")),
+        )
+
+    return jax.jit(both, compiler_options=None if as_trained else FAST_TO_COMPILE)
+
+
+def measure(architecture, point, *, as_trained=False):
+    """Both gradients at a point, in both precisions, with their bounds; NumPy arrays.
+
+    Compiled as training is, or else in half the time, without optimising the machine code.
+    """
+    with jax.enable_x64(True):
+        arrays = jax.tree.map(jnp.asarray, point)
+        return jax.tree.map(np.asarray, program(architecture, as_trained)(*arrays))
+
+
+def assert_agreement(measured):
+    """The law of both precisions, leaf by leaf and structure first.
+
+    In float64, |M − G| ≤ 2B(2⁻⁵³); in float32 each of the two within B(2⁻²⁴) of the float64 one.
+    """
+    wide, narrow = measured
+    structure = jax.tree.structure(wide.autodiff)
+    for tree in (*wide, *narrow):
+        assert jax.tree.structure(tree) == structure
+    reference, handwritten = named(wide.autodiff), named(wide.manual)
+    for leaf, allowed in named(wide.bound).items():
+        assert handwritten[leaf].shape == reference[leaf].shape
+        assert handwritten[leaf].dtype == np.float64
+        worst = np.max(np.abs(handwritten[leaf] - reference[leaf]) / (2 * allowed))
+        assert worst <= 1, f"{leaf}: {worst} of twice the float64 bound"
+    for name in ("autodiff", "manual"):
+        computed = named(getattr(narrow, name))
+        for leaf, allowed in named(narrow.bound).items():
+            assert computed[leaf].dtype == np.float32
+            worst = np.max(np.abs(computed[leaf] - reference[leaf]) / allowed)
+            assert worst <= 1, f"{leaf} of {name}: {worst} of the float32 bound"
+
+
+def assert_close_to_the_leafs_largest(measured, tolerance=1e-13):
+    """In float64 every entry within `tolerance` of the leaf's largest, at unsaturated points."""
+    reference, handwritten = named(measured.float64.autodiff), named(measured.float64.manual)
+    for leaf, values in reference.items():
+        error = np.abs(handwritten[leaf] - values).max()
+        assert error <= tolerance * np.abs(values).max(), leaf

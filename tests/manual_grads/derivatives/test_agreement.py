@@ -1,0 +1,93 @@
+"""Handwriting and autodiff give the same gradient: every leaf, every architecture."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from allpairspy import AllPairs
+
+from manual_grads import ACTIVATION_NAMES, INPUT_LAYERS, LOSS_NAMES, Architecture
+from tests.manual_grads.derivatives.cases import (
+    BIAS_SUBSETS,
+    assert_agreement,
+    assert_close_to_the_leafs_largest,
+    draw,
+    measure,
+)
+
+SIZES = (6, 5, 4, 7, 5, 4)
+"""Of the layers, of which an architecture of depth L takes the last L + 1."""
+
+
+def architecture(activation, loss, input_layer, biases, depth=2):
+    return Architecture(
+        layer_sizes=SIZES[-depth - 1 :],
+        activation=activation,
+        loss=loss,
+        input_layer=input_layer,
+        biases=tuple(name for name in biases if name != "hidden" or depth > 1),
+        label_smoothing=0.1 if loss == "cross_entropy" else 0.0,
+    )
+
+
+@pytest.mark.parametrize("biases", BIAS_SUBSETS, ids=lambda names: "+".join(names) or "none")
+@pytest.mark.parametrize("input_layer", INPUT_LAYERS)
+@pytest.mark.parametrize("loss", LOSS_NAMES)
+@pytest.mark.parametrize("activation", ACTIVATION_NAMES)
+def test_both_agree_for_every_architecture_of_depth_2(activation, loss, input_layer, biases):
+    network = architecture(activation, loss, input_layer, biases)
+    random = np.random.default_rng(0)
+    for _ in range(3):
+        measured = measure(network, draw(network, 7, random))
+        assert_agreement(measured)
+        assert_close_to_the_leafs_largest(measured)
+
+
+PAIRS = list(
+    AllPairs([range(1, 6), (1, 7, 128), ACTIVATION_NAMES, LOSS_NAMES, INPUT_LAYERS, BIAS_SUBSETS])
+)
+
+
+@pytest.mark.parametrize(
+    ("depth", "batch", "activation", "loss", "input_layer", "biases"),
+    PAIRS,
+    ids=["-".join(map(str, pair[:5])) + "-" + ("+".join(pair[5]) or "none") for pair in PAIRS],
+)
+def test_both_agree_at_every_depth_and_batch(depth, batch, activation, loss, input_layer, biases):
+    network = architecture(activation, loss, input_layer, biases, depth)
+    measured = measure(network, draw(network, batch, np.random.default_rng(1)))
+    assert_agreement(measured)
+    assert_close_to_the_leafs_largest(measured)
+
+
+def test_every_pair_of_choices_is_among_those_tried():
+    choices = [range(1, 6), (1, 7, 128), ACTIVATION_NAMES, LOSS_NAMES, INPUT_LAYERS, BIAS_SUBSETS]
+    for first, second in product(range(6), repeat=2):
+        if first < second:
+            tried = {(pair[first], pair[second]) for pair in PAIRS}
+            assert tried == set(product(choices[first], choices[second]))
+
+
+TRAINED = {
+    "base": (Architecture(), 256),
+    "document": (
+        Architecture(
+            layer_sizes=(784, 35, 35, 10),
+            activation="leaky_relu",
+            input_layer="active",
+            biases=("input", "hidden", "output"),
+            loss="squared_error",
+            label_smoothing=0.0,
+        ),
+        32,
+    ),
+}
+
+
+@pytest.mark.parametrize(("network", "batch"), TRAINED.values(), ids=TRAINED.keys())
+def test_both_agree_at_the_sizes_really_trained(network, batch):
+    """With four fifths of the pixels exactly 0, as in MNIST."""
+    point = draw(network, batch, np.random.default_rng(2), zeros=0.8)
+    measured = measure(network, point, as_trained=True)
+    assert_agreement(measured)
+    assert_close_to_the_leafs_largest(measured)

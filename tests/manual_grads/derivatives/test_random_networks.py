@@ -1,0 +1,86 @@
+"""Random networks at random points, kinks and saturation included: both gradients always agree.
+
+The pool of architectures is seeded and each is compiled once; hypothesis draws the points. The
+profile `thorough` takes the large pool:
+
+    HYPOTHESIS_PROFILE=thorough python -m pytest tests/manual_grads/test_properties.py
+"""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from manual_grads import ACTIVATION_NAMES, INPUT_LAYERS, LOSS_NAMES, Architecture
+from tests.manual_grads.derivatives.cases import BIAS_SUBSETS, assert_agreement, draw, measure
+
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+ARCHITECTURES, EXAMPLES_EACH = (2_000, 10) if THOROUGH else (60, 17)
+
+
+def random_architecture(seed):
+    """Depth 1–5, widths 1–40, and a batch of 1–17 examples."""
+    random = np.random.default_rng(seed)
+    depth = random.integers(1, 6)
+    loss = str(random.choice(LOSS_NAMES))
+    biases = BIAS_SUBSETS[random.integers(8)]
+    architecture = Architecture(
+        layer_sizes=tuple(int(units) for units in random.integers(1, 41, depth + 1)),
+        activation=str(random.choice(ACTIVATION_NAMES)),
+        negative_slope=float(random.choice([0.0, 0.01, 0.1, 0.5])),
+        input_layer=str(random.choice(INPUT_LAYERS)),
+        biases=tuple(name for name in biases if name != "hidden" or depth > 1),
+        loss=loss,
+        label_smoothing=float(random.choice([0.0, 0.1])) if loss == "cross_entropy" else 0.0,
+    )
+    return architecture, int(random.integers(1, 18))
+
+
+points = st.fixed_dictionaries(
+    {
+        "weight_scale": st.sampled_from([0.5, 1.0, 4.0]),
+        "image_scale": st.sampled_from([1.0, 1.0, 30.0, 1000.0]),
+        "zeros": st.sampled_from([0.0, 0.5, 0.8, 1.0]),
+    }
+)
+
+
+@pytest.mark.parametrize("seed", range(ARCHITECTURES))
+def test_both_gradients_agree_on_every_network_at_every_point(seed):
+    architecture, batch = random_architecture(seed)
+
+    @settings(
+        max_examples=EXAMPLES_EACH,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(point=points, point_seed=st.integers(0, 2**32 - 1))
+    def agree(point, point_seed):
+        random = np.random.default_rng(point_seed)
+        assert_agreement(measure(architecture, draw(architecture, batch, random, **point)))
+
+    agree()
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.25])
+def test_both_gradients_agree_where_the_terms_of_a_z_cancel(slope):
+    """Σ w x − Σ w x is 0, and rounds to either side of the kink where a product is fused."""
+    network = Architecture(
+        layer_sizes=(8, 1, 1),
+        activation="leaky_relu",
+        negative_slope=slope,
+        biases=("hidden",),
+        loss="squared_error",
+        label_smoothing=0.0,
+    )
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        point = draw(network, 1, random)
+        point.params[1]["weight"][:, 4:] = -point.params[1]["weight"][:, :4]
+        point.params[1]["bias"][:] = 0
+        point.images[:, 4:] = point.images[:, :4]
+        assert_agreement(measure(network, point))
