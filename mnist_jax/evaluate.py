@@ -19,9 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from manual_grads.cli import A_PATH, OptionError, command, options
-from mnist_jax import data, figures, run_directory, training
+from mnist_jax import data, figures, runs, training
 from mnist_jax.config import CLASSES
-from mnist_jax.step import evaluate
 
 
 @dataclass(frozen=True)
@@ -51,17 +50,19 @@ def evaluate_run(chosen: Options) -> None:
     assert chosen.workdir is not None
     training.require_device()
     workdir = Path(chosen.workdir).expanduser()
-    config, params = run_directory.load(workdir)
+    config, params = runs.load(workdir)
     if chosen.data_dir is not None:
         config = replace(config, data_dir=chosen.data_dir)
     dataset = data.load(replace(config, train_examples=None), command.say)
     images, labels = dataset.test
-    _, _, outputs = jax.jit(evaluate, static_argnums=0)(config.architecture, params, images, labels)
+    _, _, outputs = jax.jit(training.evaluate, static_argnums=0)(
+        config.architecture, params, images, labels
+    )
     confusion = confusion_matrix(labels, np.asarray(outputs).argmax(axis=1))
     numbers = {"dataset": dataset.name, **of_confusion(confusion), "confusion": confusion.tolist()}
     text = json.dumps(numbers, indent=1, allow_nan=False) + "\n"
-    numbers_file, digits, matrix = (workdir / name for name in run_directory.EVALUATION)
-    run_directory.write(numbers_file, text)
+    numbers_file, digits, matrix = (workdir / name for name in runs.directory.EVALUATION)
+    runs.write(numbers_file, text)
     figures.write(
         workdir,
         {

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mnist_jax import run_directory
+from mnist_jax import runs
 from mnist_jax.data import Examples
 
 SHOWN_UNITS = 64
@@ -133,4 +133,4 @@ def write(workdir: Path, figures: dict[str, Figure]) -> None:
     for name, figure in figures.items():
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=110)
-        run_directory.write(workdir / name, picture.getvalue())
+        runs.write(workdir / name, picture.getvalue())

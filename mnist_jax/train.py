@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from manual_grads.cli import command, signals
-from mnist_jax import claiming, data, progress, training
+from mnist_jax import data, progress, runs, training
+from mnist_jax.clock import start_clock, timed
 from mnist_jax.config import Config
 
 
@@ -21,14 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def train(config: Config) -> None:
     """Loads, trains, and says in one line how well it went and where the files are."""
     training.require_device()
-    seconds: training.Seconds = {}
-    with training.timed(seconds, "load"):
+    clock = start_clock()
+    with timed(clock, "load"):
         dataset = data.load(config, command.say)
     config = replace(config, dataset=dataset.name)  # which one `auto` was
-    with claiming.claimed(config) as workdir:
+    with runs.claimed(config) as workdir:
         try:
             with signals.deferred() as stopped, progress.training(config.epochs) as report:
-                result = training.fit(config, dataset, workdir, report, seconds, stopped)
+                result = training.fit(config, dataset, workdir, report, clock, stopped)
         except signals.Stopped as stop:
             stop.add_note(f"to go on: the same command with --workdir={workdir} --resume")
             raise

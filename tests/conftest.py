@@ -1,10 +1,19 @@
 """Strict for every test: shapes checked, promotion explicit, warnings errors, seeds shown."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import jaxtyping
 import pytest
+
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    # Before jax is imported here and in the workers and processes that inherit it: what one of them
+    # has compiled, the others read. The folder is this test run's own, and goes with it.
+    CACHE = tempfile.TemporaryDirectory(prefix="compiled-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 jaxtyping.install_import_hook(["manual_grads", "mnist_jax", "experiments"], "beartype.beartype")
 

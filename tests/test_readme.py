@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments import biases, biases_report, compare, results
-from experiments.routing import VARIANTS
+from experiments.biases import VARIANTS
+from experiments.biases import __main__ as biases
+from experiments.biases import report as biases_report
+from experiments.common.record import PUBLISHED
+from experiments.compare import __main__ as compare
 from manual_grads.check import __main__ as check
 from manual_grads.cli import options
 from mnist_jax.config import Config
@@ -18,7 +21,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def record(name):
-    return json.loads((results.PUBLISHED / name).read_text())
+    return json.loads((PUBLISHED / name).read_text())
 
 
 def test_its_two_commands_are_one_line_each():
@@ -110,19 +113,19 @@ def test_its_findings_on_biases_are_those_of_the_committed_json():
 
 @pytest.mark.parametrize("place", range(2))
 def test_its_planted_mistakes_are_those_of_the_committed_json(place):
-    numbers = record("planted.json")
+    numbers = record("mistakes.json")
     counts = [numbers["single"], numbers["pairs"]][place]
     _, *cells = rows("### How well it names them")[place]
     verdicts = ("named", "unknown", "wrong tie", "wrong", "not detected", "changes nothing")
     shown = [cell.removesuffix(" |").replace(",", "") for cell in cells]
-    assert shown == [str(counts.get(verdict, 0)) for verdict in ("planted", *verdicts)]
-    assert sum(counts.get(verdict, 0) for verdict in verdicts) == counts["planted"]
+    assert shown == [str(counts.get(verdict, 0)) for verdict in ("injected", *verdicts)]
+    assert sum(counts.get(verdict, 0) for verdict in verdicts) == counts["injected"]
 
 
 def test_its_false_alarms_and_times_of_the_check_are_those_of_the_committed_json():
     prose, planted, times = (
         " ".join(README.split()),
-        record("planted.json"),
+        record("mistakes.json"),
         record("check_time.json"),
     )
     alarms, networks = planted["false_alarms"], planted["correct_networks"]
@@ -192,10 +195,10 @@ def test_the_code_beside_its_derivation_is_the_code():
     sources = "".join(
         (ROOT / path).read_text()
         for path in (
-            "manual_grads/document.py",
-            "manual_grads/network.py",
-            "tests/manual_grads/test_document.py",
-            "tests/manual_grads/cases.py",
+            "manual_grads/derivatives/document.py",
+            "manual_grads/derivatives/network.py",
+            "tests/manual_grads/derivatives/test_document.py",
+            "tests/manual_grads/derivatives/cases.py",
         )
     )
     quoted = [
@@ -221,7 +224,7 @@ def test_the_code_beside_its_derivation_is_the_code():
         "large_step_time.json",
         "base_compare.json",
         "biases.json",
-        "planted.json",
+        "mistakes.json",
         "check_time.json",
         "checkpoint_cost.json",
     ],
@@ -276,9 +279,9 @@ def test_its_worked_example_prints_what_it_shows(capsys):
 
 
 def test_every_file_in_its_reading_order_is_there():
-    reading = README.split("## Reading the code")[1]
-    folder = Path()
-    for name in re.findall(r"`([\w/]+(?:\.py|/))`", reading):
-        path = Path(name)
-        folder = path if name.endswith("/") else path.parent if "/" in name else folder
-        assert (ROOT / (folder if name.endswith("/") else folder / path.name)).exists(), name
+    """A row begins with whole paths; what it names besides lies in the first of them."""
+    for row in README.split("## Reading the code")[1].splitlines():
+        paths = [Path(name) for name in re.findall(r"`([\w/]+(?:\.py|/))`", row)]
+        for path in paths:
+            there = path if len(path.parts) > 1 or path == paths[0] else paths[0] / path
+            assert (ROOT / there).exists(), path

@@ -14,4 +14,4 @@ def test_no_damaged_file_is_believed(mnist_data_dir, monkeypatch, capfd):
 
 def test_no_damaged_checkpoint_is_believed():
     outcomes = fuzzing.damaged_checkpoints(40, seed=1)
-    assert outcomes.keys() == {"the newest", "an older one, said", "refused"}
+    assert {"the newest", "an older one, said", "refused"} <= outcomes.keys() <= fuzzing.WHOLE

@@ -13,18 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.architecture import Architecture
-from manual_grads.check.diagnosis import (
-    Cause,
-    Diagnosis,
-    Mistake,
-    Probe,
-    Tolerance,
-    causes,
-    instruments,
-    merged,
-    point,
-)
-from manual_grads.check.diagnosis import gradient as reference_gradient
+from manual_grads.check import diagnosis
+from manual_grads.check.diagnosis import Diagnosis, Mistake, Probe, instruments
 from manual_grads.check.report import Leaf, Report
 from manual_grads.check.sample import targets_of
 from manual_grads.cli import InputError
@@ -98,9 +88,7 @@ def check_gradient(
             found = [[instruments.not_cleared(trials[0].handwritten, again)]]
         elif bad:
             found = _diagnose(network, params, trials, worst, precisions[0])
-        conventions = bool(bad) and all(
-            diagnosis.mistake == "kink" for cause in found for diagnosis in cause
-        )
+        conventions = bool(bad) and all(each.mistake == "kink" for cause in found for each in cause)
         errors = {
             leaf: np.abs(worst.handwritten[leaf] - worst.autodiff[leaf]) / worst.allowed[leaf]
             for leaf in worst.allowed
@@ -196,17 +184,19 @@ def _diagnose(
         found = instruments.of_the_leaves(trials, _named(params))
         return found or [[_unexplained(worst, list(reversed(worst.bad())))]]
     probes = [_probe(architecture, params, trial, precision) for trial in trials]
-    explaining = causes(probes)
+    explaining = diagnosis.causes(probes)
     if not explaining:
         from_the_output = sorted(worst.bad(), key=lambda leaf: -int(leaf.split("/")[0]))
         return [[_unexplained(worst, from_the_output)]]
-    return [[_diagnosis(m, cause, probes[0]) for m in merged(cause)] for cause in explaining]
+    return [
+        [_diagnosis(m, cause, probes[0]) for m in diagnosis.merged(cause)] for cause in explaining
+    ]
 
 
 def _probe(architecture: Architecture, params: Tree, trial: Trial, precision: str) -> Probe:
     images, labels = trial.batch
-    at = point(architecture, params, images, _TARGETS(architecture, labels))
-    plain = reference_gradient(at, {})
+    at = diagnosis.point(architecture, params, images, _TARGETS(architecture, labels))
+    plain = diagnosis.gradient(at, {})
     handwritten, tolerance = {}, {}
     for leaf, value in trial.handwritten.items():
         beyond = trial.autodiff[leaf] - plain[leaf]  # of a loss that has more than the network's
@@ -216,14 +206,14 @@ def _probe(architecture: Architecture, params: Tree, trial: Trial, precision: st
         size = float(np.abs(plain[leaf]).max(initial=0.0))
         # Where the right leaf is 0 its bound says nothing of what a wrong one's rounding can be.
         unknown = instruments.allowed(np.ones(1), precision).item()
-        tolerance[leaf] = Tolerance(absolute, absolute / size if size > 0 else unknown)
+        tolerance[leaf] = diagnosis.Tolerance(absolute, absolute / size if size > 0 else unknown)
     return Probe(at, handwritten, tolerance)
 
 
-def _diagnosis(mistake: Mistake, cause: Cause, probe: Probe) -> Diagnosis:
+def _diagnosis(mistake: Mistake, cause: diagnosis.Cause, probe: Probe) -> Diagnosis:
     """With the part of the disagreement that goes when this mistake alone is undone."""
     changes = {m.line: m.change for m in cause}
-    explained, total = reference_gradient(probe.at, changes), reference_gradient(probe.at, {})
+    explained, total = diagnosis.gradient(probe.at, changes), diagnosis.gradient(probe.at, {})
     left = sum(float(np.sum((probe.handwritten[k] - explained[k]) ** 2)) for k in explained)
     all_of_it = sum(float(np.sum((probe.handwritten[k] - total[k]) ** 2)) for k in total)
     share = 1 - (left / all_of_it) ** 0.5 if all_of_it > 0 else 1.0

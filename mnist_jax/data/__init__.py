@@ -1,6 +1,13 @@
-"""Handwritten digits as arrays: `load(config) -> Dataset`, whatever the source."""
+"""Handwritten digits as arrays: `load(config) -> Dataset`, whatever the source.
 
-from mnist_jax.data.dataset import DataError, Dataset, Examples
-from mnist_jax.data.sources import load
+sources     which source a run reads
+dataset     what every source returns
+published   MNIST and Fashion-MNIST as they were published
+idx         their file format
+download    the mirrors
+digits      the small digits that scikit-learn carries
+"""
 
-__all__ = ["DataError", "Dataset", "Examples", "load"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

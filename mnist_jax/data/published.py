@@ -104,7 +104,7 @@ def _read_verified(file: PublishedFile, folder: Path):
         raise DataError(
             f"{folder} must hold {file.name}", "no such file", "--data_dir=FOLDER that does"
         )
-    array, content = idx.read(path, file.shape)
+    content = idx.content(path, file.shape)
     digest = hashlib.sha256(content).hexdigest()
     if file.sha256 is not None:
         _verify(path, "SHA-256, decompressed,", digest, file.sha256)
@@ -113,7 +113,7 @@ def _read_verified(file: PublishedFile, folder: Path):
         with path.open("rb") as stream:
             actual = hashlib.file_digest(stream, algorithm).hexdigest()
         _verify(path, algorithm.upper(), actual, expected)
-    return array, digest
+    return idx.elements(content, file.shape), digest
 
 
 def _verify(path: Path, algorithm: str, actual: str, expected: str) -> None:

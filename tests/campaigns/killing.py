@@ -23,10 +23,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import orbax.checkpoint
+import safetensors.numpy
 from rich.progress import track
 
+from mnist_jax.runs import checkpoints
 from tests import ROOT
 from tests.compiling import AS_XLA_FLAGS
 
@@ -50,17 +50,16 @@ def bits(workdir: Path) -> dict[str, Any]:
     for record in (result, *metrics):
         record.pop("seconds")
         record.pop("examples_per_second", None)
-    newest = workdir / "checkpoints" / f"{newest_step(workdir):010d}"
-    checkpointer = orbax.checkpoint.Checkpointer(orbax.checkpoint.StandardCheckpointHandler())
-    leaves = checkpointer.restore(newest.absolute())
+    newest = checkpoints.path_of(workdir / checkpoints.FOLDER, newest_step(workdir))
+    leaves = safetensors.numpy.load_file(newest)
     return {
         "result": result,
         "metrics": metrics,
         "parameters": (workdir / "parameters.safetensors").read_bytes(),
         "checkpoint": {
-            name: np.asarray(leaf).tobytes()
+            name: leaf.tobytes()
             for name, leaf in leaves.items()
-            if not name.startswith(("seconds", "sums/seconds"))
+            if not name.startswith(("seconds", "totals/seconds"))
         },
     }
 
@@ -99,14 +98,14 @@ def interrupted(
 
 
 def history(workdir: Path) -> list[str]:
-    """The epochs that have been told."""
+    """The lines of metrics, one an epoch."""
     file = workdir / "metrics.jsonl"
     return file.read_text().splitlines() if file.exists() else []
 
 
 def newest_step(workdir: Path) -> int:
     """Of the checkpoints; 0 without any."""
-    return max((int(path.stem) for path in (workdir / "checkpoints").glob("*.json")), default=0)
+    return max(checkpoints.held(workdir / checkpoints.FOLDER), default=0)
 
 
 def main(

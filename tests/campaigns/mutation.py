@@ -165,14 +165,15 @@ def _try_all(earlier: str | None) -> int:
     suite_seconds = time.perf_counter() - started
     everyone = [mutant for name in DERIVATIVES for mutant in mutants(name)]
     kept = json.loads(earlier) if earlier else {"counts": {}, "killed_by": {}, "crashed": []}
-    alive = [_named(place) for place in kept.get("survived", []) + kept.get("equivalent", [])]
+    not_killed = ("survived", "equivalent", "timed out")
+    alive = [_named(place) for outcome in not_killed for place in kept.get(outcome, [])]
     tried = [mutant for mutant in everyone if not earlier or _named(_place(mutant)) in alive]
     with ProcessPoolExecutor() as pool:
         verdicts = list(track(pool.map(judge, tried), "trying mutants", len(tried)))
     explained = json.loads((ROOT / "tests/campaigns/equivalent_mutants.json").read_text())
     listed = {"equivalent": [], "survived": [], "crashed": kept["crashed"], "timed out": []}
     counts = collections.Counter(kept["counts"]) - collections.Counter(
-        survived=len(kept.get("survived", [])), equivalent=len(kept.get("equivalent", []))
+        {outcome: len(kept.get(outcome, [])) for outcome in not_killed}
     )
     killers = collections.Counter(kept["killed_by"])
     for mutant, verdict in zip(tried, verdicts, strict=True):
@@ -196,7 +197,7 @@ def _try_all(earlier: str | None) -> int:
     }
     RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     print(f"{len(everyone)} mutants: {dict(counts)}; kill suite {suite_seconds:.1f} s")
-    return 1 if listed["survived"] else 0
+    return 1 if listed["survived"] or listed["timed out"] else 0
 
 
 def _place(mutant: Mutant) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import accuracy, results
+from experiments import accuracy
+from experiments.common import record
 
 ONE = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=1", "--seeds=3"]
 WORDS = [*ONE[:-1], "--seeds=3,4"]
@@ -14,23 +15,23 @@ WORDS = [*ONE[:-1], "--seeds=3,4"]
 def test_each_seed_is_a_run_and_the_summary_is_of_all(capsys):
     assert accuracy.main(WORDS) == 0
     out = Path("runs/base-accuracy")
-    record = json.loads((out / "accuracy.json").read_text())
+    numbers = json.loads((out / "accuracy.json").read_text())
     runs = [json.loads((out / f"seed-{seed}" / "result.json").read_text()) for seed in (3, 4)]
-    assert record["test_accuracy"] == [run["test_accuracy"] for run in runs]
-    assert record["mean"] == pytest.approx(sum(record["test_accuracy"]) / 2)
-    assert record["best"] == max(record["test_accuracy"])
-    assert record["command"] == "python -m experiments.accuracy " + " ".join(WORDS)
+    assert numbers["test_accuracy"] == [run["test_accuracy"] for run in runs]
+    assert numbers["mean"] == pytest.approx(sum(numbers["test_accuracy"]) / 2)
+    assert numbers["best"] == max(numbers["test_accuracy"])
+    assert numbers["command"] == "python -m experiments.accuracy " + " ".join(WORDS)
     assert json.loads((out / "seed-4" / "config.json").read_text())["seed"] == 4
 
 
 def test_only_publish_changes_the_committed_results(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(results, "PUBLISHED", tmp_path / "results")
+    monkeypatch.setattr(record, "PUBLISHED", tmp_path / "results")
     assert accuracy.main(ONE) == 0
-    assert not results.PUBLISHED.exists()
+    assert not record.PUBLISHED.exists()
     assert accuracy.main([*ONE, "--publish"]) == 0
-    published = {path.name for path in results.PUBLISHED.iterdir()}
+    published = {path.name for path in record.PUBLISHED.iterdir()}
     assert published == {"base_accuracy.json", "base_learning_curve.png"}
-    curve = (results.PUBLISHED / "base_learning_curve.png").read_bytes()
+    curve = (record.PUBLISHED / "base_learning_curve.png").read_bytes()
     assert curve == Path("runs/base-accuracy-2/seed-3/learning_curve.png").read_bytes()
 
 
@@ -38,11 +39,6 @@ def test_only_publish_changes_the_committed_results(capsys, monkeypatch, tmp_pat
 def test_seeds_that_are_none_are_refused(seeds, capsys):
     assert accuracy.main([f"--seeds={seeds}"]) == 1
     assert "--seeds must be at least one seed" in capsys.readouterr().err
-
-
-def test_the_folders_of_a_machine_are_not_recorded(tmp_path):
-    results.save(tmp_path / "a.json", "m", ["--out=/here", "--seed=1", "--data_dir=/there"], {})
-    assert json.loads((tmp_path / "a.json").read_text())["command"] == "python -m m --seed=1"
 
 
 def test_the_summary_is_of_all_runs():
@@ -74,9 +70,3 @@ def test_earlier_results_are_never_overwritten(capsys):
 def test_the_trainers_own_places_are_refused(word, capsys):
     assert accuracy.main([*WORDS, "--workdir=here", word]) == 1
     assert "told by --out where to write" in capsys.readouterr().err
-
-
-def test_a_record_says_what_made_it(tmp_path):
-    results.save(tmp_path / "a.json", "m", [], {"number": 1})
-    record = json.loads((tmp_path / "a.json").read_text())
-    assert set(record) == {"command", "device", "cores", "versions", "number"}

@@ -10,7 +10,7 @@ import numpy as np
 from manual_grads import named_leaves as named
 from manual_grads.derivatives import network
 from manual_grads.derivatives.rounding_bound import gradient_bound
-from mnist_jax.loss import loss
+from mnist_jax.model import mean_loss as loss
 from tests.compiling import FAST_TO_COMPILE
 
 BIAS_SUBSETS = [

@@ -10,7 +10,7 @@ import pytest
 
 from manual_grads import ACTIVATION_NAMES, LOSS_NAMES, Architecture
 from manual_grads.derivatives.network import value_and_grad
-from mnist_jax.loss import loss
+from mnist_jax.model import mean_loss as loss
 from tests.manual_grads.derivatives.cases import draw, named
 
 STEP = 2.0**-13

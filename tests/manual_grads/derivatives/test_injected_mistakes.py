@@ -11,7 +11,7 @@ from manual_grads.derivatives import activations, network
 from manual_grads.derivatives.activations import Activation
 from manual_grads.derivatives.agreement import compare
 from manual_grads.derivatives.rounding_bound import gradient_bound
-from mnist_jax.loss import loss
+from mnist_jax.model import mean_loss as loss
 from tests.manual_grads.derivatives.cases import draw, named
 
 NETWORK = Architecture(

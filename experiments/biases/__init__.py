@@ -1,0 +1,12 @@
+"""What training with biases does when it is right, and when it is not.
+
+__main__        the command `python -m experiments.biases`
+variants        the ways to train biases
+first_task      the author's first task, a network 1-5-1
+later_network   the author's later network, on handwritten digits
+report          the report and its figures
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

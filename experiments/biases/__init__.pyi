@@ -1,0 +1,2 @@
+from . import report as report
+from .variants import VARIANTS as VARIANTS

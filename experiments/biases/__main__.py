@@ -1,0 +1,142 @@
+"""The document's open problem: what training with biases does when it is right, and when it is not.
+
+    python -m experiments.biases
+
+The author's first task, with each way to train biases, each activation and each target, from many
+seeds; the author's later network on MNIST; and what the gradient check says of each way. Stopped
+and started again with the same options, it goes on with what is missing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+from rich.progress import track
+
+from experiments.biases import first_task, later_network, report
+from experiments.biases.variants import VARIANTS, architecture_of, value_and_grad
+from experiments.common import cache, record
+from manual_grads import Architecture, check_gradient
+from manual_grads.check import draw, network_loss
+from manual_grads.cli import A_PATH, ANY, AT_LEAST_1, command, one_of, options
+from mnist_jax import Config, data, training
+
+NAME = "biases"
+FLAGS = Path(__file__).parents[1] / "document.flags"
+LATER = (784, 35, 35, 10)
+"""The sizes of the author's later network, which reads digits."""
+
+
+@dataclass(frozen=True)
+class Options(cache.CachedOutput):
+    """How much is run, and where it goes."""
+
+    seeds: Annotated[int, "seeds of the author's first task", AT_LEAST_1] = 200
+    steps: Annotated[int, "steps of the author's first task", AT_LEAST_1] = 6000
+    mnist_seeds: Annotated[int, "seeds of the author's later network", AT_LEAST_1] = 10
+    mnist_epochs: Annotated[int, "epochs of the author's later network", AT_LEAST_1] = 40
+    quick: Annotated[bool, "20 seeds and 300 steps; 2 seeds and 2 epochs; for a look", ANY] = False
+    dataset: Annotated[
+        str, "as the trainer has it", one_of("auto", "mnist", "fashion_mnist", "digits")
+    ] = "auto"
+    data_dir: Annotated[str | None, "as the trainer has it", A_PATH] = None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command on the words behind its name, and returns its exit status."""
+    return record.run(measure, Options, __doc__, argv)
+
+
+def measure(argv: Sequence[str], chosen: Options) -> None:
+    """Makes what is missing, draws the report, and publishes both where that is asked for."""
+    out = cache.finished(chosen.out, NAME) if chosen.draw else _made(argv, chosen)
+    files = report.draw(out / f"{NAME}.json", out)
+    record.publish(chosen, out / f"{NAME}.json", *files)
+    command.say(f"the report is {files[0]}; all files in {out}")
+
+
+def _made(argv: Sequence[str], chosen: Options) -> Path:
+    training.require_device()
+    if chosen.quick:
+        chosen = replace(chosen, seeds=20, steps=300, mnist_seeds=2, mnist_epochs=2)
+    words = ["--dataset=" + chosen.dataset] if chosen.data_dir else []
+    config = replace(
+        options.parse(Config, [f"--flagfile={FLAGS}", *words]),
+        dataset=chosen.dataset,
+        data_dir=chosen.data_dir,
+        epochs=chosen.mnist_epochs,
+    )
+    dataset = data.load(config, command.say)
+    out = cache.folder(chosen.out, NAME, cache.key("experiments.biases", chosen, config))
+    make = partial(cache.result, out)
+    tasks = [
+        (activation, target, variant)
+        for target in first_task.TARGETS
+        for activation in first_task.TASK_ACTIVATIONS
+        for variant in VARIANTS
+    ]
+    numbers = {
+        "dataset": dataset.name,
+        "seeds": chosen.seeds,
+        "checks": make("checks", checks),
+        "tasks": [
+            make(
+                "task " + " ".join(task),
+                partial(first_task.row, *task, chosen.seeds, chosen.steps),
+            )
+            for task in track(tasks, "the first task, each way")
+        ],
+        "mnist": [
+            make(
+                f"mnist {variant}",
+                partial(later_network.row, config, dataset, variant, range(chosen.mnist_seeds)),
+            )
+            for variant in track(VARIANTS, "the later network, each way")
+        ],
+        "mnist_seeds": chosen.mnist_seeds,
+        "mnist_epochs": chosen.mnist_epochs,
+    }
+    record.save(out / f"{NAME}.json", "experiments.biases", argv, numbers)
+    return out
+
+
+def checks() -> list[dict[str, Any]]:
+    """What the gradient check says of each way, on 1-5-1 and on the author's later network."""
+    later = replace(first_task.task_architecture("leaky_relu"), layer_sizes=LATER)
+    return [
+        {
+            "network": options.text(network.layer_sizes),
+            "activation": network.activation,
+            "variant": name,
+            **check(network, name),
+        }
+        for network in (*map(first_task.task_architecture, first_task.TASK_ACTIVATIONS), later)
+        for name, variant in VARIANTS.items()
+        if variant.biased
+    ]
+
+
+def check(network: Architecture, name: str) -> dict[str, Any]:
+    """The verdict on a variant's gradient, and each cause in words; several are a tie."""
+    variant = VARIANTS[name]
+    network = architecture_of(network, variant)
+    params, batch = draw(network, 7, 0)
+
+    def gradient(params, images, labels):
+        arguments = jax.tree.map(jnp.asarray, (params, images, labels))
+        return value_and_grad(network, variant, *arguments)[1]
+
+    found = check_gradient(gradient, network_loss(network), params, batch, network=network)
+    return {
+        "agrees": found.agrees,
+        "causes": [[f"{d.mistake} at {d.where}" for d in cause] for cause in found.causes],
+        "says": [d.message for d in found.diagnoses],
+    }
+
+
+if __name__ == "__main__":
+    command.leave(main())

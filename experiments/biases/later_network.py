@@ -1,0 +1,99 @@
+"""The author's later network on MNIST, trained with each way to train biases, all seeds at once."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from jaxtyping import Array, Float, Int32
+
+from experiments.biases.variants import VARIANTS, Variant, architecture_of, seen, value_and_grad
+from experiments.common import intervals
+from manual_grads import targets
+from mnist_jax import Config
+from mnist_jax.data import Dataset
+from mnist_jax.model import network_inputs
+from mnist_jax.training import (
+    DTYPE,
+    Purpose,
+    TrainState,
+    epoch_batches,
+    evaluate,
+    init_state,
+    key_for,
+    start,
+)
+
+
+def row(config: Config, dataset: Dataset, name: str, seeds: Sequence[int]) -> dict[str, Any]:
+    """What came of a variant: each seed's test accuracy after each epoch, and their summary.
+
+    A seed has diverged whose test loss is not finite in the end.
+    """
+    epochs = list(train(config, dataset, VARIANTS[name], seeds))
+    accuracies = np.stack([accuracy for accuracy, _ in epochs])
+    diverged = int(np.sum(~np.isfinite(epochs[-1][1])))
+    return {
+        "variant": name,
+        "test_accuracy": intervals.mean(accuracies[-1]),
+        "best_seed": intervals.finite(accuracies[-1].max()),
+        "worst_seed": intervals.finite(accuracies[-1].min()),
+        "diverged": intervals.share(diverged, len(seeds)),
+        "by_epoch": [[intervals.finite(seed) for seed in epoch] for epoch in accuracies],
+    }
+
+
+def train(
+    config: Config, dataset: Dataset, variant: Variant, seeds: Sequence[int]
+) -> Iterator[tuple[Float[np.ndarray, " seeds"], Float[np.ndarray, " seeds"]]]:
+    """After each epoch the test accuracy and the test loss of each seed.
+
+    From each seed the run that the trainer makes of `config`, but for rounding and the variant.
+    """
+    config = replace(config, architecture=architecture_of(config.architecture, variant))
+    begun = start(config, dataset)
+    states = jax.tree.map(
+        lambda *leaves: jnp.stack(leaves),
+        *(init_state(replace(config, seed=seed), begun.optimizer) for seed in seeds),
+    )
+    keys = jnp.stack([key_for(seed, Purpose.ORDER) for seed in seeds])
+    test = jax.tree.map(jnp.asarray, dataset.test)
+    train_epoch, test_all = _programs(config, begun.optimizer, variant)
+    for epoch in range(1, config.epochs + 1):
+        states = train_epoch(states, keys, jnp.int32(epoch), *begun.train)
+        losses, correct = test_all(states.params, *test)
+        yield np.asarray(correct) / len(dataset.test.labels), np.asarray(losses)
+
+
+def _programs(
+    config: Config, update: optax.GradientTransformation, variant: Variant
+) -> tuple[Callable[..., TrainState], Callable[..., tuple[Array, Array]]]:
+    """An epoch of training, and a test, of all seeds at once."""
+    architecture = config.architecture
+
+    def epoch(state, key, number: Int32[Array, ""], images, labels):
+        def step(state, batch):
+            inputs = network_inputs(images[batch], DTYPE)
+            truth = targets(architecture, labels[batch], DTYPE)
+            _, gradient = value_and_grad(architecture, variant, state.params, inputs, truth)
+            with jax.numpy_dtype_promotion("standard"):
+                updates, moments = update.update(gradient, state.optimizer, state.params)
+            return TrainState(jax.tree.map(jnp.add, state.params, updates), moments), None
+
+        for batches in epoch_batches(key, number, len(labels), config.batch_size):
+            state, _ = lax.scan(step, state, batches)
+        return state
+
+    def test(params, images, labels):
+        loss, correct, _ = evaluate(architecture, seen(variant, params), images, labels)
+        return loss, correct
+
+    each_seed = jax.vmap(epoch, in_axes=(0, 0, None, None, None))
+    return (
+        jax.jit(each_seed, donate_argnums=0),
+        jax.jit(jax.vmap(test, in_axes=(0, None, None))),
+    )

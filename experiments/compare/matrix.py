@@ -1,0 +1,92 @@
+"""Both gradients for each activation, loss and precision, on a small network."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from experiments.common import intervals
+from experiments.compare.cost import BOTH
+from manual_grads import Architecture, targets
+from manual_grads.derivatives import compare, gradient_bound
+from mnist_jax import model
+from mnist_jax.data import Dataset
+from mnist_jax.training import MODES, Purpose, epoch_batches, key_for
+
+HIDDEN, BATCH, LEARNING_RATE = 32, 64, 0.05
+SMALL = Architecture(layer_sizes=(784, HIDDEN, 10), label_smoothing=0.0)
+
+
+def row(activation: str, loss: str, precision: str, steps: int, dataset: Dataset) -> dict[str, Any]:
+    """Plain descent with either gradient from the same parameters, on the same batches.
+
+    The disagreement is the largest over the entries of |M − G| / 2B on the first batch, at the
+    initial parameters and at those that autodiff's gradient leads to.
+    """
+    architecture = replace(SMALL, activation=activation, loss=loss)
+    examples, order_key = len(dataset.train.labels), key_for(0, Purpose.ORDER)
+    order = epoch_batches(order_key, jnp.int32(1), examples, BATCH)[0][:steps]
+    with jax.enable_x64(precision == "float64"):
+        params = model.init(key_for(0, Purpose.INIT), architecture, dtype=precision)
+        images, labels = (jnp.asarray(part) for part in dataset.train)
+        train = jax.jit(partial(_train, architecture, precision))
+        ends = train(params, images, labels, order)
+        look = jax.jit(partial(_of_bound, architecture, precision))
+        first = (images[order[0]], labels[order[0]])
+        accuracy = {
+            name: float(np.mean(_answers(architecture, end, dataset) == dataset.test.labels))
+            for name, end in ends.items()
+        }
+        flat = {
+            name: np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(end)])
+            for name, end in ends.items()
+        }
+        distance = np.linalg.norm(flat["manual"] - flat["autodiff"])
+        return {
+            "activation": activation,
+            "loss": loss,
+            "precision": precision,
+            "of_bound_first": intervals.finite(look(params, *first)),
+            "of_bound_last": intervals.finite(look(ends["autodiff"], *first)),
+            "steps": len(order),
+            "distance": intervals.finite(distance / np.linalg.norm(flat["autodiff"])),
+            "test_accuracy": accuracy,
+        }
+
+
+def _train(architecture: Architecture, precision: str, params, images, labels, order):
+    """The parameters that each gradient leads to."""
+
+    def descend(value_and_grad):
+        def step(params, batch):
+            inputs = model.network_inputs(images[batch], precision)
+            truth = targets(architecture, labels[batch], precision)
+            _, gradient = value_and_grad(params, inputs, truth)
+            return jax.tree.map(lambda p, g: p - LEARNING_RATE * g, params, gradient), None
+
+        return lax.scan(step, params, order)[0]
+
+    return {name: descend(MODES[name](architecture).value_and_grad) for name in BOTH}
+
+
+def _of_bound(architecture: Architecture, precision: str, params, images, labels):
+    inputs = model.network_inputs(images, precision)
+    truth = targets(architecture, labels, precision)
+    handwritten, reference = (
+        MODES[name](architecture).value_and_grad(params, inputs, truth)[1]
+        for name in ("manual", "autodiff")
+    )
+    bound = gradient_bound(architecture, params, inputs, truth, precision)
+    worst = compare(handwritten, reference, bound).of_bound
+    return jnp.max(jnp.stack(jax.tree.leaves(worst)))
+
+
+def _answers(architecture: Architecture, params, dataset: Dataset) -> np.ndarray:
+    images = jnp.asarray(dataset.test.images)
+    inputs = model.network_inputs(images, params[1]["weight"].dtype)
+    outputs = model.forward(architecture, params, inputs)
+    return np.asarray(jnp.argmax(outputs, axis=-1))

@@ -1,0 +1,2 @@
+from .gradient import Injected as Injected
+from .gradient import handwritten as handwritten

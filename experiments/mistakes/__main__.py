@@ -1,0 +1,107 @@
+"""Injects every known mistake, in every place that it fits, and lets the checker name it.
+
+    python -m experiments.mistakes
+
+Each mistake × activation × loss × layer, on networks of 1, 2 and 3 hidden layers; then pairs of
+mistakes in different layers; then correct gradients of random networks, in float64 and float32.
+"""
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+from rich.progress import track
+
+from experiments.common import record
+from experiments.mistakes.cases import networks
+from experiments.mistakes.trials import IDENTITY, Case, false_alarms, trials_of
+from manual_grads.cli import AT_LEAST_1, SEED, command, options
+
+
+@dataclass(frozen=True)
+class Options(record.Output):
+    """How much is tried beside the catalogue."""
+
+    pairs: Annotated[int, "pairs of mistakes in each network", AT_LEAST_1] = 20
+    architectures: Annotated[int, "random architectures with a correct gradient", AT_LEAST_1] = 200
+    draws: Annotated[int, "networks drawn of each of these, in each precision", AT_LEAST_1] = 50
+    networks: Annotated[int, "of the networks with mistakes, the first so many", AT_LEAST_1] = 24
+    seed: Annotated[int, "decides every random draw", SEED] = 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command on the words behind its name, and returns its exit status."""
+    return record.run(measure, Options, __doc__, argv)
+
+
+def measure(argv: Sequence[str], chosen: Options) -> None:
+    """Injects each mistake, lets the checker name it, and writes and prints the counts."""
+    out = record.folder(chosen.out, "mistakes")
+    pool = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
+    try:
+        tried = pool.map(
+            partial(trials_of, chosen.pairs, chosen.seed), networks()[: chosen.networks]
+        )
+        alarms = {
+            precision: pool.map(
+                partial(false_alarms, chosen.draws, precision), range(chosen.architectures)
+            )
+            for precision in ("float64", "float32")
+        }
+        cases = [
+            case
+            for network in track(tried, "injecting into each network", chosen.networks)
+            for case in network
+        ]
+        counts = {
+            precision: sum(track(each, f"correct gradients in {precision}", chosen.architectures))
+            for precision, each in alarms.items()
+        }
+    finally:
+        pool.shutdown(cancel_futures=True)
+    single = [case for case in cases if len(case.injected) == 1]
+    pairs = [case for case in cases if len(case.injected) == 2]
+    names = dict.fromkeys(case.injected[0].mistake for case in single)
+    numbers = {
+        "single": tally(single),
+        "by_mistake": {
+            mistake: tally([case for case in single if case.injected[0].mistake == mistake])
+            for mistake in names
+        },
+        "pairs": tally(pairs),
+        "correct_networks": chosen.architectures * chosen.draws,
+        "false_alarms": counts,
+        "not_named": {
+            place(case): {"verdict": case.verdict, "said": case.said}
+            for case in cases
+            if case.verdict not in ("named", IDENTITY)
+        },
+        "identities": [place(case) for case in single if case.verdict == IDENTITY],
+    }
+    record.save(out / "mistakes.json", "experiments.mistakes", argv, numbers)
+    record.publish(chosen, out / "mistakes.json")
+    command.say(
+        f"one mistake: {numbers['single']}; two: {numbers['pairs']}; false alarms: {counts}; "
+        f"all files in {out}"
+    )
+
+
+def tally(cases: Sequence[Case]) -> dict[str, int]:
+    """How many cases there are, and of each verdict."""
+    return {"injected": len(cases), **Counter(case.verdict for case in cases)}
+
+
+def place(case: Case) -> str:
+    """The network and what is injected into it, in words."""
+    network = case.network
+    sizes = options.text(network.layer_sizes)
+    words = ["; ".join(" ".join(map(str, one)) for one in case.injected), "in", sizes]
+    return " ".join([*words, network.activation, network.loss])
+
+
+if __name__ == "__main__":
+    command.leave(main())

@@ -1,0 +1,37 @@
+"""The losses, by name, and what the network is given."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, UInt8
+
+from manual_grads import Architecture
+from mnist_jax.model.network import Params, forward
+
+Outputs = Float[Array, "batch outputs"]
+
+# Each is C of one example, summed over outputs k, of outputs a and targets y: natural log, no ½.
+LOSSES: dict[str, Callable[[Outputs, Outputs], Float[Array, " batch"]]] = {
+    "cross_entropy": lambda a, y: -jnp.sum(y * jax.nn.log_softmax(a), axis=-1),
+    "squared_error": lambda a, y: jnp.sum((y - a) ** 2, axis=-1),
+}
+
+
+def mean_loss(
+    architecture: Architecture,
+    params: Params,
+    images: Float[Array, "batch inputs"],
+    targets: Float[Array, "batch outputs"],
+) -> Float[Array, ""]:
+    """The mean of `C` over the examples of the batch."""
+    outputs = forward(architecture, params, images)
+    return jnp.mean(LOSSES[architecture.loss](outputs, targets))
+
+
+def network_inputs(
+    images: UInt8[Array, "batch height width"], dtype: DTypeLike
+) -> Float[Array, "batch inputs"]:
+    """Images as the network takes them: rows of pixels in [0, 1], in `dtype`."""
+    return images.reshape(images.shape[0], -1).astype(dtype) / 255

@@ -1,0 +1,73 @@
+"""The network of the document: pure functions over a pytree of parameters.
+
+`params[l]` is layer `l`, the input layer 0 included: a dict with `"weight"` `[outputs, inputs]`
+(not in layer 0) and `"bias"` `[outputs]` where the layer has one. In memory an example is a row:
+activations are `[batch, units]`.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Key
+
+from manual_grads import Architecture
+from mnist_jax.model.activations import ACTIVATIONS
+
+Params = list[dict[str, Array]]
+
+INITIALIZERS = {
+    # He et al. 2015, eq. 10: the variance that keeps the size of relu activations across layers
+    "he": lambda key, shape, dtype: jax.random.normal(key, shape, dtype) * (2 / shape[1]) ** 0.5,
+    # Glorot and Bengio 2010, eq. 16: a compromise between forward and backward pass
+    "glorot": lambda key, shape, dtype: (
+        jax.random.uniform(key, shape, dtype, -1, 1) * (6 / sum(shape)) ** 0.5
+    ),
+    "uniform": lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -1, 1),
+}
+
+
+def init(
+    key: Key[Array, ""],
+    architecture: Architecture,
+    initializer: str = "he",
+    scale: float = 1.0,
+    dtype: DTypeLike = "float32",
+) -> Params:
+    """Draws weights from `INITIALIZERS[initializer]`, times `scale`; biases are 0.
+
+    Layer `l` draws from `fold_in(key, l)`, so that a layer's weights do not depend on the others.
+    """
+    draw, params = INITIALIZERS[initializer], []
+    for layer, shapes in enumerate(architecture.leaf_shapes()):
+        leaves = {}
+        if "weight" in shapes:
+            leaves["weight"] = scale * draw(jax.random.fold_in(key, layer), shapes["weight"], dtype)
+        if "bias" in shapes:
+            leaves["bias"] = jnp.zeros(shapes["bias"], dtype)
+        params.append(leaves)
+    return params
+
+
+def forward(
+    architecture: Architecture, params: Params, images: Float[Array, "batch inputs"]
+) -> Float[Array, "batch outputs"]:
+    """The outputs `a^L` of each example; under cross-entropy they are `z^L`, without activation.
+
+        z⁰ = x + b⁰                  a⁰ = f(z⁰), or z⁰ if the input layer is plain
+        z^l = a^{l−1} W^lᵀ + b^l     a^l = f(z^l)
+
+    Products are taken in full precision: a GPU would else round float32 factors to 10 bits.
+    """
+
+    def f(z):
+        return ACTIVATIONS[architecture.activation](z, architecture.negative_slope)
+
+    z = images + params[0].get("bias", 0)
+    a = f(z) if architecture.input_layer == "active" else z
+    for layer in range(1, architecture.depth + 1):
+        product = jnp.matmul(a, params[layer]["weight"].T, precision=lax.Precision.HIGHEST)
+        z = product + params[layer].get("bias", 0)
+        linear = layer == architecture.depth and architecture.loss == "cross_entropy"
+        a = z if linear else f(z)
+    return a

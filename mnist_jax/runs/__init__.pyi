@@ -1,0 +1,13 @@
+from . import checkpoints as checkpoints
+from . import directory as directory
+from .claim import claimed as claimed
+from .claim import create as create
+from .directory import Model as Model
+from .directory import load as load
+from .directory import summary as summary
+from .directory import versions as versions
+from .files import RunDirectoryError as RunDirectoryError
+from .files import make_folder as make_folder
+from .files import make_free as make_free
+from .files import numbered as numbered
+from .files import write as write

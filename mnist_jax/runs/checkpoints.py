@@ -1,0 +1,181 @@
+"""Checkpoints: one file each, `WORKDIR/checkpoints/STEP.safetensors`, used only if it is whole.
+
+Every leaf of the state is a tensor. The file's only metadata entry is the SHA-256 over the sorted
+names, dtypes, shapes and bytes of all tensors: a flipped digit anywhere else in the header would
+load without an error.
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors.numpy
+
+from manual_grads import named_leaves
+from manual_grads.cli import InputError
+from mnist_jax.runs import files
+
+Tree = Any
+Tensors = Mapping[str, np.ndarray]
+
+FOLDER = "checkpoints"
+KEPT = 3
+"""How many of the newest checkpoints are kept, besides the best one."""
+
+
+class CheckpointError(InputError):
+    """No checkpoint of a run is whole, or the one that is belongs to another run."""
+
+
+@contextlib.contextmanager
+def writing(workdir: Path) -> Iterator[Callable[[int, Tree, int], Future[None]]]:
+    """Yields `save(step, tree, best_step)`, which copies the tree and writes it in a thread.
+
+    One file is written at a time. A failed write is raised by what `save` returns, by the next
+    `save`, and at the end, as `RunDirectoryError`; older checkpoints stay.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint") as thread:
+        last: Future[None] = thread.submit(lambda: None)
+
+        def save(step: int, tree: Tree, best_step: int) -> Future[None]:
+            nonlocal last
+            last.result()
+            tensors = {name: np.array(leaf, order="C") for name, leaf in named_leaves(tree).items()}
+            last = thread.submit(_write, workdir / FOLDER, step, tensors, best_step)
+            return last
+
+        yield save
+        last.result()
+
+
+def _write(folder: Path, step: int, tensors: dict[str, np.ndarray], best_step: int) -> None:
+    content = safetensors.numpy.save(tensors, _metadata(tensors))
+    files.write(path_of(files.make_folder(folder), step), content)
+    steps = held(folder)
+    for other in {*steps} - {*steps[-KEPT:], best_step}:
+        path_of(folder, other).unlink(missing_ok=True)
+
+
+def newest(workdir: Path, like: Tree, say: Callable[[str], None] = print) -> Tree | None:
+    """The newest whole checkpoint, as a tree with the leaves of `like`; None if there is no file.
+
+    A damaged file is reported, skipped and, if an older one can be used, removed. Raises
+    `CheckpointError` if every file is damaged, if the newest whole one has other leaves, or if the
+    folder is of the format of version 0.1.
+    """
+    folder = workdir / FOLDER
+    _refuse_earlier_format(folder)
+    damaged: dict[Path, str] = {}
+    found = None
+    for step in reversed(held(folder)):
+        path = path_of(folder, step)
+        try:
+            tensors = _tensors(path, like)
+        except (OSError, ValueError) as error:
+            damaged[path] = str(error).split("\n", maxsplit=1)[0]
+        else:
+            found = _tree(path, tensors, like)
+            break
+    if found is None and damaged:
+        raise CheckpointError(
+            f"one checkpoint in {folder} must be whole",
+            "; ".join(f"{path.name}: {damage}" for path, damage in damaged.items()),
+            "the files as they were, or --overwrite to train from the start",
+        )
+    for path, damage in damaged.items():
+        say(f"checkpoint {path.name} is damaged ({damage}); using an older one")
+        _remove(path)
+    for unfinished in folder.glob(".*.safetensors.*"):
+        unfinished.unlink()
+    return found
+
+
+def held(folder: Path) -> list[int]:
+    """The steps of the checkpoints in a folder, whole or not, in rising order."""
+    return sorted(
+        int(path.stem)
+        for path in folder.glob("*.safetensors")
+        if re.fullmatch(r"\d{10}", path.stem)
+    )
+
+
+def path_of(folder: Path, step: int) -> Path:
+    """The file of the checkpoint after `step` steps."""
+    return folder / f"{step:010d}.safetensors"
+
+
+def remove_all(workdir: Path) -> None:
+    """Removes the checkpoints of a run, and their folder unless something else is in it."""
+    folder = workdir / FOLDER
+    for entry in list(folder.glob("*")):
+        if re.match(r"\.?\d{10}\b", entry.name):
+            _remove(entry)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _remove(path: Path) -> None:
+    """Removes a file, a link itself, or a folder."""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _refuse_earlier_format(folder: Path) -> None:
+    """Version 0.1 wrote a folder for each checkpoint, which this version does not read."""
+    earlier = sorted(entry.name for entry in folder.glob("*") if re.match(r"\d{10}$", entry.name))
+    if earlier:
+        raise CheckpointError(
+            f"{folder} must hold checkpoints of this version, STEP.safetensors",
+            f"{earlier[-1]}, of the earlier format",
+            "version 0.1.0 of this program, which reads it, or --overwrite to train from the start",
+        )
+
+
+def _tensors(path: Path, like: Tree) -> dict[str, np.ndarray]:
+    """The tensors of a whole file. Raises `OSError` or `ValueError` for any other."""
+    if path.is_symlink() or not path.is_file():
+        raise ValueError("it is not a plain file")
+    size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(like))
+    content = files.read(path, size + files.SMALL)
+    try:
+        tensors = safetensors.numpy.load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except (safetensors.SafetensorError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    if header.get("__metadata__") != _metadata(tensors):
+        raise ValueError("its tensors do not match their SHA-256")
+    return tensors
+
+
+def _metadata(tensors: Tensors) -> dict[str, str]:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(json.dumps([name, tensor.dtype.str, tensor.shape]).encode())
+        digest.update(tensor.tobytes())
+    return {"sha256": digest.hexdigest()}
+
+
+def _tree(path: Path, tensors: Tensors, like: Tree) -> Tree:
+    leaves = named_leaves(like)
+    wanted = {name: files.form(leaf) for name, leaf in leaves.items()}
+    found = {name: files.form(tensor) for name, tensor in tensors.items()}
+    if found != wanted:
+        names = sorted(found.keys() | wanted)
+        differing = [name for name in names if found.get(name) != wanted.get(name)]
+        raise CheckpointError(
+            f"{path} must hold the leaves of this run, as config.json says",
+            ", ".join(f"{name}: {found.get(name, 'none')}" for name in differing[:5]),
+            "the checkpoints that this run wrote, or --overwrite to train from the start",
+        )
+    values = [
+        type(leaf)(tensors[name].item()) if isinstance(leaf, int | float) else tensors[name]
+        for name, leaf in leaves.items()
+    ]
+    return jax.tree.unflatten(jax.tree.structure(like), values)

@@ -1,0 +1,137 @@
+"""Who computes the gradient: one record for each `--gradient`.
+
+The only file of this package that imports the handwritten derivatives and the check.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from manual_grads import Architecture, check_gradient, derivatives, named_leaves
+from mnist_jax.config import Config
+from mnist_jax.model import Params, forward, mean_loss
+
+Images = Float[Array, "batch inputs"]
+Targets = Float[Array, "batch outputs"]
+Inspected = derivatives.Disagreement | None
+Record = dict[str, dict[str, dict[str, float]]]
+
+# (params, images, targets) -> (loss, gradient): the loss a scalar, the mean over the batch; the
+# gradient with exactly the structure, shapes and dtype of params.
+ValueAndGrad = Callable[[Params, Images, Targets], tuple[Float[Array, ""], Params]]
+
+
+class Mode(NamedTuple):
+    """One way to compute the gradient, and what is inspected while it trains.
+
+    `outputs` is the forward pass that the gradient takes: in one compiled step with
+    `value_and_grad`, the compiler computes both once. `inspect(params, images, targets, gradient)`
+    is part of every step, and `inspect_in_float64(params, images, targets)`, if there is one, of an
+    epoch's first. `record` makes of a block's inspections what is added to the epoch's metrics,
+    starting with `no_record(params)`; two records are merged by the maximum. `explain(params,
+    images, targets)` says why training stops where an inspection finds a disagreement.
+    """
+
+    value_and_grad: ValueAndGrad
+    outputs: Callable[[Params, Images], Targets]
+    inspect: Callable[[Params, Images, Targets, Params], Inspected] = lambda *_: None
+    inspect_in_float64: Callable[[Params, Images, Targets], derivatives.Disagreement] | None = None
+    no_record: Callable[[Params], Record] = lambda _: {}
+    record: Callable[[Inspected], Record] = lambda _: {}
+    explain: Callable[[Params, Images, Targets], str] = lambda *_: ""
+
+
+def autodiff(architecture: Architecture) -> Mode:
+    """Reverse-mode differentiation of the loss."""
+    value_and_grad = jax.value_and_grad(partial(mean_loss, architecture))
+    return Mode(value_and_grad, partial(forward, architecture))
+
+
+def manual(architecture: Architecture) -> Mode:
+    """The handwritten backward pass."""
+    return Mode(
+        partial(derivatives.value_and_grad, architecture),
+        lambda params, images: derivatives.forward(architecture, params, images.T).a[-1].T,
+    )
+
+
+def checked(architecture: Architecture) -> Mode:
+    """Trains on autodiff's gradient, and compares the handwritten one with it at every step."""
+    return autodiff(architecture)._replace(
+        inspect=partial(disagreement, architecture),
+        inspect_in_float64=partial(disagreement_in_float64, architecture),
+        no_record=_no_record,
+        record=_record,
+        explain=partial(explanation, architecture),
+    )
+
+
+MODES: dict[str, Callable[[Architecture], Mode]] = {
+    "autodiff": autodiff,
+    "manual": manual,
+    "checked": checked,
+}
+
+
+def mode(config: Config) -> Mode:
+    """The mode that `--gradient` names, for the config's architecture."""
+    return MODES[config.gradient](config.architecture)
+
+
+def disagreement(
+    architecture: Architecture, params: Params, images: Images, targets: Targets, reference: Params
+) -> derivatives.Disagreement:
+    """How the handwritten gradient differs from `reference`, in the dtype of the arguments."""
+    _, handwritten = derivatives.value_and_grad(architecture, params, images, targets)
+    bound = derivatives.gradient_bound(architecture, params, images, targets, images.dtype.name)
+    return derivatives.compare(handwritten, reference, bound)
+
+
+def disagreement_in_float64(
+    architecture: Architecture, params: Params, images: Images, targets: Targets
+) -> derivatives.Disagreement:
+    """How both gradients differ if both are computed in float64, of float32 arguments.
+
+    Is to be called under `jax.enable_x64(True)`.
+    """
+    arguments = jax.tree.map(lambda leaf: leaf.astype("float64"), (params, images, targets))
+    params, images, targets = arguments
+    _, reference = autodiff(architecture).value_and_grad(params, images, targets)
+    return disagreement(architecture, params, images, targets, reference)
+
+
+def explanation(
+    architecture: Architecture, params: Params, images: Images, targets: Targets
+) -> str:
+    """What the gradient check says of the handwritten gradient at these parameters."""
+
+    def handwritten(params, images, targets):
+        return derivatives.value_and_grad(architecture, params, images, targets)[1]
+
+    loss = partial(mean_loss, architecture)
+    report = check_gradient(handwritten, loss, params, (images, targets), network=architecture)
+    if report.agrees:
+        return "no mistake shows on a few examples; look for what depends on the batch"
+    return report.verdict()
+
+
+def _no_record(params: Params) -> Record:
+    return {
+        "disagreement": {leaf: {"largest": 0.0, "of_bound": 0.0} for leaf in named_leaves(params)}
+    }
+
+
+def _record(inspected: Inspected) -> Record:
+    """For each leaf, the largest |M − G| of the steps and the largest |M − G| / 2B."""
+    worst: Any = jax.tree.map(lambda steps: float(np.max(steps)), inspected)
+    of_bound = named_leaves(worst.of_bound)
+    return {
+        "disagreement": {
+            leaf: {"largest": largest, "of_bound": of_bound[leaf]}
+            for leaf, largest in named_leaves(worst.largest).items()
+        }
+    }

@@ -1,0 +1,193 @@
+"""A run: prepare, train block by block, save checkpoints, and finish a whole run directory."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from manual_grads import targets
+from manual_grads.cli import command
+from mnist_jax import figures
+from mnist_jax.clock import Clock, busy, go_on, seconds_of, start_clock
+from mnist_jax.config import Config
+from mnist_jax.data import Dataset
+from mnist_jax.model import network_inputs
+from mnist_jax.progress import Metrics
+from mnist_jax.runs import checkpoints, directory
+from mnist_jax.training.compiled import BlockResult, Training, compile_training
+from mnist_jax.training.failures import require_agreement, require_finite
+from mnist_jax.training.state import DTYPE, RunState, TrainState, after_block, after_epoch, begin
+
+EXPLAINED_ON = 7
+"""Size of the small batch that a disagreement is explained on."""
+
+
+class Job(NamedTuple):
+    """What stays constant during a run, plus its clock."""
+
+    config: Config
+    dataset: Dataset
+    workdir: Path
+    training: Training
+    clock: Clock
+
+
+def fit(
+    config: Config,
+    dataset: Dataset,
+    workdir: Path,
+    report: Callable[[Metrics], None] = lambda metrics: None,
+    clock: Clock | None = None,
+    stopped: Callable[[], BaseException | None] = lambda: None,
+) -> dict[str, Any]:
+    """Trains, fills `workdir` epoch by epoch, and returns what its `result.json` holds.
+
+    `report` is called with each epoch's metrics; `clock` has been running since the command began.
+    Under `--resume` it goes on from the newest whole checkpoint. What `stopped` returns, asked
+    after each block, is raised once a checkpoint is written. Raises `NotFiniteError`,
+    `DisagreementError`, `MemoryExceededError`, `RunDirectoryError` and `CheckpointError`; what was
+    written until then stays.
+    """
+    clock = clock or start_clock()
+    training, state = compile_training(config, dataset, clock)
+    job = Job(config, dataset, workdir, training, clock)
+    run = begin(config, dataset, state, training.mode.no_record(state.params))
+    history: list[Metrics] = []
+    if config.resume:
+        run = _resume(job, run)
+        history = directory.read_metrics(workdir, run.epoch - 1)
+        directory.write_metrics(workdir, history)
+    run = _train(job, run, history, report, stopped)
+    return _finish(job, run, history)
+
+
+def _resume(job: Job, fresh: RunState) -> RunState:
+    """The run of the newest whole checkpoint; its seconds are added to the clock."""
+    run = checkpoints.newest(job.workdir, fresh, command.say)
+    if run is None:
+        return fresh
+    if not np.array_equal(run.data, fresh.data):
+        raise checkpoints.CheckpointError(
+            "a run must go on with the data that it began with",
+            "other files of the same names",
+            "the --data_dir of the run's own data, or another --workdir",
+        )
+    go_on(job.clock, run.seconds)
+    return run._replace(state=jax.tree.map(jnp.asarray, run.state))
+
+
+def _train(
+    job: Job,
+    run: RunState,
+    history: list[Metrics],
+    report: Callable[[Metrics], None],
+    stopped: Callable[[], BaseException | None],
+) -> RunState:
+    """The run after its last epoch; each epoch's metrics are added to `history`."""
+    with checkpoints.writing(job.workdir) as save:
+        saved_at = seconds_of(job.clock)["total"]
+        while run.epoch <= job.config.epochs:
+            run = _next_block(job, run)
+            if run.block == job.training.blocks:
+                run, metrics = _end_epoch(job, run)
+                history.append(metrics)
+                directory.write_metrics(job.workdir, history)
+                report(metrics)
+            stop = stopped()
+            run = run._replace(seconds=seconds_of(job.clock))
+            waited = run.seconds["total"] - saved_at
+            due = run.epoch > job.config.epochs or waited >= job.config.checkpoint_every_seconds
+            if stop or due or run.step == run.best_step:
+                written, saved_at = _save(run, save), run.seconds["total"]
+                if stop:
+                    written.result()
+                    raise stop
+    return run
+
+
+def _next_block(job: Job, run: RunState) -> RunState:
+    """The run after its next block, whose losses are finite and whose gradients agree."""
+    state, block = job.training.train_block(run.state, run.epoch, run.block)
+    losses, correct = np.asarray(block.steps.losses), np.asarray(block.steps.correct)
+    require_finite(job.config, job.workdir, losses, run.epoch, run.step + 1, taken=run.step)
+    require_agreement(_by_precision(block), run.epoch, run.step, partial(_explain, job, state))
+    return after_block(
+        run, state, block.examples, losses, correct, job.training.mode.record(block.steps.inspected)
+    )
+
+
+def _by_precision(block: BlockResult) -> dict[str, Any]:
+    """A block's inspections; float64 first, in which a wrong formula shows best."""
+    found = {}
+    if block.float64 is not None:
+        found["float64"] = jax.tree.map(lambda value: value[None], block.float64)
+    if block.steps.inspected is not None:
+        found[DTYPE] = block.steps.inspected
+    return found
+
+
+def _explain(job: Job, state: TrainState) -> str:
+    """What is wrong with the handwritten gradient, at the parameters where training stopped."""
+    images, labels = (jnp.asarray(part[:EXPLAINED_ON]) for part in job.dataset.train)
+    truth = targets(job.config.architecture, labels, DTYPE)
+    return job.training.mode.explain(state.params, network_inputs(images, DTYPE), truth)
+
+
+def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics]:
+    """The run before its next epoch, and the metrics of the one that has ended."""
+    dataset, totals = job.dataset, run.totals
+    tested = job.training.evaluate(run.state.params)
+    validated = job.training.validate and job.training.validate(run.state.params)
+    loss = np.array([tested.loss])
+    require_finite(job.config, job.workdir, loss, run.epoch, run.step, taken=run.step)
+    run = run._replace(seconds=seconds_of(job.clock))
+    metrics: Metrics = {
+        "epoch": run.epoch,
+        "step": run.step,
+        "train_loss": totals.loss / totals.examples,
+        "train_accuracy": totals.correct / totals.examples,
+        "test_loss": tested.loss,
+        "test_accuracy": tested.correct / len(dataset.test.labels),
+        "learning_rate": float(job.training.rates[run.epoch - 1]),
+    }
+    if validated and dataset.validation:
+        metrics["validation_loss"] = validated.loss
+        metrics["validation_accuracy"] = validated.correct / len(dataset.validation.labels)
+    metrics["seconds"] = busy(run.seconds) - totals.seconds
+    metrics |= totals.record
+    no_record = job.training.mode.no_record(run.state.params)
+    return after_epoch(run, no_record, validated.loss if validated else None), metrics
+
+
+def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> Future[None]:
+    """Saves the run, unless its state is not finite: then the next loss will not be either."""
+    if all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(run.state)):
+        return save(run.step, run, run.best_step)
+    nothing: Future[None] = Future()
+    nothing.set_result(None)
+    return nothing
+
+
+def _finish(job: Job, run: RunState, history: list[Metrics]) -> dict[str, Any]:
+    """Writes what a run leaves behind once its last epoch is done, `result.json` last."""
+    params = run.state.params
+    directory.write_parameters(job.workdir, params)
+    evaluation = job.training.evaluate(params)
+    figures.write(
+        job.workdir,
+        {
+            directory.LEARNING_CURVE: figures.learning_curve(history),
+            directory.FIRST_LAYER: figures.first_layer(np.asarray(params[1]["weight"])),
+            directory.MISTAKES: figures.mistakes(job.dataset.test, evaluation.outputs),
+        },
+    )
+    numbers = directory.summary(
+        job.config, job.dataset, history[-1], evaluation.correct, seconds_of(job.clock)
+    )
+    directory.write_result(job.workdir, numbers)
+    return numbers

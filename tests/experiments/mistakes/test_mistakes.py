@@ -1,0 +1,58 @@
+"""The sweep of injected mistakes, on one network: what is named, and what the counts say."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from experiments.mistakes.cases import networks, point
+from experiments.mistakes.gradient import Injected
+from experiments.mistakes.trials import changes_nothing, verdict
+from tests import ROOT
+
+SIGN, FACTOR = Injected("sign", "weight", 1), Injected("factor", "delta 2", 2)
+
+
+def test_a_verdict_is_of_what_every_cause_names():
+    def said(*causes, injected=(SIGN,), agrees=False, same=False):
+        return verdict(injected, agrees, causes, same)
+
+    assert said(["sign"]) == "named"
+    assert said(["factor"], ["sign"]) == "named"
+    assert said(["factor"]) == "wrong"
+    assert said(["factor"], ["permuted"]) == "wrong tie"
+    assert said(["unknown"]) == "unknown"
+    assert said(["sign"], injected=(SIGN, FACTOR)) == "wrong"
+    assert said(["factor", "sign"], injected=(SIGN, FACTOR)) == "named"
+    assert said(["sign"], injected=(SIGN, SIGN)) == "wrong"
+    assert said(agrees=True, same=True) == "changes nothing"
+    assert said(agrees=True) == "not detected"
+    assert said(["sign"], agrees=True) == "named"
+
+
+def test_only_what_leaves_every_batch_as_it_is_changes_nothing():
+    network = next(n for n in networks() if n.activation == "relu")
+    params, batch = point(network, [], 0)
+    harmless, nominal = Injected("slope-at-a", "", 1), Injected("nominal-batch", "", 2)
+    assert changes_nothing(network, [harmless], params, batch)
+    assert not changes_nothing(network, [SIGN], params, batch)
+    assert not changes_nothing(network, [nominal], params, batch)
+    assert not changes_nothing(network, [Injected("not-cleared", "", 2)], params, batch)
+
+
+def test_every_mistake_injected_into_a_network_is_named():
+    words = "--networks=1 --pairs=5 --architectures=1 --draws=2 --out=here"
+    command = [sys.executable, "-m", "experiments.mistakes", *words.split()]
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    numbers = json.loads(Path("here/mistakes.json").read_text())
+    single = numbers["single"]
+    assert single["injected"] > 90
+    assert single["named"] + single.get("changes nothing", 0) == single["injected"]
+    assert numbers["pairs"]["injected"] == 5
+    assert numbers["correct_networks"] == 2
+    assert numbers["false_alarms"] == {"float64": 0, "float32": 0}
+
+
+def test_the_networks_are_every_activation_and_loss_at_three_depths():
+    assert len({(n.depth, n.activation, n.loss) for n in networks()}) == 24

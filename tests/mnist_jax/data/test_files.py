@@ -1,0 +1,145 @@
+"""Reading published files: only the published bytes are ever read as data."""
+
+import gzip
+import struct
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+
+from mnist_jax.data import DataError, idx, published
+from tests.mnist_jax.data import small_mnist
+
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = published.NAMES
+
+
+@pytest.mark.parametrize("gz", [True, False], ids=["gzipped", "decompressed"])
+def test_the_published_files_are_read_as_they_are(tmp_path, gz):
+    folder = small_mnist.write(tmp_path / "data", gz=gz)
+    dataset = published.read(small_mnist.published(), folder)
+    for name, array in zip(published.NAMES, (*dataset.train, *dataset.test), strict=True):
+        assert small_mnist.idx_bytes(array) == small_mnist.contents()[name]
+        assert array.dtype == np.uint8
+
+
+def test_digests_are_those_of_the_decompressed_bytes(tmp_path):
+    table = small_mnist.published()
+    dataset = published.read(table, small_mnist.write(tmp_path / "data"))
+    assert dataset.sha256 == {file.name: file.sha256 for file in table.files}
+
+
+def test_a_file_that_a_browser_decompressed_is_read_under_its_gz_name(tmp_path):
+    folder = small_mnist.write(tmp_path / "data")
+    (folder / f"{TRAIN_IMAGES}.gz").write_bytes(small_mnist.contents()[TRAIN_IMAGES])
+    published.read(small_mnist.published(), folder)
+
+
+def damaged(content: bytes, *, at: int = 500) -> bytes:
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+images, labels = small_mnist.contents()[TRAIN_IMAGES], small_mnist.contents()[TRAIN_LABELS]
+WRONG_FILES = {
+    "empty": (TRAIN_IMAGES, b""),
+    "cut in its header": (TRAIN_IMAGES, images[:9]),
+    "truncated": (TRAIN_IMAGES, images[:-1]),
+    "too long": (TRAIN_IMAGES, images + b"\0"),
+    "wrong magic": (TRAIN_IMAGES, b"\0\0\x08\x01" + images[4:]),
+    "wrong count": (TRAIN_IMAGES, images[:4] + struct.pack(">I", 2**32 - 1) + images[8:]),
+    "fewer labels than images": (TRAIN_LABELS, small_mnist.contents()[TEST_LABELS]),
+    "images for labels": (TRAIN_LABELS, images),
+    "one bit flipped": (TRAIN_IMAGES, damaged(images)),
+}
+
+
+@pytest.mark.parametrize("gz", [True, False], ids=["gzipped", "decompressed"])
+@pytest.mark.parametrize(("name", "content"), WRONG_FILES.values(), ids=WRONG_FILES.keys())
+def test_a_file_that_is_not_the_published_one_is_refused(tmp_path, name, content, gz):
+    folder = small_mnist.write(tmp_path / "data", gz=gz)
+    file_name = f"{name}.gz" if gz else name
+    (folder / file_name).write_bytes(gzip.compress(content) if gz else content)
+    with pytest.raises(DataError) as refusal:
+        published.read(small_mnist.published(), folder)
+    first, second, third = str(refusal.value).splitlines()
+    assert file_name in first
+    assert "SHA-256, decompressed," in first
+    assert "another file" in second
+    assert "published file" in third
+
+
+gz_images = small_mnist.compressed()[f"{TRAIN_IMAGES}.gz"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [gz_images[: len(gz_images) // 2], gz_images[:7], damaged(gz_images, at=2), damaged(gz_images)],
+    ids=["truncated", "cut in its header", "of another method", "one bit flipped"],
+)
+def test_a_damaged_gzip_file_is_refused(tmp_path, content):
+    folder = small_mnist.write(tmp_path / "data")
+    (folder / f"{TRAIN_IMAGES}.gz").write_bytes(content)
+    with pytest.raises(
+        DataError, match=r"train-images.* must be (an undamaged gzip|the published)"
+    ):
+        published.read(small_mnist.published(), folder)
+
+
+def test_a_gzip_bomb_takes_no_memory(tmp_path):
+    """300 MB behind a good header: read to one byte more than the file may have."""
+    path = tmp_path / "bomb.gz"
+    bomb = zlib.compressobj(9, wbits=31)
+    megabyte = bytes(2**20)
+    path.write_bytes(
+        bomb.compress(images[:16])
+        + b"".join(bomb.compress(megabyte) for _ in range(300))
+        + bomb.flush()
+    )
+    tracemalloc.start()
+    try:
+        assert len(idx.content(path, (60, 28, 28))) == 47_057
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_folder_in_a_files_place_is_refused(tmp_path):
+    with pytest.raises(DataError, match="must be a file that can be read"):
+        idx.content(tmp_path, (60, 28, 28))
+
+
+def test_files_published_by_sums_of_their_gz_are_verified_by_those(tmp_path):
+    table = small_mnist.published(sums_of="gz")
+    folder = small_mnist.write(tmp_path / "data")
+    assert published.read(table, folder).sha256 == {
+        file.name: file.sha256 for file in small_mnist.published().files
+    }
+    path = folder / f"{TRAIN_LABELS}.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=1, mtime=1))
+    with pytest.raises(DataError, match="must be the published file, of MD5"):
+        published.read(table, folder)
+
+
+def test_files_published_by_sums_of_their_gz_are_not_read_decompressed(tmp_path):
+    folder = small_mnist.write(tmp_path / "data", gz=False)
+    table = small_mnist.published(sums_of="gz")
+    assert published.missing(table, folder) == list(table.files)
+
+
+def test_a_deflate_block_that_is_none_is_refused(tmp_path):
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(bytes(1000))[:10] + b"\xff" * 50)
+    with pytest.raises(DataError, match="must be an undamaged gzip file"):
+        idx.content(path, (60, 28, 28))
+
+
+def test_a_folder_of_a_files_name_is_passed_over(tmp_path):
+    folder = small_mnist.write(tmp_path / "data")
+    (folder / TRAIN_IMAGES).mkdir()
+    published.read(small_mnist.published(), folder)
+
+
+def test_a_decompressed_file_is_read_before_a_compressed_one(tmp_path):
+    folder = small_mnist.write(tmp_path / "data", gz=False)
+    (folder / f"{TRAIN_IMAGES}.gz").write_bytes(b"something else")
+    published.read(small_mnist.published(), folder)

@@ -1,0 +1,73 @@
+"""How a run ends before its time: signals, and a disk without room."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from mnist_jax.runs import checkpoints
+from tests.mnist_jax.test_train import QUICK, command, run
+
+STOPPED = "stopped; to go on: the same command with --workdir=runs/base --resume\n"
+
+
+@pytest.mark.parametrize(
+    ("signal_number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+def test_a_signal_ends_the_command_with_its_status_and_keeps_the_files(signal_number, status):
+    arguments, settings = command(
+        *QUICK, "--epochs=1000000", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with subprocess.Popen(arguments, **settings) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("epoch 1/")
+        process.send_signal(signal_number)
+        _, printed = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert printed == STOPPED
+    told = Path("runs/base/metrics.jsonl").read_text().splitlines()
+    assert json.loads(told[0])["epoch"] == 1
+    assert checkpoints.held(Path("runs/base/checkpoints"))[-1] >= 6 * len(told)
+
+
+@pytest.mark.parametrize("delay", [0.1, 0.3])
+def test_a_stop_in_the_middle_of_a_block_ends_as_any_other(delay):
+    """While the device computes: leaving it to Python's own end made XLA crash there."""
+    arguments, settings = command(
+        *QUICK, "--layer_sizes=784,2000,2000,10", "--epochs=1000", "--batch_size=64",
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with subprocess.Popen(arguments, **settings) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("epoch 1/")
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, printed = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (130, STOPPED)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "what"),
+    [
+        ("784,64,10", "safetensors must be a file that"),
+        ("784,1,10", "learning_curve.png must"),
+    ],
+)
+def test_a_disk_that_is_full_ends_the_run_in_three_parts_and_leaves_what_was_whole(sizes, what):
+    """No file may grow beyond 20 KiB, which is the same to a program as a disk without room."""
+    words = ["--dataset=digits", f"--layer_sizes={sizes}", "--epochs=3", "--workdir=here"]
+    run(*words, "--epochs=1", "--schedule=constant")
+    whole = checkpoints.held(Path("here/checkpoints"))
+    arguments, settings = command(
+        *words, "--schedule=constant", "--resume", capture_output=True, text=True
+    )
+    limited = ["bash", "-c", 'ulimit -f 20; exec "$@"', "bash", *arguments]
+    ended = subprocess.run(limited, **settings)
+    assert ended.returncode == 1
+    assert what in ended.stderr
+    assert "  repair:  space on its disk" in ended.stderr
+    assert set(whole) <= set(checkpoints.held(Path("here/checkpoints")))
+    assert "all files in here" in run(*words, "--schedule=constant", "--resume").stdout

@@ -1,0 +1,110 @@
+"""`--gradient=checked` trains as autodiff does, records every disagreement, and stops on one."""
+
+import json
+from pathlib import Path
+
+import jax
+import pytest
+
+from manual_grads import derivatives
+from manual_grads.derivatives import network
+from mnist_jax.train import main
+
+WORDS = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=1", "--batch_size=479"]
+
+
+@pytest.fixture
+def no_trace_of_another_test():
+    """JAX keeps traces by function and shapes, and would keep a planted mistake with them."""
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
+
+
+def metrics(workdir):
+    return [json.loads(line) for line in Path(workdir, "metrics.jsonl").read_text().splitlines()]
+
+
+def test_checked_leaves_the_bits_of_autodiff():
+    for gradient in ("autodiff", "checked"):
+        assert main([*WORDS, f"--gradient={gradient}", f"--workdir={gradient}"]) == 0
+    plain, checked = (Path(name, "parameters.safetensors") for name in ("autodiff", "checked"))
+    assert plain.read_bytes() == checked.read_bytes()
+
+
+def test_checked_records_the_largest_disagreement_of_each_leaf_in_each_epoch():
+    assert main([*WORDS, "--gradient=checked", "--workdir=here"]) == 0
+    for line in metrics("here"):
+        assert set(line["disagreement"]) == {"1/weight", "1/bias", "2/weight", "2/bias"}
+        for leaf in line["disagreement"].values():
+            assert 0 < leaf["largest"] < 1e-5
+            assert 0 < leaf["of_bound"] <= 1
+
+
+@pytest.mark.parametrize("gradient", ["manual", "checked"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--loss=squared_error", "--label_smoothing=0", "--activation=sigmoid"],
+        ["--input_layer=active", "--biases=input,hidden,output", "--activation=leaky_relu"],
+        ["--biases=none", "--activation=tanh", "--optimizer=sgd", "--weight_decay=0.1"],
+        ["--label_smoothing=0.2", "--schedule=constant", "--warmup_epochs=0.5"],
+        ["--batch_size=2000", "--layer_sizes=784,10", "--biases=output"],
+    ],
+    ids=" ".join,
+)
+def test_the_handwritten_gradient_trains_with_every_flag(gradient, words):
+    for name in ("autodiff", gradient):
+        assert main([*WORDS, *words, f"--gradient={name}", f"--workdir={name}"]) == 0
+    plain, other = (
+        json.loads(Path(name, "result.json").read_text()) for name in ("autodiff", gradient)
+    )
+    assert other["gradient"] == gradient
+    assert other["train_loss"] == pytest.approx(plain["train_loss"], rel=1e-3)
+
+
+def plant(monkeypatch, change):
+    """Makes the handwritten pass return what `change` makes of its gradient."""
+    right = network.leaf_derivatives
+    monkeypatch.setattr(network, "leaf_derivatives", lambda *a: change(right(*a)))
+
+
+@pytest.mark.usefixtures("no_trace_of_another_test")
+def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch, capsys):
+    """A twentieth of a percent, which no check in float32 would see."""
+
+    def change(gradient):
+        gradient[1]["weight"] = 1.0005 * gradient[1]["weight"]
+        return gradient
+
+    plant(monkeypatch, change)
+    assert main([*WORDS, "--gradient=checked", "--workdir=here"]) == 1
+    first, second, third, fourth = capsys.readouterr().err.splitlines()
+    assert "must agree to twice the float64 bound" in first
+    assert second.startswith("  arrived: 1/weight, flat entry ")
+    assert "handwritten " in second
+    assert ", autodiff " in second
+    assert second.endswith("in epoch 1, at step 1")
+    assert third.endswith("The gradient disagrees with autodiff, in float64: 1/weight.")
+    assert fourth.strip() == "factor at 1/weight: a stray factor 1.0005; remove it"
+    assert {path.name for path in Path("here").iterdir()} == {"config.json", ".lock"}
+
+
+@pytest.mark.usefixtures("no_trace_of_another_test")
+def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsys):
+    """In the last, partial batch alone, of 237, so that the first step is right."""
+
+    def value_and_grad(architecture, params, images, targets):
+        loss, gradient = right(architecture, params, images, targets)
+        if images.shape[0] == 237:
+            gradient[2]["bias"] = -gradient[2]["bias"]
+        return loss, gradient
+
+    right = derivatives.value_and_grad
+    monkeypatch.setattr(derivatives, "value_and_grad", value_and_grad)
+    assert main([*WORDS, "--batch_size=400", "--gradient=checked", "--workdir=here"]) == 1
+    first, second, third = capsys.readouterr().err.splitlines()
+    assert "must agree to twice the float32 bound" in first
+    assert second.startswith("  arrived: 2/bias, ")
+    assert second.endswith("in epoch 1, at step 4")
+    assert "look for what depends on the batch" in third

@@ -1,0 +1,73 @@
+"""The switch: whatever computes the gradient keeps one contract."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from manual_grads import Architecture
+from manual_grads.cli.options import options_of
+from mnist_jax import model
+from mnist_jax.config import Config
+from mnist_jax.model import mean_loss as loss
+from mnist_jax.training import MODES, mode
+
+CONFIGS = [
+    Config(gradient=gradient, architecture=Architecture(layer_sizes=(784, 5, 10), biases=biases))
+    for gradient in MODES
+    for biases in [("input", "hidden", "output"), ()]
+]
+
+
+@pytest.fixture
+def key():
+    """One seed: what is held here is a contract, and each program takes a second to compile."""
+    return jax.random.key(0)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.gradient} {c.architecture.biases}")
+def test_loss_is_a_scalar_and_the_gradient_has_the_form_of_the_parameters(config, key):
+    params = model.init(key, config.architecture)
+    images, targets = jax.random.uniform(key, (7, 784)), jnp.eye(10)[:7]
+    loss, gradient = mode(config).value_and_grad(params, images, targets)
+    assert loss.shape == ()
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), gradient) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), params
+    )
+
+
+def test_every_gradient_that_the_flag_names_is_in_the_switch():
+    (option,) = [option for option in options_of(Config) if option.name == "gradient"]
+    assert option.rule.choices == tuple(MODES)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.gradient} {c.architecture.biases}")
+def test_the_loss_is_the_loss_and_the_gradient_its_slope(config, key):
+    """Along a random direction v: (C(θ + h v) − C(θ − h v)) / 2h, in float64, to h² and to u/h."""
+    with jax.enable_x64(True):
+        wide = partial(jax.tree.map, lambda leaf: leaf.astype("float64"))
+        params = wide(model.init(key, config.architecture))
+        images = wide(jax.random.uniform(key, (7, 784)))
+        targets = wide(jnp.eye(10)[:7])
+        cost = partial(loss, config.architecture, images=images, targets=targets)
+        direction = jax.tree.map(
+            lambda leaf: jax.random.normal(key, leaf.shape, "float64") / leaf.size**0.5, params
+        )
+        value, gradient = mode(config).value_and_grad(params, images, targets)
+        h = 1e-6
+        ahead, behind = (
+            cost(jax.tree.map(lambda leaf, v, s=sign: leaf + s * h * v, params, direction))
+            for sign in (1, -1)
+        )
+        along = sum(map(jnp.vdot, jax.tree.leaves(gradient), jax.tree.leaves(direction)))
+        assert float(value) == pytest.approx(float(cost(params)), rel=1e-12)
+        assert float(along) == pytest.approx(float((ahead - behind) / (2 * h)), rel=1e-5)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.gradient} {c.architecture.biases}")
+def test_the_outputs_are_those_of_the_network(config, key):
+    params = model.init(key, config.architecture)
+    images = jax.random.uniform(key, (7, 784))
+    expected = model.forward(config.architecture, params, images)
+    assert jnp.allclose(mode(config).outputs(params, images), expected, atol=1e-5)

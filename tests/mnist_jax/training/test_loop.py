@@ -1,0 +1,198 @@
+"""A whole run: what it leaves behind, what it repeats, where it stops."""
+
+import json
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mnist_jax
+from manual_grads import Architecture
+from mnist_jax import data, runs, training
+from mnist_jax.clock import start_clock
+from mnist_jax.config import Config
+from mnist_jax.runs import directory
+from mnist_jax.training import NotFiniteError, evaluate, failures, loop
+
+SMALL = Architecture(layer_sizes=(784, 8, 10))
+
+
+def run(workdir, **fields):
+    config = Config(**{"architecture": SMALL, "dataset": "digits", "epochs": 2, **fields})
+    config = Config(**{**vars(config), "workdir": str(workdir)})
+    workdir = runs.create(config)
+    clock = start_clock()
+    clock.parts["load"] = 0.5
+    return training.fit(config, data.load(config), workdir, clock=clock)
+
+
+def test_the_run_directory_holds_what_its_contract_says(tmp_path):
+    result = run(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *directory.FILES,
+        "checkpoints",
+        ".lock",
+    }
+    assert json.loads((tmp_path / "result.json").read_text()) == result
+    assert set(result) == {
+        "dataset", "data_sha256", "train_examples", "test_examples", "test_accuracy",
+        "test_errors", "train_loss", "epochs", "steps", "gradient", "precision", "seconds",
+        "examples_per_second", "device", "versions",
+    }  # fmt: skip
+    assert set(result["seconds"]) == {"load", "compile", "train", "evaluate", "total"}
+    assert result["seconds"]["load"] == 0.5
+    parts = sum(value for name, value in result["seconds"].items() if name != "total")
+    assert parts <= result["seconds"]["total"]
+    assert result["dataset"] == "digits"
+    assert result["test_errors"] == round((1 - result["test_accuracy"]) * 360)
+    assert result["examples_per_second"] == pytest.approx(1437 * 2 / result["seconds"]["train"])
+    assert set(result["versions"]) == {"python", "jax", "jaxlib", "numpy", "optax"}
+
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert [line["step"] for line in lines] == [6, 12]
+    assert set(lines[0]) == {
+        "epoch", "step", "train_loss", "train_accuracy", "test_loss", "test_accuracy",
+        "learning_rate", "seconds",
+    }  # fmt: skip
+    assert lines[-1]["test_accuracy"] == result["test_accuracy"]
+    assert lines[-1]["train_loss"] == result["train_loss"]
+    assert sum(line["seconds"] for line in lines) <= result["seconds"]["total"]
+
+
+def test_the_loaded_parameters_have_the_accuracy_of_the_result(tmp_path):
+    result = run(tmp_path)
+    config, params = mnist_jax.load(tmp_path)
+    test = data.load(config).test
+    a = test.images.reshape(-1, 784) / np.float32(255)
+    hidden = np.maximum(a @ np.asarray(params[1]["weight"]).T + np.asarray(params[1]["bias"]), 0)
+    outputs = hidden @ np.asarray(params[2]["weight"]).T + np.asarray(params[2]["bias"])
+    assert np.mean(outputs.argmax(axis=1) == test.labels) == result["test_accuracy"]
+
+
+def test_metrics_of_an_untouched_network_are_means_over_the_examples(tmp_path):
+    """At a rate of 1e-30 nothing moves, so that the partial batch's share shows: 37 of 1,437."""
+    run(tmp_path, optimizer="sgd", learning_rate=1e-30, batch_size=100, epochs=1)
+    config, params = mnist_jax.load(tmp_path)
+    (line,) = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
+    dataset = data.load(config)
+    for part, examples in (("train", dataset.train), ("test", dataset.test)):
+        images, labels = map(jnp.asarray, examples)
+        loss, right, _ = evaluate(config.architecture, params, images, labels)
+        assert line[f"{part}_loss"] == pytest.approx(float(loss), rel=1e-5)
+        assert line[f"{part}_accuracy"] == int(right) / len(labels)
+
+
+def test_the_tested_loss_is_the_mean_of_the_smoothed_cross_entropy(tmp_path):
+    run(tmp_path)
+    config, params = mnist_jax.load(tmp_path)
+    images, labels = data.load(config).test
+    z = np.maximum(images.reshape(-1, 784) / 255 @ params[1]["weight"].T + params[1]["bias"], 0)
+    z = np.asarray(z @ params[2]["weight"].T + params[2]["bias"], np.float64)
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    targets = 0.9 * np.eye(10)[labels] + 0.01
+    last = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["test_loss"] == pytest.approx(-(targets * log_p).sum(axis=1).mean(), rel=1e-5)
+
+
+def test_the_learning_rate_of_an_epoch_is_that_of_its_last_step(tmp_path):
+    run(tmp_path, batch_size=479, epochs=2, learning_rate=1.0, optimizer="sgd", weight_decay=0.0)
+    lines = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
+    expected = [(1 + np.cos(np.pi * step / 6)) / 2 for step in (2, 5)]
+    assert [line["learning_rate"] for line in lines] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_result_is_written_last(tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise runs.RunDirectoryError("a disk", "full", "space")
+
+    monkeypatch.setattr(loop.figures, "write", fail)
+    with pytest.raises(runs.RunDirectoryError):
+        run(tmp_path)
+    assert (tmp_path / "parameters.safetensors").exists()
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_the_result_is_of_the_last_epoch_not_of_the_best(tmp_path):
+    """At a rate that rises tenfold and more, the network gets worse in the end."""
+    result = run(
+        tmp_path, optimizer="sgd", schedule="constant", learning_rate=60.0,
+        warmup_epochs=3.0, epochs=4, weight_decay=0.0,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    accuracies = [line["test_accuracy"] for line in lines]
+    assert max(accuracies) > accuracies[-1] == result["test_accuracy"]
+
+
+def test_too_little_memory_is_told_in_three_parts(tmp_path):
+    with pytest.raises(training.MemoryExceededError, match="must fit into the device's memory"):
+        run(tmp_path, architecture=Architecture(layer_sizes=(784, 10**9, 10)))
+
+
+def test_a_loss_that_is_not_finite_before_any_step_is_the_initial_weights(tmp_path):
+    with pytest.raises(NotFiniteError, match=r"--init_scale below 1e\+30"):
+        run(tmp_path, init_scale=1e30)
+
+
+def deterministic(workdir):
+    """All that a run writes, apart from times."""
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    result = json.loads((workdir / "result.json").read_text())
+    for record in (*lines, result):
+        record.pop("seconds")
+        record.pop("examples_per_second", None)
+    return lines, result, (workdir / "parameters.safetensors").read_bytes()
+
+
+def test_the_same_flags_and_seed_give_the_same_bits(tmp_path):
+    run(tmp_path / "a")
+    run(tmp_path / "b")
+    assert deterministic(tmp_path / "a") == deterministic(tmp_path / "b")
+
+
+def test_another_seed_gives_other_parameters(tmp_path):
+    run(tmp_path / "a")
+    run(tmp_path / "b", seed=1)
+    assert deterministic(tmp_path / "a")[2] != deterministic(tmp_path / "b")[2]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_written(monkeypatch):
+    config = Config(
+        architecture=SMALL,
+        dataset="digits",
+        epochs=5,
+        batch_size=479,
+        block_steps=1,
+        checkpoint_every_seconds=0.0,
+    )
+
+    def breaks_in_epoch_2(*arguments):
+        functions, start = training.compile_training(*arguments)
+
+        def train_block(state, epoch, block):
+            state, trained = functions.train_block(state, epoch, block)
+            if (epoch, block) == (2, 1):
+                losses = trained.steps.losses + np.nan
+                trained = trained._replace(steps=trained.steps._replace(losses=losses))
+            return state, trained
+
+        return functions._replace(train_block=train_block), start
+
+    monkeypatch.setattr(loop, "compile_training", breaks_in_epoch_2)
+    with pytest.raises(NotFiniteError, match=r"nan in epoch 2, at step 5;") as stop:
+        training.fit(config, data.load(config), runs.create(config))
+    assert "--learning_rate below 0.003" in str(stop.value)
+    assert "runs/base" in str(stop.value)
+    kept = {path.name for path in Path("runs/base").iterdir()}
+    assert kept == {".lock", "config.json", "metrics.jsonl", "checkpoints"}
+    assert json.loads(Path("runs/base/metrics.jsonl").read_text())["epoch"] == 1
+    assert runs.checkpoints.held(Path("runs/base/checkpoints"))[-1] == 4
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_the_first_step_that_is_not_finite_is_named(value, tmp_path):
+    losses = np.ones(10, np.float32)
+    losses[3:] = value
+    with pytest.raises(NotFiniteError, match=rf"{value} in epoch 2, at step 14;"):
+        failures.require_finite(Config(), tmp_path, losses, epoch=2, step=11, taken=10)

@@ -1,0 +1,231 @@
+"""A run that was stopped and resumed ends with the bits of one that was not; or it is refused."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from manual_grads import Architecture
+from mnist_jax import data, runs, training
+from mnist_jax.config import Config
+from mnist_jax.runs import RunDirectoryError, checkpoints
+from mnist_jax.runs.checkpoints import CheckpointError
+from mnist_jax.training import mode
+from mnist_jax.training.state import begin
+from tests import ROOT
+from tests.campaigns.killing import bits
+
+SMALL = Architecture(layer_sizes=(784, 8, 10))
+FIELDS = {
+    "architecture": SMALL,
+    "dataset": "digits",
+    "epochs": 3,
+    "batch_size": 300,
+    "block_steps": 2,
+    "checkpoint_every_seconds": 0.0,
+}
+
+
+class StoppedError(Exception):
+    """Stands for a signal."""
+
+
+def run(workdir, blocks=None, **fields):
+    """Trains in `workdir`, and stops after so many blocks."""
+    config = Config(**{**FIELDS, "workdir": str(workdir), "resume": True, **fields})
+    asked = []
+
+    def stopped():
+        asked.append(1)
+        return StoppedError() if len(asked) == blocks else None
+
+    with runs.claimed(config) as folder:
+        return training.fit(config, data.load(config), folder, stopped=stopped)
+
+
+def stopped_after(workdir, blocks, **fields):
+    with pytest.raises(StoppedError):
+        run(workdir, blocks, **fields)
+
+
+@pytest.mark.parametrize(("optimizer", "gradient"), [("momentum", "manual"), ("adamw", "checked")])
+def test_a_run_that_was_stopped_and_resumed_has_the_bits_of_one_that_was_not(
+    optimizer, gradient, tmp_path
+):
+    """In the middle of an epoch, at the end of one, and at the very end."""
+    fields = {"optimizer": optimizer, "gradient": gradient, "validation_examples": 137}
+    run(tmp_path / "whole", **fields)
+    for blocks in (1, 1, 3, 4):
+        stopped_after(tmp_path / "pieces", blocks, **fields)
+    run(tmp_path / "pieces", **fields)
+    assert bits(tmp_path / "pieces") == bits(tmp_path / "whole")
+
+
+def test_a_run_that_has_ended_is_told_again_by_resuming_it(tmp_path):
+    run(tmp_path / "a")
+    run(tmp_path / "b")
+    run(tmp_path / "b")
+    assert bits(tmp_path / "a") == bits(tmp_path / "b")
+
+
+def test_what_was_said_of_a_run_that_had_ended_is_gone_where_it_goes_on(tmp_path):
+    run(tmp_path, epochs=2, schedule="constant")
+    (tmp_path / "evaluation.json").write_text("{}")
+    stopped_after(tmp_path, 1, epochs=3, schedule="constant")
+    assert not (tmp_path / "evaluation.json").exists()
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_blocks_of_any_length_take_the_same_steps(tmp_path):
+    results = []
+    for block_steps in (1, 2, 100):
+        run(tmp_path / str(block_steps), block_steps=block_steps)
+        results.append((tmp_path / str(block_steps) / "parameters.safetensors").read_bytes())
+    assert results[0] == results[1] == results[2]
+
+
+def test_resuming_goes_on_where_it_stopped(tmp_path):
+    """Three blocks an epoch: after 4, the first epoch is told and one block of the second done."""
+    stopped_after(tmp_path, 4)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 1
+    result = run(tmp_path)
+    assert (tmp_path / "metrics.jsonl").read_text().splitlines()[0] == lines[0]
+    assert result["steps"] == 15
+
+
+def test_the_time_before_a_stop_counts(tmp_path):
+    stopped_after(tmp_path, 4)
+    config = Config(**{**FIELDS, "workdir": str(tmp_path)})
+    dataset = data.load(config)
+    state = training.start(config, dataset).state
+    template = begin(config, dataset, state, mode(config).no_record(state.params))
+    before = checkpoints.newest(tmp_path, template)
+    assert before is not None
+    assert before.seconds["train"] > 0
+    result = run(tmp_path)
+    assert result["seconds"]["train"] > before.seconds["train"]
+    assert result["seconds"]["total"] > before.seconds["total"]
+
+
+def test_metrics_are_cut_back_to_the_checkpoint_and_a_torn_line_is_none(tmp_path):
+    run(tmp_path / "whole")
+    stopped_after(tmp_path / "torn", 4)
+    with (tmp_path / "torn" / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "step": 10, "train_loss": 1.0}\n{"epoch": 3, "st')
+    run(tmp_path / "torn")
+    assert bits(tmp_path / "torn") == bits(tmp_path / "whole")
+
+
+def test_metrics_that_lack_an_epoch_of_the_checkpoint_are_an_error(tmp_path):
+    stopped_after(tmp_path, 4)
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1, "st')
+    with pytest.raises(RunDirectoryError, match="must hold a line for each of the 1 epochs"):
+        run(tmp_path)
+
+
+def test_flags_that_change_the_result_are_listed(tmp_path):
+    stopped_after(tmp_path, 1)
+    with pytest.raises(RunDirectoryError) as refused:
+        run(tmp_path, seed=5, batch_size=100, architecture=Architecture(layer_sizes=(784, 9, 10)))
+    must_hold, arrived, repair = str(refused.value).splitlines()
+    assert must_hold.endswith("here --batch_size=300 --seed=0 --layer_sizes=784,8,10")
+    assert arrived.endswith("--batch_size=100 --seed=5 --layer_sizes=784,9,10")
+    assert "another --workdir" in repair
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0
+
+
+def test_flags_that_leave_the_bits_may_differ(tmp_path):
+    stopped_after(tmp_path, 1)
+    run(tmp_path, name="other", checkpoint_every_seconds=1e9)
+
+
+def test_epochs_may_grow_under_a_constant_schedule(tmp_path):
+    run(tmp_path / "whole", schedule="constant", epochs=4)
+    run(tmp_path / "grown", schedule="constant", epochs=2)
+    run(tmp_path / "grown", schedule="constant", epochs=4)
+    assert bits(tmp_path / "grown") == bits(tmp_path / "whole")
+    with pytest.raises(RunDirectoryError, match=r"--epochs=4\n.*--epochs=3"):
+        run(tmp_path / "grown", schedule="constant", epochs=3)
+
+
+def test_epochs_may_not_grow_under_a_schedule_that_they_bend(tmp_path):
+    run(tmp_path, epochs=2)
+    with pytest.raises(RunDirectoryError, match="more --epochs under --schedule=constant alone"):
+        run(tmp_path, epochs=3)
+
+
+def test_a_run_goes_on_with_its_own_data_alone(tmp_path, monkeypatch):
+    stopped_after(tmp_path, 1)
+    before = checkpoints.held(tmp_path / "checkpoints")
+    load = data.load
+
+    def other(config):
+        return load(config)._replace(sha256={"digits-images": "other"})
+
+    monkeypatch.setattr(data, "load", other)
+    with pytest.raises(CheckpointError, match="must go on with the data that it began with"):
+        run(tmp_path)
+    assert checkpoints.held(tmp_path / "checkpoints") == before
+
+
+def test_a_state_that_is_not_finite_is_never_saved(tmp_path):
+    """A rate of 1e30 makes the first step's parameters infinite, of which no later loss is seen."""
+    with pytest.raises(training.NotFiniteError):
+        run(tmp_path, optimizer="sgd", weight_decay=0.0, learning_rate=1e38, schedule="constant")
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_second_process_is_refused_until_the_first_has_died(tmp_path):
+    code = "import sys; from mnist_jax import Config, runs\n"
+    code += "with runs.claimed(Config(workdir=sys.argv[1])): print(1, flush=True); input()"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(RunDirectoryError, match="must be the run directory of one process"):
+            run(tmp_path)
+        process.kill()
+    run(tmp_path, resume=False, overwrite=True)
+
+
+def test_overwrite_removes_the_checkpoints_of_the_run(tmp_path):
+    run(tmp_path)
+    run(tmp_path, resume=False, overwrite=True, epochs=1)
+    assert checkpoints.held(tmp_path / "checkpoints") == [2, 4, 5]
+
+
+def test_the_best_checkpoint_is_the_one_after_the_epoch_of_the_lowest_validation_loss(tmp_path):
+    """At a rate that rises tenfold and more, the network gets worse in the end."""
+    run(
+        tmp_path, optimizer="sgd", schedule="constant", learning_rate=60.0, warmup_epochs=3.0,
+        epochs=5, weight_decay=0.0, validation_examples=137, checkpoint_every_seconds=1e9,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    losses = {line["step"]: line["validation_loss"] for line in lines}
+    best = min(losses, key=lambda step: losses[step])
+    kept = set(checkpoints.held(tmp_path / "checkpoints"))
+    assert best < max(losses)
+    assert {best, max(losses)} <= kept
+
+
+def test_validation_examples_are_held_out_of_training():
+    whole, divided = (
+        data.load(Config(dataset="digits", validation_examples=count)) for count in (None, 137)
+    )
+    assert divided.validation is not None
+    assert len(divided.train.labels) == 1300
+    for part in range(2):
+        assert (divided.train[part] == whole.train[part][:1300]).all()
+        assert (divided.validation[part] == whole.train[part][1300:]).all()
+
+
+@pytest.mark.parametrize(("train", "validation"), [(1400, 100), (None, 1437)])
+def test_more_examples_than_there_are_cannot_be_held_out(train, validation):
+    with pytest.raises(data.DataError, match="must be at most the 1437 that digits has"):
+        data.load(Config(dataset="digits", train_examples=train, validation_examples=validation))
