@@ -19,6 +19,10 @@ jaxtyping.install_import_hook(["manual_grads", "mnist_jax", "experiments"], "bea
 
 import jax  # noqa: E402 - the hook must stand before the first import of what it checks
 
+from tests.compiling import AS_XLA_FLAGS  # noqa: E402 - it imports jax
+
+os.environ["XLA_FLAGS"] = AS_XLA_FLAGS  # read when jax first computes
+
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 

@@ -138,7 +138,7 @@ def test_its_false_alarms_and_times_of_the_check_are_those_of_the_committed_json
 
 def test_its_trials_of_sudden_death_are_those_of_the_committed_json():
     killing, fuzzing = (
-        json.loads((ROOT / f"tests/{name}.json").read_text()) for name in ("killing", "fuzzing")
+        json.loads((ROOT / f"tests/campaigns/{name}.json").read_text()) for name in ("killing", "fuzzing")
     )
     files = {
         outcome: sum(of.get(outcome, 0) for of in fuzzing["data"].values())

@@ -1,6 +1,7 @@
 """Kills a training again and again at random moments, resumes it, and compares the bits.
 
     python -m tests.campaigns.killing
+    python -m tests.campaigns.killing --short
 
 Each trial trains in processes of its own until one comes to its end: SIGKILL, or SIGTERM, comes
 after a random part of the time that a whole run takes, and the next process resumes, after SIGTERM
@@ -154,4 +155,6 @@ def main(
 
 
 if __name__ == "__main__":
+    if "--short" in sys.argv:
+        sys.exit(main(kills=2, stops=1, epochs=3))
     sys.exit(main(report=ROOT / "tests/campaigns/killing.json"))

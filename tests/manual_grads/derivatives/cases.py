@@ -11,7 +11,7 @@ from manual_grads import named_leaves as named
 from manual_grads.derivatives import network
 from manual_grads.derivatives.rounding_bound import gradient_bound
 from mnist_jax.model import mean_loss as loss
-from tests.compiling import FAST_TO_COMPILE
+from tests.compiling import AS_TRAINED, FAST_TO_COMPILE
 
 BIAS_SUBSETS = [
     tuple(name for bit, name in enumerate(("input", "hidden", "output")) if subset >> bit & 1)
@@ -84,7 +84,7 @@ def program(architecture, as_trained):
             Gradients(autodiff(*point), manual(*point)[1], bound(*wide, precision="float32")),
         )
 
-    return jax.jit(both, compiler_options=None if as_trained else FAST_TO_COMPILE)
+    return jax.jit(both, compiler_options=AS_TRAINED if as_trained else FAST_TO_COMPILE)
 
 
 def measure(architecture, point, *, as_trained=False):
