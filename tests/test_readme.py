@@ -112,7 +112,7 @@ def test_its_findings_on_biases_are_those_of_the_committed_json():
 
 
 @pytest.mark.parametrize("place", range(2))
-def test_its_planted_mistakes_are_those_of_the_committed_json(place):
+def test_its_injected_mistakes_are_those_of_the_committed_json(place):
     numbers = record("mistakes.json")
     counts = [numbers["single"], numbers["pairs"]][place]
     _, *cells = rows("### How well it names them")[place]
@@ -123,12 +123,12 @@ def test_its_planted_mistakes_are_those_of_the_committed_json(place):
 
 
 def test_its_false_alarms_and_times_of_the_check_are_those_of_the_committed_json():
-    prose, planted, times = (
+    prose, injected, times = (
         " ".join(README.split()),
         record("mistakes.json"),
         record("check_time.json"),
     )
-    alarms, networks = planted["false_alarms"], planted["correct_networks"]
+    alarms, networks = injected["false_alarms"], injected["correct_networks"]
     assert f"Of {networks:,} correct gradients" in prose
     assert f"{alarms['float64']} in float64 and {alarms['float32']} in float32" in prose
     small, large = times["command_median"].values()
@@ -138,7 +138,8 @@ def test_its_false_alarms_and_times_of_the_check_are_those_of_the_committed_json
 
 def test_its_trials_of_sudden_death_are_those_of_the_committed_json():
     killing, fuzzing = (
-        json.loads((ROOT / f"tests/campaigns/{name}.json").read_text()) for name in ("killing", "fuzzing")
+        json.loads((ROOT / f"tests/campaigns/{name}.json").read_text())
+        for name in ("killing", "fuzzing")
     )
     files = {
         outcome: sum(of.get(outcome, 0) for of in fuzzing["data"].values())

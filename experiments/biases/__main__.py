@@ -71,7 +71,9 @@ def _made(argv: Sequence[str], chosen: Options) -> Path:
         epochs=chosen.mnist_epochs,
     )
     dataset = data.load(config, command.say)
-    out = cache.folder(chosen.out, NAME, cache.key("experiments.biases", chosen, config))
+    out = cache.folder(
+        chosen.out, NAME, cache.key("experiments.biases", dataset.sha256, chosen, config)
+    )
     make = partial(cache.result, out)
     tasks = [
         (activation, target, variant)

@@ -44,15 +44,16 @@ class CachedOutput(record.Output):
     draw: Annotated[bool, "run nothing, draw again what --out holds", ANY] = False
 
 
-def key(package: str, *chosen: Any) -> Key:
-    """What cached results depend on: options by name, and a digest of the code that makes them.
+def key(package: str, data: dict[str, str], *chosen: Any) -> Key:
+    """What cached results depend on: options by name, digests of the code that makes them and of
+    the `data` files.
 
     `chosen` are options dataclasses; `package` is the experiment's own, such as
     `experiments.compare`. Two spellings of the same options have the same key.
     """
     values = {name: value for one in chosen for name, value in _values(one).items()}
     decisive = {name: value for name, value in values.items() if name not in NOT_IN_KEY}
-    return json.loads(json.dumps({"options": decisive, "code": code_digest(package)}))
+    return json.loads(json.dumps({"options": decisive, "code": code_digest(package), "data": data}))
 
 
 def _values(chosen: Any) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def _key_in(folder: Path) -> Key | None:
 def _require_free(folder: Path, held: Key | None, wanted: Key) -> None:
     """Raises `CacheError` for a folder that has another key, or files without a key."""
     if held is not None:
-        parts = [part for part in ("options", "code") if held[part] != wanted[part]]
+        parts = [part for part in wanted if held.get(part) != wanted[part]]
         differences = (_difference(held, wanted, part) for part in parts)
         raise CacheError(
             f"an experiment must go on with the {' and the '.join(parts)} that it began with",
@@ -123,8 +124,8 @@ def _require_free(folder: Path, held: Key | None, wanted: Key) -> None:
 
 def _difference(held: Key, wanted: Key, part: str) -> str:
     """What the folder's key has in a part that differs, in words."""
-    if part == "code":
-        return f"code of SHA-256 {held[part][:12]}…, and it is {wanted[part][:12]}… now"
+    if part != "options":
+        return f"other {part}"
     before, now = held[part], wanted[part]
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     return " ".join(f"--{name}={_text(before.get(name))}" for name in names)

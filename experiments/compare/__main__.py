@@ -76,7 +76,7 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
             chosen, seeds=(0, 1), marks=(1, 80), rounds=3, matrix_steps=20, config=small
         )
     config = chosen.config
-    out = cache.folder(chosen.out, name, cache.key("experiments.compare", chosen))
+    out = cache.folder(chosen.out, name, cache.key("experiments.compare", dataset.sha256, chosen))
     first = replace(config, seed=chosen.seeds[0], gradient="autodiff")
     make = partial(cache.result, out)
     numbers = {

@@ -11,9 +11,10 @@ from experiments.common.cache import CacheError
 from experiments.compare import __main__ as compare
 from manual_grads.cli import options
 
-ONE = {"options": {"seeds": [1]}, "code": "a" * 64}
-TWO = {"options": {"seeds": [2]}, "code": "a" * 64}
-OTHER_CODE = {"options": {"seeds": [1]}, "code": "b" * 64}
+ONE = {"options": {"seeds": [1]}, "code": "a" * 64, "data": {"images": "c" * 64}}
+TWO = ONE | {"options": {"seeds": [2]}}
+OTHER_CODE = ONE | {"code": "b" * 64}
+OTHER_DATA = ONE | {"data": {"images": "d" * 64}}
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def code(monkeypatch):
 
 
 def key_of(*words):
-    return cache.key("experiments.it", options.parse(compare.Options, words))
+    return cache.key("experiments.it", {}, options.parse(compare.Options, words))
 
 
 def test_a_result_is_made_once():
@@ -52,7 +53,7 @@ def test_a_result_is_made_once():
     assert made == [1]
 
 
-@pytest.mark.parametrize("other", [TWO, OTHER_CODE])
+@pytest.mark.parametrize("other", [TWO, OTHER_CODE, OTHER_DATA])
 def test_an_unfinished_experiment_of_the_same_key_goes_on_and_a_finished_one_stays(other):
     first = cache.folder(None, "it", ONE)
     assert first == Path("runs/it")
@@ -75,6 +76,8 @@ def test_a_named_folder_goes_on_with_its_own_key_alone():
         cache.folder("here", "it", OTHER_CODE)
     assert "with the code that it began with" in str(code_differs.value)
     assert "--seeds" not in str(code_differs.value)
+    with pytest.raises(CacheError, match="the data that it began with"):
+        cache.folder("here", "it", OTHER_DATA)
     with pytest.raises(CacheError, match="the options and the code that"):
         cache.folder("here", "it", TWO | {"code": "b" * 64})
     assert json.loads(Path("here/key.json").read_text()) == ONE
