@@ -1,8 +1,10 @@
 """A whole run: what it leaves behind, what it repeats, where it stops."""
 
 import json
+from concurrent.futures import Future
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from mnist_jax.clock import start_clock
 from mnist_jax.config import Config
 from mnist_jax.runs import directory
 from mnist_jax.training import NotFiniteError, evaluate, failures, loop
+from mnist_jax.training.state import begin
 
 SMALL = Architecture(layer_sizes=(784, 8, 10))
 
@@ -196,3 +199,20 @@ def test_the_first_step_that_is_not_finite_is_named(value, tmp_path):
     losses[3:] = value
     with pytest.raises(NotFiniteError, match=rf"{value} in epoch 2, at step 14;"):
         failures.require_finite(Config(), tmp_path, losses, epoch=2, step=11, taken=10)
+
+
+def test_a_state_that_is_not_finite_is_never_saved():
+    config = Config(architecture=SMALL, dataset="digits")
+    dataset = data.load(config)
+    state = training.start(config, dataset).state
+    run = begin(config, dataset, state, {})
+    broken = state._replace(params=jax.tree.map(lambda leaf: leaf * jnp.nan, state.params))
+    saved = []
+
+    def save(step, run, best_step):
+        saved.append(run)
+        return Future()
+
+    loop._save(run, save)
+    assert loop._save(run._replace(state=broken), save).done()
+    assert saved == [run]
