@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Annotated
 
 from rich.progress import track
@@ -41,37 +42,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Injects each mistake, lets the checker name it, and writes and prints the counts."""
     out = record.folder(chosen.out, "mistakes")
+    sweep = partial(trials_of, chosen.pairs, chosen.seed)
     pool = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
     try:
-        tried = pool.map(
-            partial(trials_of, chosen.pairs, chosen.seed), networks()[: chosen.networks]
-        )
+        tried = pool.map(sweep, networks()[: chosen.networks])
         alarms = {
-            precision: pool.map(
-                partial(false_alarms, chosen.draws, precision), range(chosen.architectures)
-            )
-            for precision in ("float64", "float32")
+            each: pool.map(partial(false_alarms, chosen.draws, each), range(chosen.architectures))
+            for each in ("float64", "float32")
         }
-        cases = [
-            case
-            for network in track(tried, "injecting into each network", chosen.networks)
-            for case in network
-        ]
+        cases = [*chain.from_iterable(track(tried, "injecting into each network", chosen.networks))]
         counts = {
             precision: sum(track(each, f"correct gradients in {precision}", chosen.architectures))
             for precision, each in alarms.items()
         }
     finally:
         pool.shutdown(cancel_futures=True)
-    single = [case for case in cases if len(case.injected) == 1]
-    pairs = [case for case in cases if len(case.injected) == 2]
-    names = dict.fromkeys(case.injected[0].mistake for case in single)
+    single, pairs = ([case for case in cases if len(case.injected) == n] for n in (1, 2))
+    by_mistake: dict[str, list[Case]] = {}
+    for case in single:
+        by_mistake.setdefault(case.injected[0].mistake, []).append(case)
     numbers = {
         "single": tally(single),
-        "by_mistake": {
-            mistake: tally([case for case in single if case.injected[0].mistake == mistake])
-            for mistake in names
-        },
+        "by_mistake": {mistake: tally(theirs) for mistake, theirs in by_mistake.items()},
         "pairs": tally(pairs),
         "correct_networks": chosen.architectures * chosen.draws,
         "false_alarms": counts,
@@ -97,10 +89,8 @@ def tally(cases: Sequence[Case]) -> dict[str, int]:
 
 def place(case: Case) -> str:
     """The network and what is injected into it, in words."""
-    network = case.network
-    sizes = options.text(network.layer_sizes)
-    words = ["; ".join(" ".join(map(str, one)) for one in case.injected), "in", sizes]
-    return " ".join([*words, network.activation, network.loss])
+    network, injected = case.network, "; ".join(" ".join(map(str, one)) for one in case.injected)
+    return f"{injected} in {options.text(network.layer_sizes)} {network.activation} {network.loss}"
 
 
 if __name__ == "__main__":

@@ -5,16 +5,14 @@ What is injected into a handwritten gradient, and the point and the loss that it
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax.numpy as jnp
 
-from experiments.mistakes.gradient import BATCH, RATE, REGULARISED, Injected
+from experiments.mistakes.gradient import BATCH, MISTAKES, RATE, REGULARISED, Injected
 from manual_grads import ACTIVATION_NAMES, LOSS_NAMES, Architecture
 from manual_grads.check import draw, network_loss
-
-HIDDEN = ((9,), (9, 9), (9, 9, 9))
 
 
 def correct(injected: Sequence[Injected]) -> list[Injected]:
@@ -23,27 +21,25 @@ def correct(injected: Sequence[Injected]) -> list[Injected]:
     return [Injected("regulariser", "once", 0)] if regularised else []
 
 
-def loss(architecture: Architecture, injected: Sequence[Injected]) -> Callable[..., Any]:
+def loss(network: Architecture, injected: Sequence[Injected]) -> Callable[..., Any]:
     """The loss that the mistakes are made against: with a regulariser where they are of it."""
-    return regularised_loss(architecture) if correct(injected) else network_loss(architecture)
+    return regularised_loss(network) if correct(injected) else network_loss(network)
 
 
 @lru_cache(maxsize=8)
-def regularised_loss(architecture: Architecture) -> Callable[..., Any]:
+def regularised_loss(network: Architecture) -> Callable[..., Any]:
     """The network's loss and λ/2 Σ W²."""
 
     def regularised(params, images, labels):
         squares = sum(jnp.sum(leaves["weight"] ** 2) for leaves in params[1:])
-        return network_loss(architecture)(params, images, labels) + RATE / 2 * squares
+        return network_loss(network)(params, images, labels) + RATE / 2 * squares
 
     return regularised
 
 
-def point(
-    architecture: Architecture, injected: Sequence[Injected], seed: int
-) -> tuple[list, tuple]:
+def point(network: Architecture, injected: Sequence[Injected], seed: int) -> tuple[list, tuple]:
     """Parameters and a batch; where slopes at kinks are injected, with z = 0 in that layer."""
-    params, (images, labels) = draw(architecture, BATCH, seed)
+    params, (images, labels) = draw(network, BATCH, seed)
     for one in injected:
         if one.mistake == "kink" and one.layer == 0:
             images[0] = -params[0]["bias"]
@@ -53,74 +49,41 @@ def point(
     return params, (images, labels)
 
 
-def injections(architecture: Architecture) -> Iterator[Injected]:
+def injections(network: Architecture) -> Iterator[Injected]:
     """Every mistake in every place of the network that it fits."""
-    depth, sizes = architecture.depth, architecture.layer_sizes
-    cross_entropy = architecture.loss == "cross_entropy"
-    for name, variants in {
-        "sum-not-mean": [""],
-        "averaged-twice": ["batch", "classes"],
-        "bias-scale": ["bias", "weight"],
-        "nominal-batch": [""],
-        "not-cleared": [""],
-        "labels-shifted": [""],
-        "one-hot-missing": [""],
-        "regulariser": ["weights", "all", *list(REGULARISED)[1:]],
-        "clipped": ["norm", "value"],
-        "low-precision": ["bfloat16", "float16"],
-        "leaked-slot": ["output", "input", "both"],
-    }.items():
-        yield from (Injected(name, variant, depth) for variant in variants)
-    if cross_entropy:
-        yield Injected("softmax-diagonal", "", depth)
-        yield Injected("other-loss", "no slope", depth)
-        yield Injected("other-loss", "slope extra", depth)
-    else:
-        yield Injected("other-loss", "cross-entropy", depth)
-    for layer in range(depth + 1):
-        for variant in ("2", "half", "4"):
-            yield Injected("factor", f"delta {variant}", layer)
-        yield Injected("sign", "delta", layer)
-        if layer < depth or not cross_entropy:
-            yield Injected("slope-missing", "", layer)
-            yield Injected("slope-at-a", "", layer)
-            for variant in ("value", "sigmoid", "tanh"):
-                yield Injected("slope-of-other", variant, layer)
-            yield Injected("other-loss" if layer == depth else "slope-of-other", "twice", layer)
-            if "relu" in architecture.activation and layer < depth:
-                yield Injected("kink", "", layer)
-        if layer < depth and sizes[layer] == sizes[layer + 1]:
-            yield Injected("weights-not-transposed", "", layer)
-        for kind in ("weight", "bias") if layer > 0 else ("bias",):
-            yield Injected("sign", kind, layer)
-            yield Injected("factor", kind, layer)
-            yield Injected("regulariser", kind, layer)
-            for variant in ("last", "first dropped", "last dropped", "first twice"):
-                yield Injected("overwritten", f"{kind} {variant}", layer)
-            for variant in ("rolled", "swapped"):
-                yield Injected("permuted", f"{kind} {variant}", layer)
-            for variant in ("zero", "parameter"):
-                yield Injected("unwritten", f"{kind} {variant}", layer)
-        yield Injected("wrong-axis", "bias", layer)
-        if layer > 0:
-            yield Injected("transposed", "weight", layer)
-            yield Injected("wrong-factor", "weight z", layer)
-            if sizes[layer] == sizes[layer - 1]:
-                yield Injected("wrong-factor", "weight own a", layer)
-        if layer == 1:
-            yield Injected("wrong-factor", "weight pixels", layer)
+    of = MISTAKES
+    once = [*of["scaled"], ("not-cleared", ""), *of["labels"], *of["finished"], *of["gradient"]]
+    once.remove(("regulariser", "once"))  # which is right
+    for name in [*once, *of[network.loss]]:
+        yield Injected(*name, network.depth)
+    kinds = ("weight", "bias")
+    leaf = [(name, f"{kind} {how}".strip()) for kind in kinds for name, how in of["leaf"]]
+    names = [*of["delta"], *of["slope"], *of["back"], *leaf, *of["bias"], *of["weight"]]
+    for layer in range(network.depth + 1):
+        yield from (Injected(*name, layer) for name in names if fits(network, layer, name))
+
+
+def fits(network: Architecture, layer: int, name: tuple[str, str]) -> bool:
+    """Whether the layer has a place for a mistake and its variant, which are of one layer."""
+    sizes, inner = network.layer_sizes, layer < network.depth
+    slopeless = not inner and network.loss == "cross_entropy"
+    if (slopeless and name in MISTAKES["slope"]) or (layer == 0 and name[1].startswith("weight")):
+        return False
+    return {
+        ("slope-of-other", "twice"): inner,
+        ("other-loss", "twice"): not inner,
+        ("kink", ""): inner and "relu" in network.activation,
+        ("weights-not-transposed", ""): inner and sizes[layer] == sizes[layer + 1],
+        ("wrong-factor", "weight own a"): sizes[layer] == sizes[layer - 1],
+        ("wrong-factor", "weight pixels"): layer == 1,
+    }.get(name, True)
 
 
 def networks() -> list[Architecture]:
     """Each activation and loss, with 1, 2 and 3 hidden layers, all active and biased."""
+    hidden = ((9,), (9, 9), (9, 9, 9))
+    biased = partial(Architecture, input_layer="active", biases=("input", "hidden", "output"))
     return [
-        Architecture(
-            layer_sizes=(11, *hidden, 5),
-            activation=activation,
-            loss=loss,
-            input_layer="active",
-            biases=("input", "hidden", "output"),
-            label_smoothing=0.0,
-        )
-        for hidden, loss, activation in itertools.product(HIDDEN, LOSS_NAMES, ACTIVATION_NAMES)
+        biased(layer_sizes=(11, *units, 5), activation=activation, loss=loss, label_smoothing=0.0)
+        for units, loss, activation in itertools.product(hidden, LOSS_NAMES, ACTIVATION_NAMES)
     ]
