@@ -76,8 +76,8 @@ def summary(seeds: Sequence[int], results: Sequence[dict[str, Any]]) -> dict[str
 def run(config: Config, dataset: data.Dataset, seed: int, workdir: Path) -> dict[str, Any]:
     """The result of one seed's run, as the trainer makes it."""
     config = replace(config, seed=seed, workdir=str(workdir), dataset=dataset.name)
-    with progress.training(config.epochs) as report:
-        result = training.fit(config, dataset, runs.create(config), report)
+    with runs.claimed(config) as folder, progress.training(config.epochs) as report:
+        result = training.fit(config, dataset, folder, report)
     command.say(f"seed {seed}, {config.gradient}: {result['test_accuracy']:.2%}")
     return result
 

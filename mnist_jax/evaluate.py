@@ -50,6 +50,7 @@ def evaluate_run(chosen: Options) -> None:
     assert chosen.workdir is not None
     training.require_device()
     workdir = Path(chosen.workdir).expanduser()
+    runs.directory.require_plain(workdir)
     config, params = runs.load(workdir)
     if chosen.data_dir is not None:
         config = replace(config, data_dir=chosen.data_dir)

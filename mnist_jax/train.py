@@ -31,7 +31,8 @@ def train(config: Config) -> None:
             with signals.deferred() as stopped, progress.training(config.epochs) as report:
                 result = training.fit(config, dataset, workdir, report, clock, stopped)
         except signals.Stopped as stop:
-            stop.add_note(f"to go on: the same command with --workdir={workdir} --resume")
+            if runs.checkpoints.held(workdir / runs.checkpoints.FOLDER):
+                stop.add_note(f"to go on: the same command with --workdir={workdir} --resume")
             raise
     command.say(
         f"{result['test_accuracy']:.2%} of {result['test_examples']:,} test examples of "

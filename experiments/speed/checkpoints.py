@@ -47,7 +47,8 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
             every = 0.0 if name == "always" else NEVER
             workdir = out / f"{number}-{name}"
             timed = replace(config, workdir=str(workdir), checkpoint_every_seconds=every)
-            taken = training.fit(timed, dataset, runs.create(timed))["seconds"]
+            with runs.claimed(timed) as folder:
+                taken = training.fit(timed, dataset, folder)["seconds"]
             seconds[name].append(taken["total"] - taken["compile"])
     blocks = config.epochs * training.blocks_per_epoch(config, dataset)
     each = [

@@ -3,6 +3,7 @@
 options   flags out of a frozen dataclass, and back
 errors    the error in three parts
 signals   Ctrl-C and SIGTERM
+paths     what stands at a path, in words
 command   from the command line to the exit status
 """
 

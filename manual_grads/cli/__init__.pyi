@@ -1,5 +1,6 @@
 from . import command as command
 from . import options as options
+from . import paths as paths
 from . import signals as signals
 from .errors import InputError as InputError
 from .options import A_PATH as A_PATH

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from manual_grads.cli import paths
 from mnist_jax.data.dataset import REPAIR, DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -25,17 +26,17 @@ def content(path: Path, shape: tuple[int, ...]) -> bytes:
     """
     limit = _header_size(shape) + math.prod(shape) + 1
     try:
-        with path.open("rb") as file:
+        with paths.open_plain(path, follow_links=True) as file:
             compressed = file.read(2) == GZIP_MAGIC
             file.seek(0)
             return (gzip.open(file) if compressed else file).read(limit)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path} must be an undamaged gzip file", str(error), REPAIR) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise DataError(
             f"{path} must be a file that can be read",
             str(error),
-            "its permissions, or another --data_dir",
+            REPAIR,
         ) from None
 
 

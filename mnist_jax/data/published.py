@@ -1,6 +1,7 @@
 """MNIST and Fashion-MNIST as they were published: file names, shapes, sums, mirrors."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,7 +95,8 @@ def read(published: Published, folder: Path) -> Dataset:
 def _path(file: PublishedFile, folder: Path) -> Path | None:
     """Where the file lies; decompressed only if decompressed bytes can be verified."""
     names = [file.gz] if file.sha256 is None else [file.name, file.gz]
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+    there = [folder / name for name in names if os.path.lexists(folder / name)]
+    return next((path for path in there if path.is_file()), there[0] if there else None)
 
 
 def _read_verified(file: PublishedFile, folder: Path):

@@ -1,5 +1,6 @@
 from . import checkpoints as checkpoints
 from . import directory as directory
+from .claim import begin as begin
 from .claim import claimed as claimed
 from .claim import create as create
 from .directory import Model as Model
@@ -10,4 +11,5 @@ from .files import RunDirectoryError as RunDirectoryError
 from .files import make_folder as make_folder
 from .files import make_free as make_free
 from .files import numbered as numbered
+from .files import require_room as require_room
 from .files import write as write

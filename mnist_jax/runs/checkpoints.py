@@ -22,11 +22,11 @@ import safetensors.numpy
 from manual_grads import named_leaves
 from manual_grads.cli import InputError
 from mnist_jax.runs import files
+from mnist_jax.runs.directory import CHECKPOINTS as FOLDER
 
 Tree = Any
 Tensors = Mapping[str, np.ndarray]
 
-FOLDER = "checkpoints"
 KEPT = 3
 """How many of the newest checkpoints are kept, besides the best one."""
 
@@ -60,19 +60,17 @@ def _write(folder: Path, step: int, tensors: dict[str, np.ndarray], best_step: i
     content = safetensors.numpy.save(tensors, _metadata(tensors))
     files.write(path_of(files.make_folder(folder), step), content)
     steps = held(folder)
-    for other in {*steps} - {*steps[-KEPT:], best_step}:
+    for other in {*steps} - {*steps[-KEPT:], best_step or step}:
         path_of(folder, other).unlink(missing_ok=True)
 
 
 def newest(workdir: Path, like: Tree, say: Callable[[str], None] = print) -> Tree | None:
     """The newest whole checkpoint, as a tree with the leaves of `like`; None if there is no file.
 
-    A damaged file is reported, skipped and, if an older one can be used, removed. Raises
-    `CheckpointError` if every file is damaged, if the newest whole one has other leaves, or if the
-    folder is of the format of version 0.1.
+    A damaged file is reported and skipped. Raises `CheckpointError` if every file is damaged, or if
+    the newest whole one has other leaves.
     """
     folder = workdir / FOLDER
-    _refuse_earlier_format(folder)
     damaged: dict[Path, str] = {}
     found = None
     for step in reversed(held(folder)):
@@ -92,10 +90,22 @@ def newest(workdir: Path, like: Tree, say: Callable[[str], None] = print) -> Tre
         )
     for path, damage in damaged.items():
         say(f"checkpoint {path.name} is damaged ({damage}); using an older one")
-        _remove(path)
-    for unfinished in folder.glob(".*.safetensors.*"):
-        unfinished.unlink()
     return found
+
+
+def remove_after(workdir: Path, step: int) -> None:
+    """Removes the files that a run which goes on after `step` cannot use: later and unfinished."""
+    folder = workdir / FOLDER
+    for later in held(folder):
+        if later > step:
+            _remove(path_of(folder, later))
+    for unfinished in folder.glob(".*.safetensors.*"):
+        _remove(unfinished)
+
+
+def size_of_all(tree: Tree) -> int:
+    """Bytes of all checkpoints of such trees: those kept, the best one, one being written."""
+    return (KEPT + 2) * sum(getattr(leaf, "nbytes", 8) for leaf in jax.tree.leaves(tree))
 
 
 def held(folder: Path) -> list[int]:
@@ -127,14 +137,24 @@ def _remove(path: Path) -> None:
     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def _refuse_earlier_format(folder: Path) -> None:
-    """Version 0.1 wrote a folder for each checkpoint, which this version does not read."""
+def require_some(workdir: Path) -> None:
+    """Raises `CheckpointError` where a run has none, or some of the format of version 0.1.
+
+    That version wrote a folder for each.
+    """
+    folder = workdir / FOLDER
     earlier = sorted(entry.name for entry in folder.glob("*") if re.match(r"\d{10}$", entry.name))
     if earlier:
         raise CheckpointError(
             f"{folder} must hold checkpoints of this version, STEP.safetensors",
             f"{earlier[-1]}, of the earlier format",
             "version 0.1.0 of this program, which reads it, or --overwrite to train from the start",
+        )
+    if not held(folder):
+        raise CheckpointError(
+            f"--resume must find a checkpoint in {folder}",
+            "none there",
+            "the --workdir of another run, or --overwrite to train from the start",
         )
 
 

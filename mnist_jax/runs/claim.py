@@ -1,4 +1,8 @@
-"""Who may write a run directory: one process, a new run, or the run that it holds already."""
+"""Who may write a run directory: one process, a new run, or the run that it holds already.
+
+`claimed` refuses and changes nothing; `begin` makes the folder that of the run, and `finish` takes
+away what was said of an earlier end.
+"""
 
 import contextlib
 import dataclasses
@@ -10,48 +14,57 @@ from pathlib import Path
 
 import filelock
 
-from manual_grads.cli import options
+from manual_grads.cli import options, paths
 from mnist_jax.config import Config
 from mnist_jax.runs import checkpoints, directory
 from mnist_jax.runs.files import RunDirectoryError, make_folder, make_free, write
 
-LOCK = ".lock"
-
 
 @contextlib.contextmanager
 def claimed(config: Config) -> Iterator[Path]:
-    """The run directory, with `config.json` in it, for this process alone. Raises
-    `RunDirectoryError`.
+    """The run directory, for this process alone. Raises `RunDirectoryError`, `CheckpointError`.
 
-    `--workdir`, which must not hold a run unless `--overwrite` or `--resume` is given; without it
-    `runs/NAME`, or the next free `runs/NAME-2`, `-3`, …
+    `--workdir`, which must not hold a run unless `--overwrite` is given, and must hold one with
+    checkpoints if `--resume` is; without it `runs/NAME`, or the next free `runs/NAME-2`, `-3`, …
     """
-    workdir = (
-        make_free(config.name)
-        if config.workdir is None
-        else make_folder(Path(config.workdir).expanduser())
-    )
+    if config.workdir is None:
+        workdir = make_free(config.name)
+    else:
+        workdir = Path(config.workdir).expanduser()
+        _require_allowed(config, workdir)
+        make_folder(workdir)
     with _locked(workdir):
-        _make_room(config, workdir)
-        made_by = {
-            "format": directory.FORMAT,
-            "version": importlib.metadata.version("mnist-jax"),
-        }
-        fields = {**made_by, **dataclasses.asdict(config)}
-        write(workdir / directory.CONFIG, json.dumps(fields, indent=2, allow_nan=False) + "\n")
+        _require_allowed(config, workdir)  # again, for another process may have begun a run
         yield workdir
 
 
+def begin(config: Config, workdir: Path) -> None:
+    """Writes `config.json`; unless the run is resumed, what the folder holds of a run goes first.
+
+    Of all but `config.json`, which stays until it is replaced, so that the folder is always ours.
+    """
+    make_folder(workdir)
+    if not config.resume:
+        checkpoints.remove_all(workdir)
+        for name in (*directory.FILES, *directory.EVALUATION):
+            if name != directory.CONFIG:
+                (workdir / name).unlink(missing_ok=True)
+    made_by = {"format": directory.FORMAT, "version": importlib.metadata.version("mnist-jax")}
+    fields = {**made_by, **dataclasses.asdict(config)}
+    write(workdir / directory.CONFIG, json.dumps(fields, indent=2, allow_nan=False) + "\n")
+
+
 def create(config: Config) -> Path:
-    """Makes the run directory as `claimed` does, where no other process is to be kept out."""
+    """Makes the run directory, where no other process is to be kept out."""
     with claimed(config) as workdir:
+        begin(config, workdir)
         return workdir
 
 
 @contextlib.contextmanager
 def _locked(workdir: Path) -> Iterator[None]:
     """No other process can hold the lock, which ends with the process that does."""
-    lock = filelock.FileLock(workdir / LOCK, timeout=0)
+    lock = filelock.FileLock(workdir / directory.LOCK, timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -72,11 +85,9 @@ def _locked(workdir: Path) -> Iterator[None]:
         lock.release()
 
 
-def _make_room(config: Config, workdir: Path) -> None:
-    """Sees that the folder may be written, and empties it where `--overwrite` asks for that.
-
-    Of all but `config.json`, which stays until it is replaced, so that the folder is always ours.
-    """
+def _require_allowed(config: Config, workdir: Path) -> None:
+    """Raises an error unless the run may have the folder; changes nothing."""
+    directory.require_plain(workdir)
     held = [
         name
         for name in (*directory.FILES, *directory.EVALUATION)
@@ -88,25 +99,17 @@ def _make_room(config: Config, workdir: Path) -> None:
             f"it holds {', '.join(held)}",
             "another --workdir, --resume to go on with that run, or --overwrite to replace it",
         )
-    if not held:
-        return
-    fields = directory.read_config(workdir)
-    folders = [name for name in held if (workdir / name).is_dir()]
-    if folders:
+    if config.resume and not held:
         raise RunDirectoryError(
-            f"{workdir} must hold files where a run puts files",
-            f"{', '.join(folders)}, a folder",
-            "another --workdir",
+            f"--resume must find a run in {workdir}",
+            "none there" if workdir.is_dir() else paths.what_is(workdir),
+            "the --workdir of the run, or no --resume to train from the start",
         )
-    if config.resume:
-        _require_same(options.build(Config, fields), config)
-        for name in (directory.RESULT, *directory.EVALUATION):  # of a run that has ended
-            (workdir / name).unlink(missing_ok=True)
-        return
-    checkpoints.remove_all(workdir)
-    for name in held:
-        if name != directory.CONFIG:
-            (workdir / name).unlink(missing_ok=True)
+    if held:
+        fields = directory.read_config(workdir)
+        if config.resume:
+            _require_same(options.build(Config, fields), config)
+            checkpoints.require_some(workdir)
 
 
 OF_THE_COMMAND = ("workdir", "overwrite", "resume", "checkpoint_every_seconds", "data_dir", "name")

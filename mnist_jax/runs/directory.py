@@ -13,7 +13,7 @@ import numpy as np
 import safetensors.numpy
 
 from manual_grads import named_leaves
-from manual_grads.cli import options
+from manual_grads.cli import options, paths
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset
 from mnist_jax.model import Params, init
@@ -32,11 +32,39 @@ EVALUATION = ("evaluation.json", "digits.png", "confusion.png")
 """What `mnist_jax.evaluate` adds."""
 
 
+LOCK = ".lock"
+CHECKPOINTS = "checkpoints"
+
+
 class Model(NamedTuple):
     """What a run has trained: its configuration, and its parameters."""
 
     config: Config
     params: Params
+
+
+def require_plain(workdir: Path) -> None:
+    """Raises `RunDirectoryError` unless plain files and folders stand where a run has its own.
+
+    So that no link leads out of the folder. What is not there yet is as it should be.
+    """
+    wanted = dict.fromkeys((*FILES, *EVALUATION, LOCK), paths.FILE) | {CHECKPOINTS: paths.FOLDER}
+    wrong = [
+        f"{name}, {found}"
+        for name, kind in wanted.items()
+        for found in [paths.what_is(workdir / name)]
+        if found not in (kind, paths.NOTHING)
+    ]
+    if workdir.is_symlink() and not workdir.is_dir():
+        wrong = [paths.what_is(workdir)]
+    elif not wrong and (workdir / LOCK).is_file() and (workdir / LOCK).stat().st_size > 0:
+        wrong = [f"{LOCK}, a file that is not empty"]  # locking would empty it
+    if wrong:
+        raise RunDirectoryError(
+            f"{workdir} must hold plain files where a run puts files, and no links",
+            "; ".join(wrong),
+            "another --workdir",
+        )
 
 
 def write_metrics(workdir: Path, history: list[dict[str, Any]]) -> None:
@@ -50,15 +78,34 @@ def read_metrics(workdir: Path, epochs: int) -> list[dict[str, Any]]:
     path = workdir / METRICS
     history = []
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        for line in path.read_text().splitlines()[:epochs]:
-            history.append(json.loads(line))
-    if [metrics.get("epoch") for metrics in history] != list(range(1, epochs + 1)):
+        for line in read(path, SMALL + epochs * BYTES_OF_AN_EPOCH).splitlines()[:epochs]:
+            metrics = json.loads(line)
+            json.dumps(metrics, allow_nan=False)  # refuses what could not be written again
+            history.append(metrics)
+    if list(map(_epoch_of, history)) != list(range(1, epochs + 1)):
         raise RunDirectoryError(
             f"{path} must hold a line for each of the {epochs} epochs that the checkpoint has",
             f"{len(history)} whole lines",
             "the file as it was, or --overwrite to train from the start",
         )
     return history
+
+
+BYTES_OF_AN_EPOCH = 2**14
+"""More than any line of `metrics.jsonl` has."""
+
+
+def _epoch_of(metrics: Any) -> int | None:
+    """The epoch of a line that has the numbers which the figures show, else none."""
+    shown = [f"{part}_{name}" for part in ("train", "test") for name in ("loss", "accuracy")]
+    whole = isinstance(metrics, dict) and all(
+        isinstance(metrics.get(name), int | float) and abs(metrics[name]) < LARGE for name in shown
+    )
+    return metrics.get("epoch") if whole else None
+
+
+LARGE = 1e300
+"""No number that a run reports is as large."""
 
 
 def summary(
@@ -89,6 +136,12 @@ def summary(
     }
 
 
+def remove_results(workdir: Path) -> None:
+    """Removes what was said of parameters that are about to be replaced."""
+    for name in (RESULT, *EVALUATION):
+        (workdir / name).unlink(missing_ok=True)
+
+
 def write_result(workdir: Path, result: dict[str, Any]) -> None:
     """Writes `result.json`; its presence says that the run has ended."""
     write(workdir / RESULT, json.dumps(result, indent=2, allow_nan=False) + "\n")
@@ -117,7 +170,7 @@ def load(workdir: str | Path) -> Model:
     size = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(expected))
     try:
         tensors = safetensors.numpy.load(read(workdir / PARAMETERS, size + SMALL))
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise RunDirectoryError(
             f"{workdir / PARAMETERS} must hold the parameters of a run that has ended",
             str(error),

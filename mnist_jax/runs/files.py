@@ -3,13 +3,14 @@
 import contextlib
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from manual_grads.cli import InputError
+from manual_grads.cli import InputError, paths
 
 SMALL = 2**20
 """The most bytes of a file that describes others."""
@@ -54,7 +55,8 @@ def write(path: Path, content: str | bytes) -> None:
     """Writes `content` to `path`, whole or not at all. Raises `RunDirectoryError`."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("wb") as file:
+        beside.unlink(missing_ok=True)  # of a process of the same number, that was killed
+        with beside.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
@@ -71,12 +73,23 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def read(path: Path, most: int = SMALL) -> bytes:
-    """The content of a file. Raises `OSError`, or `ValueError` for more than `most` bytes."""
-    with path.open("rb") as file:
+    """The content of a plain file of at most `most` bytes. Raises `OSError`, `ValueError`."""
+    with paths.open_plain(path, follow_links=False) as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise ValueError(f"more than {most:,} bytes")
     return content
+
+
+def require_room(folder: Path, size: int) -> None:
+    """Raises `RunDirectoryError` unless the disk has room for `size` bytes more."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise RunDirectoryError(
+            f"the disk of {folder} must have room for a run, {size:,} bytes",
+            f"{free:,} bytes are free",
+            "space on that disk, another --workdir, or smaller --layer_sizes",
+        )
 
 
 def form(leaf: Any) -> str:

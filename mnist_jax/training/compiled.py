@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -121,6 +122,7 @@ def compile_training(
 def _compile_training(
     config: Config, dataset: Dataset, clock: Clock
 ) -> tuple[Training, TrainState]:
+    _require_memory(config)
     begun = start(config, dataset)
     shapes = {batches.shape: batches for batches in begun.batches(1)}
     blocks = {shape: compile_block(config, begun, batches) for shape, batches in shapes.items()}
@@ -146,6 +148,23 @@ def _compile_training(
         on(dataset.validation) if dataset.validation else None,
     )
     return training, begun.state
+
+
+def _require_memory(config: Config) -> None:
+    """Raises `MemoryError` if the host has too little for the state and a gradient.
+
+    A host grants more memory than it has, and ends the process that uses it.
+    """
+    if jax.default_backend() != "cpu":
+        return
+    state = jax.eval_shape(functools.partial(init_state, config, optimizer(config, 1)))
+    needed = sum(
+        math.prod(leaf.shape) * leaf.dtype.itemsize
+        for leaf in jax.tree.leaves((state, state.params))
+    )
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise MemoryError(f"{needed:,} bytes are needed, and the machine has {there:,}")
 
 
 def train_epoch(

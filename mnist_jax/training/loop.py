@@ -1,5 +1,6 @@
 """A run: prepare, train block by block, save checkpoints, and finish a whole run directory."""
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -12,7 +13,7 @@ import numpy as np
 
 from manual_grads import targets
 from manual_grads.cli import command
-from mnist_jax import figures
+from mnist_jax import figures, runs
 from mnist_jax.clock import Clock, busy, go_on, seconds_of, start_clock
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset
@@ -25,6 +26,10 @@ from mnist_jax.training.state import DTYPE, RunState, TrainState, after_block, a
 
 EXPLAINED_ON = 7
 """Size of the small batch that a disagreement is explained on."""
+
+
+FIGURES_SIZE = 2**20
+"""Bytes that the figures and the text files of a run take, at most."""
 
 
 class Job(NamedTuple):
@@ -61,7 +66,11 @@ def fit(
     if config.resume:
         run = _resume(job, run)
         history = directory.read_metrics(workdir, run.epoch - 1)
-        directory.write_metrics(workdir, history)
+        checkpoints.remove_after(workdir, run.step)
+    runs.make_folder(workdir)
+    runs.require_room(workdir, checkpoints.size_of_all(run) + FIGURES_SIZE)
+    runs.begin(config, workdir)
+    directory.write_metrics(workdir, history)
     run = _train(job, run, history, report, stopped)
     return _finish(job, run, history)
 
@@ -69,16 +78,39 @@ def fit(
 def _resume(job: Job, fresh: RunState) -> RunState:
     """The run of the newest whole checkpoint; its seconds are added to the clock."""
     run = checkpoints.newest(job.workdir, fresh, command.say)
-    if run is None:
-        return fresh
+    assert run is not None  # the run directory was claimed, and has one
     if not np.array_equal(run.data, fresh.data):
         raise checkpoints.CheckpointError(
             "a run must go on with the data that it began with",
             "other files of the same names",
             "the --data_dir of the run's own data, or another --workdir",
         )
+    if not _possible(job, run):
+        raise checkpoints.CheckpointError(
+            f"the newest checkpoint of {job.workdir} must be of a place in this run",
+            f"epoch {run.epoch}, block {run.block}, step {run.step}, seed {run.seed}",
+            "the checkpoints that this run wrote, or --overwrite to train from the start",
+        )
     go_on(job.clock, run.seconds)
     return run._replace(state=jax.tree.map(jnp.asarray, run.state))
+
+
+def _possible(job: Job, run: RunState) -> bool:
+    """Whether the numbers of a checkpoint are such as this run can have written."""
+    steps, whole = (
+        round_up(len(job.dataset.train.labels) / job.config.batch_size)
+        for round_up in (math.ceil, math.floor)
+    )
+    done = min(run.block * job.config.block_steps, whole)
+    seconds = np.array([*run.seconds.values(), run.totals.seconds, run.totals.loss])
+    return (
+        run.seed == job.config.seed
+        and 1 <= run.epoch <= job.config.epochs + 1
+        and 0 <= run.block < job.training.blocks
+        and run.step == (run.epoch - 1) * steps + done
+        and 0 <= run.best_step <= run.step
+        and bool(np.all(np.isfinite(seconds) & (seconds >= 0)))
+    )
 
 
 def _train(
@@ -90,6 +122,8 @@ def _train(
 ) -> RunState:
     """The run after its last epoch; each epoch's metrics are added to `history`."""
     with checkpoints.writing(job.workdir) as save:
+        if run.step == 0:
+            save(0, run, 0).result()  # so that a run can be resumed whenever it dies
         saved_at = seconds_of(job.clock)["total"]
         while run.epoch <= job.config.epochs:
             run = _next_block(job, run)
@@ -176,6 +210,7 @@ def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> 
 def _finish(job: Job, run: RunState, history: list[Metrics]) -> dict[str, Any]:
     """Writes what a run leaves behind once its last epoch is done, `result.json` last."""
     params = run.state.params
+    directory.remove_results(job.workdir)
     directory.write_parameters(job.workdir, params)
     evaluation = job.training.evaluate(params)
     figures.write(

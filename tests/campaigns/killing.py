@@ -76,7 +76,9 @@ def interrupted(
     statuses, lost = [], False
     every = f"--checkpoint_every_seconds={SECONDS[signal_number]}"
     for wait in [*waits, None]:
-        words = [*TRAIN, f"--epochs={epochs}", f"--workdir={workdir}", "--resume", every]
+        words = [*TRAIN, f"--epochs={epochs}", f"--workdir={workdir}", every]
+        if (workdir / "config.json").exists():
+            words.append("--resume")
         process = subprocess.Popen(
             words,
             cwd=ROOT,

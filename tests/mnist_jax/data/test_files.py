@@ -1,9 +1,12 @@
 """Reading published files: only the published bytes are ever read as data."""
 
 import gzip
+import os
+import re
 import struct
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,6 +69,23 @@ def test_a_file_that_is_not_the_published_one_is_refused(tmp_path, name, content
     assert "SHA-256, decompressed," in first
     assert "another file" in second
     assert "published file" in third
+
+
+IN_ITS_PLACE = {
+    "a pipe": (os.mkfifo, "a pipe"),
+    "a folder": (Path.mkdir, "a folder"),
+    "a device": (lambda path: path.symlink_to("/dev/zero"), "a link to /dev/zero: a device"),
+    "a link to nowhere": (lambda path: path.symlink_to("/gone"), "a link to /gone: no such file"),
+}
+
+
+@pytest.mark.parametrize(("put", "words"), IN_ITS_PLACE.values(), ids=IN_ITS_PLACE.keys())
+def test_what_stands_in_a_files_place_is_said(put, words, tmp_path):
+    folder = small_mnist.write(tmp_path / "data")
+    (folder / f"{TRAIN_IMAGES}.gz").unlink()
+    put(folder / f"{TRAIN_IMAGES}.gz")
+    with pytest.raises(DataError, match=re.escape(words)):
+        published.read(small_mnist.published(), folder)
 
 
 gz_images = small_mnist.compressed()[f"{TRAIN_IMAGES}.gz"]

@@ -156,6 +156,8 @@ def test_a_damaged_checkpoint_is_reported_and_an_older_one_used(damage, tmp_path
     (line,) = said
     assert line.startswith("checkpoint 0000000002.safetensors is damaged (")
     assert line.endswith("using an older one")
+    assert checkpoints.held(folder) == [1, 2]
+    checkpoints.remove_after(tmp_path, found.step)
     assert checkpoints.held(folder) == [1]
 
 
@@ -172,6 +174,7 @@ def test_what_was_never_finished_is_the_start_again_and_is_removed(tmp_path):
     folder = saved(tmp_path, 1)
     checkpoints.path_of(folder, 1).rename(folder / ".0000000001.safetensors.4711")
     assert checkpoints.newest(tmp_path, begun()) is None
+    checkpoints.remove_after(tmp_path, 0)
     assert list(folder.iterdir()) == []
 
 
@@ -192,7 +195,7 @@ def test_checkpoints_of_the_earlier_format_are_refused_by_the_version_that_reads
     (folder / "0000000002" / "manifest.ocdbt").touch()
     (folder / "0000000002.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"0000000002, of the earlier.*\n.*version 0\.1\.0"):
-        checkpoints.newest(tmp_path, begun())
+        checkpoints.require_some(tmp_path)
     assert (folder / "0000000002" / "manifest.ocdbt").exists()
     checkpoints.remove_all(tmp_path)
     assert not folder.exists()

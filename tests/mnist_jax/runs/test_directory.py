@@ -189,6 +189,47 @@ def test_overwrite_touches_nothing_where_a_folder_stands_in_a_files_place(tmp_pa
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
 
 
+OUTSIDE = {
+    "checkpoints": lambda run, outside: (run / "checkpoints").symlink_to(outside),
+    "a file": lambda run, outside: (run / "mistakes.png").symlink_to(outside / "theirs.txt"),
+    "the lock": lambda run, outside: (run / ".lock").symlink_to(outside / "theirs.txt"),
+    "the lock, hard": lambda run, outside: (run / ".lock").hardlink_to(outside / "theirs.txt"),
+    "a pipe": lambda run, outside: os.mkfifo(run / "result.json"),
+}
+
+
+@pytest.mark.parametrize("asked", ["overwrite", "resume"])
+@pytest.mark.parametrize("link", OUTSIDE.values(), ids=OUTSIDE.keys())
+def test_no_link_leads_out_of_the_run_directory(link, asked, tmp_path):
+    folder, outside = tmp_path / "run", tmp_path / "outside"
+    run_in(folder)
+    (folder / ".lock").unlink()
+    outside.mkdir()
+    (outside / "theirs.txt").write_text("theirs")
+    (outside / "0000000001.safetensors").write_text("theirs")
+    link(folder, outside)
+    plain = Config(workdir=str(folder))
+    for config in (replace(plain, **{asked: True}), plain):
+        with pytest.raises(RunDirectoryError, match=r"must hold plain files .*no links"):
+            runs.create(config)
+    assert (outside / "theirs.txt").read_text() == "theirs"
+    assert [path.read_text() for path in outside.glob("0*")] == ["theirs"]
+
+
+def test_a_file_that_is_a_link_is_not_read(tmp_path):
+    (tmp_path / "elsewhere.json").write_text("{}")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(RunDirectoryError, match=r"a link to .*elsewhere.json: a file"):
+        runs.load(tmp_path / "run")
+
+
+def test_a_workdir_that_is_a_link_to_nowhere_is_refused_in_words(tmp_path):
+    (tmp_path / "run").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(RunDirectoryError, match=r"a link to .*unmounted: no such file or folder"):
+        runs.create(Config(workdir=str(tmp_path / "run")))
+
+
 def test_overwrite_that_is_cut_short_leaves_a_folder_of_ours(tmp_path, monkeypatch):
     run_in(tmp_path / "run")
     config = Config(workdir=str(tmp_path / "run"), overwrite=True)

@@ -34,7 +34,8 @@ class StoppedError(Exception):
 
 def run(workdir, blocks=None, **fields):
     """Trains in `workdir`, and stops after so many blocks."""
-    config = Config(**{**FIELDS, "workdir": str(workdir), "resume": True, **fields})
+    fields = {"resume": (workdir / "config.json").exists(), **fields}
+    config = Config(**{**FIELDS, "workdir": str(workdir), **fields})
     asked = []
 
     def stopped():
@@ -70,12 +71,30 @@ def test_a_run_that_has_ended_is_told_again_by_resuming_it(tmp_path):
     assert bits(tmp_path / "a") == bits(tmp_path / "b")
 
 
-def test_what_was_said_of_a_run_that_had_ended_is_gone_where_it_goes_on(tmp_path):
+def test_what_was_said_of_an_earlier_end_stays_until_the_parameters_are_replaced(tmp_path):
     run(tmp_path, epochs=2, schedule="constant")
     (tmp_path / "evaluation.json").write_text("{}")
+    before = (tmp_path / "result.json").read_text()
     stopped_after(tmp_path, 1, epochs=3, schedule="constant")
+    assert (tmp_path / "evaluation.json").exists()
+    assert (tmp_path / "result.json").read_text() == before
+    run(tmp_path, epochs=3, schedule="constant")
     assert not (tmp_path / "evaluation.json").exists()
-    assert not (tmp_path / "result.json").exists()
+    assert json.loads((tmp_path / "result.json").read_text())["epochs"] == 3
+
+
+def test_a_run_that_dies_before_its_first_block_ends_can_be_gone_on_with(tmp_path, monkeypatch):
+    run(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr("mnist_jax.training.loop._next_block", dies)
+        with pytest.raises(StoppedError):
+            run(tmp_path / "died")
+    run(tmp_path / "died", resume=True)
+    assert bits(tmp_path / "died") == bits(tmp_path / "whole")
+
+
+def dies(*arguments):
+    raise StoppedError
 
 
 def test_blocks_of_any_length_take_the_same_steps(tmp_path):

@@ -1,0 +1,72 @@
+"""What cannot be gone on with is refused, and every byte of it stays."""
+
+import shutil
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from manual_grads.cli import InputError
+from mnist_jax.runs import RunDirectoryError, checkpoints
+from mnist_jax.runs.checkpoints import CheckpointError
+from tests.mnist_jax.training.test_resume import run, stopped_after
+
+
+def whole_folder(folder):
+    """Every file below the folder, with its content."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+REFUSED = {
+    "metrics are gone": lambda run: (run / "metrics.jsonl").unlink(),
+    "metrics of other numbers": lambda run: (run / "metrics.jsonl").write_text(
+        '{"epoch": 1}\n{"epoch": 2}\n{"epoch": 3}\n'
+    ),
+    "metrics are no objects": lambda run: (run / "metrics.jsonl").write_text("[1]\n" * 3),
+    "checkpoints are gone": lambda run: shutil.rmtree(run / "checkpoints"),
+    "checkpoints are damaged": lambda run: [
+        path.write_bytes(b"noise") for path in (run / "checkpoints").iterdir()
+    ],
+    "config is gone": lambda run: (run / "config.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", REFUSED.values(), ids=REFUSED.keys())
+def test_a_run_that_cannot_be_gone_on_with_keeps_every_byte(damage, tmp_path):
+    run(tmp_path, epochs=3, schedule="constant")
+    for name in ("evaluation.json", "digits.png"):
+        (tmp_path / name).write_text("of mnist_jax.evaluate")
+    damage(tmp_path)
+    before = whole_folder(tmp_path)
+    with pytest.raises(InputError):
+        run(tmp_path, epochs=4, schedule="constant", resume=True)
+    assert whole_folder(tmp_path) == before
+
+
+@pytest.mark.parametrize("number", ["epoch", "block", "step", "seed"])
+def test_a_checkpoint_of_no_place_in_the_run_is_refused(number, tmp_path):
+    """It is whole, but this run cannot have written it."""
+    stopped_after(tmp_path, 4)
+    folder = tmp_path / "checkpoints"
+    path = checkpoints.path_of(folder, checkpoints.held(folder)[-1])
+    tensors = dict(safetensors.numpy.load_file(path))
+    tensors[number] = np.asarray(tensors[number] + 1000)
+    path.write_bytes(safetensors.numpy.save(tensors, checkpoints._metadata(tensors)))
+    before = whole_folder(tmp_path)
+    with pytest.raises(CheckpointError, match="must be of a place in this run"):
+        run(tmp_path)
+    assert whole_folder(tmp_path) == before
+
+
+def test_to_go_on_where_there_is_no_run_is_refused_and_makes_no_folder(tmp_path):
+    with pytest.raises(RunDirectoryError, match="--resume must find a run in"):
+        run(tmp_path / "mistyped", resume=True)
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_a_disk_without_room_is_said_before_the_first_step(tmp_path, monkeypatch):
+    free = type("Usage", (), {"free": 100_000})
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
+    with pytest.raises(RunDirectoryError, match=r"must have room for a run.*\n.*100,000 bytes"):
+        run(tmp_path)
+    assert not list(tmp_path.glob("*.json*"))
