@@ -19,31 +19,45 @@ images is [batch, inputs]; labels are integer classes, or rows of targets for sq
         delta = p / len(labels)
         return [{}, {"weight": delta.T @ images, "bias": delta.sum(axis=0)}]
 
+FILE.py runs in a process of its own, which is ended after --time_limit seconds.
+
 Exit status: 0 it agrees, 1 it does not, 2 it could not be checked.
 """
 
-import importlib.util
+import ast
+import contextlib
+import json
+import os
+import signal
+import subprocess
 import sys
-import traceback
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import jax
-import numpy as np
+from rich.console import Console
 
 from manual_grads.architecture import Architecture
-from manual_grads.check.gradient import check_gradient
-from manual_grads.check.sample import draw, network_loss
-from manual_grads.cli import A_PATH, AT_LEAST_1, FRACTION, SEED, InputError, command, options
+from manual_grads.cli import (
+    A_PATH,
+    AT_LEAST_1,
+    FRACTION,
+    POSITIVE,
+    SEED,
+    InputError,
+    command,
+    options,
+    paths,
+)
 
 FUNCTION_HINT = "FILE.py:FUNCTION, such as my_gradient.py:gradient"
+REPLY = "reply.json"
 
 
 class FunctionError(InputError):
-    """A function that cannot be loaded, or that raises."""
+    """A function that cannot be loaded or checked, or a report that cannot be written."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,7 @@ class Options:
         int, "examples; smaller batches and single examples are tried besides", AT_LEAST_1
     ] = 7
     seed: Annotated[int, "of the parameters and the batch, drawn at random", SEED] = 0
+    time_limit: Annotated[float, "seconds that the whole check may take", POSITIVE] = 60.0
     json: Annotated[str | None, "write the report here as JSON", A_PATH] = None
     heatmap: Annotated[str | None, "draw here where in each leaf the errors are", A_PATH] = None
     network: Network = field(default_factory=Network)
@@ -77,93 +92,122 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command on the words behind its name, and returns its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    names = [word for word in argv if not word.startswith("-") and ".py:" in word]
-    flags = [word for word in argv if word not in names]
-    return command.run(partial(check, names), Options, __doc__, flags, bad_input=2)
+
+    def work(chosen: Options, words: list[str]) -> int:
+        return check(argv, chosen, words)
+
+    return command.run(work, Options, __doc__, argv, bad_input=2, takes_words=True)
 
 
-def check(names: Sequence[str], chosen: Options) -> int:
-    """Checks the one function named, prints the report, and returns 0 or 1."""
-    if len(names) != 1:
-        raise FunctionError("one function must be named", " ".join(names) or "none", FUNCTION_HINT)
-    with jax.enable_x64(True):
-        handwritten = _guarded(_loaded(names[0]), names[0])
-        loss = network_loss(chosen.network)
-        if chosen.loss_function is not None:
-            loss = _guarded(_loaded(chosen.loss_function), chosen.loss_function)
-        params, batch = draw(chosen.network, chosen.batch_size, chosen.seed)
-        report = check_gradient(handwritten, loss, params, batch, network=chosen.network)
-    for path, write in (
-        (chosen.json, lambda path: Path(path).write_text(report.to_json(), encoding="utf-8")),
-        (chosen.heatmap, report.heatmap),
-    ):
-        if path is not None:
-            _written(path, write)
-    command.say(str(report))
-    return 0 if report.agrees else 1
+def check(argv: Sequence[str], chosen: Options, words: Sequence[str]) -> int:
+    """Checks the one function named, prints and writes the report, and returns 0 or 1."""
+    if len(words) != 1:
+        raise FunctionError("one function must be named", " ".join(words) or "none", FUNCTION_HINT)
+    inputs = [file_of(words[0])]
+    if chosen.loss_function is not None:
+        inputs.append(file_of(chosen.loss_function))
+    flag_files = [word.partition("=")[2] for word in argv if word.lstrip("-").startswith("flagf")]
+    _require_no_input(chosen, [*inputs, *map(Path, flag_files)])
+    with tempfile.TemporaryDirectory() as folder:
+        reply = _reply(argv, chosen.time_limit, words[0], Path(folder))
+        if "error" in reply:
+            command.say(f"error: {reply['error']}", to_errors=True)
+            return 2
+        _require_no_input(chosen, map(Path, reply["files"]))
+        for path, content in (
+            (chosen.json, reply["json"].encode()),
+            (chosen.heatmap, _read(Path(folder) / heatmap_name(chosen))),
+        ):
+            if path is not None:
+                _write(Path(path), content)
+    command.say(reply["text"])
+    return 0 if reply["agrees"] else 1
 
 
-def _loaded(name: str) -> Callable[..., Any]:
-    """The function FILE.py:NAME; the file's folder is searched for what it imports."""
-    file, _, function = name.rpartition(":")
+def file_of(name: str) -> Path:
+    """The file in FILE.py:FUNCTION. Raises `FunctionError`."""
+    file, _, function = name.rpartition(":") if ":" in name else (name, "", "")
     path = Path(file)
+    if path.suffix != ".py" or not function.isidentifier():
+        found = _functions_in(path) if path.suffix == ".py" else []
+        hint = f"{path}:{found[0]}" if found else FUNCTION_HINT
+        raise FunctionError("a function must be named as FILE.py:FUNCTION", name, hint)
     if not path.is_file():
-        raise FunctionError("the file of the function must exist", name, FUNCTION_HINT)
-    sys.path.insert(0, str(path.parent.absolute()))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise FunctionError(
-            f"{file} must load", _place(error, path), "the line above mended"
-        ) from None
-    if not callable(getattr(module, function, None)):
-        there = [key for key, value in vars(module).items() if callable(value)]
-        raise FunctionError(
-            f"{file} must hold the function {function}",
-            f"it holds {', '.join(there) or 'none'}",
-            FUNCTION_HINT,
-        )
-    return getattr(module, function)
+        raise FunctionError(f"{path} must be a file", paths.what_is(path), FUNCTION_HINT)
+    return path
 
 
-def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The function, with what it raises turned into three parts that show its author's line."""
+def _functions_in(path: Path) -> list[str]:
+    """The functions that a file defines, in their order; none if it cannot be read."""
+    with contextlib.suppress(OSError, ValueError, SyntaxError):
+        with paths.open_plain(path, follow_links=True) as file:
+            body = ast.parse(file.read(2**20)).body
+        return [line.name for line in body if isinstance(line, ast.FunctionDef)]
+    return []
 
-    def call(*arguments):
-        try:
-            return function(*arguments)
-        except Exception as error:
-            path = Path(name.rpartition(":")[0])
-            shapes = jax.tree.map(np.shape, arguments)
+
+def _require_no_input(chosen: Options, inputs: Any) -> None:
+    """Raises `FunctionError` if a file that would be written is one that is read."""
+    outputs = [Path(path) for path in (chosen.json, chosen.heatmap) if path is not None]
+    read = {file.resolve() for file in inputs}
+    for output in outputs:
+        if output.resolve() in read or outputs.count(output) > 1:
             raise FunctionError(
-                f"{name} must not raise, on arguments of the shapes {shapes}",
-                _place(error, path),
-                "the line above mended",
+                "a report must not be written over a file that is read, or over the other report",
+                str(output),
+                "another path",
+            )
+
+
+def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict[str, Any]:
+    """What the child process has found. Raises `FunctionError` unless it came to its end."""
+    words = [sys.executable, "-m", "manual_grads.check.child", str(folder), *argv]
+    with _child(words) as process, Console(stderr=True).status(f"checking {name}"):
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise FunctionError(
+                f"{name} must be checked within --time_limit={seconds:g} seconds",
+                "it did not end",
+                "a function that returns sooner, a smaller network, or a larger --time_limit",
             ) from None
-
-    return call
-
-
-def _place(error: Exception, path: Path) -> str:
-    """The error, and the last line of the author's file on the way to it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).absolute() == path.absolute()]
-    kind = f"{type(error).__name__}: {error}"
-    if isinstance(error, SyntaxError) and error.text:
-        return f"{kind}\n           line {error.lineno}: {error.text.strip()}"
-    if not own:
-        return kind
-    return f"{kind}\n           line {own[-1].lineno}: {own[-1].line}"
+    with contextlib.suppress(OSError, ValueError):
+        if status == 0:
+            return json.loads((folder / REPLY).read_bytes())
+    ended = f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+    raise FunctionError(
+        f"{name} must return, and leave its process running",
+        f"the process ended before the check did: {ended}",
+        "no exit, no signal, and no files closed but its own",
+    )
 
 
-def _written(path: str, write: Callable[[str], Any]) -> None:
+@contextlib.contextmanager
+def _child(words: Sequence[str]) -> Iterator[subprocess.Popen]:
+    """A process in a group of its own, of which nothing is left running."""
+    process = subprocess.Popen(  # noqa: S603 - this program itself
+        words, stdin=subprocess.DEVNULL, start_new_session=True
+    )
     try:
-        write(path)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def heatmap_name(chosen: Options) -> str:
+    """The name of the drawing before it is written where it is asked for."""
+    return f"heatmap{Path(chosen.heatmap or '').suffix}"
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
     except (OSError, ValueError) as error:
         raise FunctionError(
             "the report must be written where it is asked for", f"{path}: {error}", "another path"

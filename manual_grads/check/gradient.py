@@ -131,6 +131,8 @@ def _handwritten(gradient: Callable[..., Tree], params: Tree, batch: tuple) -> t
             str(jax.tree.structure(given)),
             "one array for each parameter, under its name and in its place",
         )
+    for leaf, value in named_leaves(given).items():
+        _require_numbers(leaf, value)
     named, shapes = _named(given), {leaf: value.shape for leaf, value in _named(params).items()}
     for leaf, value in named.items():
         if value.shape != shapes[leaf]:
@@ -139,7 +141,7 @@ def _handwritten(gradient: Callable[..., Tree], params: Tree, batch: tuple) -> t
                 f"{value.shape}, on a batch of {len(batch[0])} examples",
                 "a sum over the examples, not over the units; or a transpose less",
             )
-        if not np.issubdtype(value.dtype, np.number) or not np.all(np.isfinite(value)):
+        if not np.all(np.isfinite(value)):
             raise GradientError(
                 "the gradient must be finite numbers",
                 f"{leaf} has {value.dtype} with what is not finite in it",
@@ -148,6 +150,32 @@ def _handwritten(gradient: Callable[..., Tree], params: Tree, batch: tuple) -> t
     narrow = any(value.dtype == np.float32 for value in named.values())
     precision = "float32" if narrow else "float64"
     return {leaf: value.astype(np.float64) for leaf, value in named.items()}, precision
+
+
+PRECISIONS = ("float32", "float64")
+
+
+def _require_numbers(leaf: str, value: Any) -> None:
+    """Raises `GradientError` for what would be compared as other numbers than it holds."""
+    if isinstance(value, np.ma.MaskedArray):
+        arrived, repair = "a masked array, whose mask says nothing here", "its .filled(0)"
+    elif isinstance(value, np.ndarray | np.generic | jax.Array):
+        arrived = f"an array of {value.dtype}"
+        repair = ".astype(np.float64) before the gradient is computed, not after it"
+        if np.issubdtype(value.dtype, np.complexfloating):
+            repair = "its real part, if the imaginary one is 0 by the formula"
+        if value.dtype.name in PRECISIONS:
+            return
+    elif isinstance(value, float):
+        return
+    else:
+        arrived, repair = (
+            f"an object of type {type(value).__name__}",
+            "an array of numpy or jax.numpy",
+        )
+    raise GradientError(
+        f"the gradient of {leaf} must be an array of {' or '.join(PRECISIONS)}", arrived, repair
+    )
 
 
 def _allowed(

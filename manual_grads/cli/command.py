@@ -13,14 +13,16 @@ Options = TypeVar("Options")
 
 
 def run(
-    work: Callable[[Options], int | None],
+    work: Callable[..., int | None],
     options_class: type[Options],
     description: str | None,
     argv: Sequence[str] | None = None,
     bad_input: int = 1,
+    takes_words: bool = False,
 ) -> int:
     """Calls `work` with the options that `argv`, or the command line, says; returns the status.
 
+    With `takes_words` it is given the words that are no flags besides, else these are refused.
     That is what `work` returns, 0 for nothing and after `--help`; `bad_input` after an
     `InputError`, printed in its three parts; 130 after Ctrl-C and 143 after SIGTERM, printed with
     the notes that the exception carries.
@@ -31,7 +33,9 @@ def run(
         return 0
     try:
         with stoppable():
-            status = work(options.parse(options_class, argv))
+            words: list[str] = []
+            chosen = options.parse(options_class, argv, words if takes_words else None)
+            status = work(chosen, words) if takes_words else work(chosen)
     except InputError as error:
         say(f"error: {error}", to_errors=True)
         return bad_input

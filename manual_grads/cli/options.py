@@ -36,6 +36,7 @@ class Rule(NamedTuple):
 
 
 ANY = Rule("be given", lambda _: True)
+HELP_HINT = "--help lists every flag, its values and its default"
 LARGEST = 2.0**127
 FINITE = Rule("be finite in float32", lambda value: -LARGEST <= value <= LARGEST)
 POSITIVE = Rule("be above 0 and finite in float32", lambda value: 0 < value <= LARGEST)
@@ -107,15 +108,25 @@ def text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def parse(options_class: type[Options], argv: Sequence[str]) -> Options:
+def parse(
+    options_class: type[Options], argv: Sequence[str], words: list[str] | None = None
+) -> Options:
     """The options that the words behind a command say, `--flagfile` included.
 
-    Raises `FlagError` for an unknown flag, a value of another type, an unreadable flag file, and
-    a word that is no flag, which absl alone would pass over; `OptionError` as the dataclass does.
+    Words that are no flags are added to `words`, for a command that takes them. Raises `FlagError`
+    for an unknown flag, a value of another type, an unreadable flag file, and a word that nobody
+    takes, which absl alone would pass over; `OptionError` as the dataclass does.
     """
     flag_values = flags.FlagValues()
     define_flags(options_class, flag_values)
-    _read_flags(flag_values, argv, {option.name: option for option in options_of(options_class)})
+    flag_values.set_gnu_getopt(True)  # flags are read behind other words too
+    known = {option.name: option for option in options_of(options_class)}
+    others = _read_flags(flag_values, argv, known)
+    if words is not None:
+        words += others
+    elif others:
+        guess = f"--flagfile={others[0]}" if others[0].endswith(".flags") else f"--{others[0]}"
+        raise FlagError("every word must be a flag", repr(others[0]), f"{guess}; {HELP_HINT}")
     return build(options_class, {name: flag_values[name].value for name in flag_values})
 
 
@@ -161,21 +172,21 @@ def help_text(description: str, options_class: type) -> str:
 
 def _read_flags(
     flag_values: flags.FlagValues, argv: Sequence[str], known: Mapping[str, Option]
-) -> None:
-    help_hint = "--help lists every flag, its values and its default"
+) -> list[str]:
+    """Reads the flags, and returns the other words."""
     known_only = "every flag must be one that this command knows"
     if any(word.lstrip("-").startswith("undefok") for word in argv):
-        raise FlagError(known_only, "--undefok, absl's way around this", help_hint)
+        raise FlagError(known_only, "--undefok, absl's way around this", HELP_HINT)
     try:
-        words = flag_values(["command", *argv])[1:]
+        return flag_values(["command", *argv])[1:]
     except flags.UnrecognizedFlagError as error:
         close = difflib.get_close_matches(error.flagname, list(flag_values), n=1)
-        repair = f"--{close[0]}; {help_hint}" if close else help_hint
+        repair = f"--{close[0]}; {HELP_HINT}" if close else HELP_HINT
         raise FlagError(known_only, f"--{error.flagname}", repair) from None
     except flags.IllegalFlagValueError as error:
         found = re.match(r"flag --(\w+)=(.*?): ", str(error), re.DOTALL)
         if found is None or found[1] not in known:
-            raise FlagError("every flag must have a value", str(error), help_hint) from None
+            raise FlagError("every flag must have a value", str(error), HELP_HINT) from None
         option = known[found[1]]
         raise FlagError(
             f"--{option.name} must be {_kind_words(option.kind)}",
@@ -189,10 +200,7 @@ def _read_flags(
             "a path from the folder you stand in, such as --flagfile=experiments/base.flags",
         ) from None
     except flags.Error as error:
-        raise FlagError("every flag must be written --name=value", str(error), help_hint) from None
-    if words:
-        guess = f"--flagfile={words[0]}" if words[0].endswith(".flags") else f"--{words[0]}"
-        raise FlagError("every word must be a flag", repr(words[0]), f"{guess}; {help_hint}")
+        raise FlagError("every flag must be written --name=value", str(error), HELP_HINT) from None
 
 
 def _scalar(kind: Any) -> type:

@@ -10,7 +10,7 @@ import pytest
 from manual_grads.check import __main__ as check
 
 EXAMPLE = textwrap.dedent(
-    re.findall(r"    import numpy.*?\n\n(?=Exit)", check.__doc__ or "", re.S)[0]
+    re.findall(r"    import numpy.*?\n\n(?=FILE)", check.__doc__ or "", re.S)[0]
 )
 FLAGS = ["--layer_sizes=3,2", "--biases=output"]
 WRONG = EXAMPLE.replace('"bias": delta.sum(axis=0)', '"bias": len(labels) * delta.sum(axis=0)')
@@ -149,3 +149,82 @@ def test_the_documents_own_mistake_is_named_with_both_owners_and_the_slot(capsys
     assert "slot 4 of 1/bias" in line
     (diagnosis,) = json.loads(Path("r.json").read_text())["diagnoses"]
     assert diagnosis["mistake"] == "leaked-slot"
+
+
+END = {
+    "exit": ("import sys; sys.exit(0)", "SystemExit: 0"),
+    "exit at once": ("import os; os._exit(0)", "exit status 0"),
+    "exit with 1": ("import os; os._exit(1)", "exit status 1"),
+    "Ctrl-C": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "a signal": ("import os; os.kill(os.getpid(), 9)", "SIGKILL"),
+    "a crash": ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+    "no end": ("while True: pass", "it did not end"),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), END.values(), ids=END.keys())
+def test_code_that_ends_its_process_or_never_returns_has_no_verdict(line, words, capsys):
+    code = f"def gradient(params, images, labels):\n    {line}\n"
+    limit = "--time_limit=3" if line.startswith("while") else "--time_limit=60"
+    status, printed, errors = run(code, limit, capsys=capsys)
+    assert (status, printed) == (2, "")
+    assert words in errors.split("\n  arrived: ")[1]
+
+
+@pytest.mark.parametrize(
+    "line", ["import sys; sys.exit(0)", "import os; os._exit(0)", "raise KeyboardInterrupt"]
+)
+def test_a_module_that_ends_its_process_has_no_verdict(line, capsys):
+    status, printed, errors = run(f"{EXAMPLE}\n{line}\n", capsys=capsys)
+    assert (status, printed) == (2, "")
+    assert errors.count("\n  repair: ") == 1
+
+
+def test_code_that_closes_its_output_still_has_its_verdict(capsys):
+    closes = "import sys; sys.stdout.close(); sys.stderr.close()"
+    assert run(f"{closes}\n{WRONG}", capsys=capsys)[0] == 1
+
+
+def test_the_code_sees_its_own_command_line(capsys):
+    asks = "import sys\nassert [word[-7:] for word in sys.argv] == ['mine.py']\n"
+    assert run(asks + EXAMPLE, capsys=capsys)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--json=mine.py"],
+        ["--heatmap=./mine.py"],
+        ["--json=helper.py"],
+        ["--flagfile=my.flags", "--json=my.flags"],
+        ["--json=r.json", "--heatmap=r.json"],
+    ],
+    ids=" ".join,
+)
+def test_a_report_is_never_written_over_what_is_read(words, capsys):
+    Path("helper.py").write_text("import numpy as np\n")
+    Path("my.flags").write_text("--batch_size=5\n")
+    Path("r.json").write_text("another report")
+    before = {path: path.read_bytes() for path in Path.cwd().glob("*.*")}
+    status, _, errors = run(f"import helper\n{EXAMPLE}", *words, capsys=capsys)
+    assert status == 2
+    assert "must not be written over a file that is read" in errors
+    assert before.items() <= {path: path.read_bytes() for path in Path.cwd().glob("*.*")}.items()
+
+
+NAMES = {
+    "no function": ("mine.py", "repair:  mine.py:gradient"),
+    "no Python": ("/etc/passwd:f", "repair:  FILE.py:FUNCTION"),
+    "no file": ("none.py:f", "arrived: no such file or folder"),
+    "a folder": ("folder.py:f", "arrived: a folder"),
+    "two arguments": ("mine.py:two", "repair:  def two(params, images, labels):"),
+    "no function of that name": ("mine.py:gradiend", "repair:  mine.py:gradient"),
+}
+
+
+@pytest.mark.parametrize(("name", "words"), NAMES.values(), ids=NAMES.keys())
+def test_a_function_that_is_not_named_rightly_is_told_the_form(name, words, capsys):
+    Path("folder.py").mkdir()
+    Path("mine.py").write_text(EXAMPLE + "\ndef two(params, images):\n    return params\n")
+    assert check.main([name, *FLAGS]) == 2
+    assert words in capsys.readouterr().err

@@ -207,3 +207,22 @@ def test_what_no_mistake_explains_is_unknown_at_the_first_bad_leaf_from_the_outp
 def test_what_is_no_gradient_is_refused_by_name():
     with pytest.raises(GradientError, match="must have the structure"):
         check_gradient(lambda params, x, y: {"w": params["w"]}, loss, PARAMS, BATCH)
+
+
+OTHER_NUMBERS = {
+    "complex": (lambda leaf: leaf + 1j, "an array of complex128"),
+    "masked": (lambda leaf: np.ma.masked_array(leaf, leaf > 0), "a masked array"),
+    "object": (lambda leaf: leaf.astype(object), "an array of object"),
+    "text": (lambda leaf: leaf.astype(str), "an array of <U"),
+    "half precision": (lambda leaf: leaf.astype(np.float16), "an array of float16"),
+    "whole numbers": (lambda leaf: leaf.astype(int), "an array of int64"),
+    "true or false": (lambda leaf: leaf > 0, "an array of bool"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), OTHER_NUMBERS.values(), ids=OTHER_NUMBERS.keys())
+def test_what_is_no_float_array_is_refused_with_its_leaf_and_type(change, words):
+    """Each would be compared as other numbers than it holds."""
+    gradient = changed(lambda right, params, n: jax.tree.map(change, right))
+    with pytest.raises(GradientError, match=rf"gradient of b must be an array(.|\n)*{words}"):
+        check_gradient(gradient, loss, PARAMS, BATCH)
