@@ -4,7 +4,7 @@ record      where the numbers of an experiment go
 cache       cached results, so that an experiment that was stopped can go on
 timing      seconds, and the comparison of training times
 intervals   medians, means and shares with their confidence intervals
-markdown    numbers and tables in the reports
+markdown    reports, from their templates
 """
 
 import lazy_loader

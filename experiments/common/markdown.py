@@ -1,24 +1,20 @@
-"""How numbers and tables stand in the reports."""
+"""Reports in Markdown, from jinja2 templates."""
 
-from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-
-def table(head: str, rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; `head` has the names of its columns, with " | " between them."""
-    columns = head.split(" | ")
-    return "\n".join(f"| {' | '.join(line)} |" for line in [columns, ["---"] * len(columns), *rows])
+from jinja2 import Environment, StrictUndefined
 
 
-def percent(share: float) -> str:
-    """A share of 1 as a percentage of two decimals."""
-    return f"{share:.2%}"
+def render(template: Path, **values: Any) -> str:
+    """The template with its values filled in; it may format them by `{{ value | as(".2f") }}`."""
+    environment = Environment(  # noqa: S701 - Markdown, not HTML
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters["as"] = _formatted
+    return environment.from_string(template.read_text(encoding="utf-8")).render(values)
 
 
-def spread(of: dict[str, float]) -> str:
-    """A mean share and its standard deviation."""
-    return f"{percent(of['mean'])} ± {percent(of['standard_deviation'])}"
-
-
-def number(value: float | None, form: str) -> str:
-    """A number in Python's format, or a dash for one that was not finite."""
-    return "—" if value is None else f"{value:{form}}"
+def _formatted(value: Any, form: str, missing: str = "—") -> str:
+    """A value in Python's format, or `missing` for a number that was not finite."""
+    return missing if value is None else format(value, form)

@@ -126,8 +126,7 @@ def test_the_later_network_trains_as_the_trainer_does_but_for_rounding():
 def test_all_of_it_is_made_goes_on_where_it_stopped_and_is_published(capsys, monkeypatch):
     monkeypatch.setattr(record, "PUBLISHED", Path("published"))
     few = {name: VARIANTS[name] for name in ("no biases", "all biases, right", "both leaked")}
-    for module in (biases, report):
-        monkeypatch.setattr(module, "VARIANTS", few)
+    monkeypatch.setattr(biases, "VARIANTS", few)
     monkeypatch.setattr(biases, "LATER", (6, 3, 3, 4))
     monkeypatch.setattr(first_task, "TASK_ACTIVATIONS", ("leaky_relu",))
     monkeypatch.setattr(first_task, "TARGETS", {"step": first_task.TARGETS["step"]})
