@@ -16,7 +16,7 @@ from manual_grads.cli import SEED, Rule, command
 from mnist_jax import Config, data, progress, runs, training
 
 SEEDS = Rule(
-    "be at least one seed, each once, at least 0 and below 2³²",
+    "be at least one seed, each once, at least 0 and below 2**32",
     lambda seeds: len(set(seeds)) == len(seeds) >= 1 and all(map(SEED.holds, seeds)),
 )
 

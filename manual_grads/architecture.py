@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from manual_grads.cli import FINITE, FRACTION, OptionError, Rule, one_of, options
+from manual_grads.cli import AT_LEAST_1, FINITE, FRACTION, OptionError, Rule, one_of, options
 
 ACTIVATION_NAMES = ("sigmoid", "tanh", "relu", "leaky_relu")
 LOSS_NAMES = ("cross_entropy", "squared_error")
@@ -12,7 +12,7 @@ BIASED_LAYERS = ("input", "hidden", "output")
 
 SIZES = Rule(
     "name at least an input and an output layer, each of at least 1 unit",
-    lambda sizes: len(sizes) >= 2 and min(sizes) >= 1,
+    lambda sizes: len(sizes) >= 2 and all(map(AT_LEAST_1.holds, sizes)),
 )
 BIASES = Rule(
     "be none, or any of input, hidden, output, each once",

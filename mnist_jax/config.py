@@ -14,12 +14,14 @@ from manual_grads.cli import (
     POSITIVE,
     SEED,
     OptionError,
+    Rule,
     one_of,
     options,
 )
 
 PIXELS = 28 * 28
 CLASSES = 10
+EPOCHS = Rule("be at least 1 and at most 1,000,000", lambda value: 1 <= value <= 1_000_000)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Config:
     block_steps: Annotated[
         int, "steps compiled in one piece, at most; a stop waits for its end", AT_LEAST_1
     ] = 2000
-    epochs: Annotated[int, "passes over the training examples", AT_LEAST_1] = 9
+    epochs: Annotated[int, "passes over the training examples", EPOCHS] = 9
     seed: Annotated[int, "decides every random draw", SEED] = 0
 
     def __post_init__(self):

@@ -44,9 +44,9 @@ from manual_grads.cli import (
     A_PATH,
     AT_LEAST_1,
     FRACTION,
-    POSITIVE,
     SEED,
     InputError,
+    Rule,
     command,
     options,
     paths,
@@ -54,6 +54,7 @@ from manual_grads.cli import (
 
 FUNCTION_HINT = "FILE.py:FUNCTION, such as my_gradient.py:gradient"
 REPLY = "reply.json"
+SECONDS = Rule("be above 0 and at most 86,400", lambda value: 0 < value <= 86_400)
 
 
 class FunctionError(InputError):
@@ -80,7 +81,7 @@ class Options:
         int, "examples; smaller batches and single examples are tried besides", AT_LEAST_1
     ] = 7
     seed: Annotated[int, "of the parameters and the batch, drawn at random", SEED] = 0
-    time_limit: Annotated[float, "seconds that the whole check may take", POSITIVE] = 60.0
+    time_limit: Annotated[float, "seconds that the whole check may take", SECONDS] = 60.0
     json: Annotated[str | None, "write the report here as JSON", A_PATH] = None
     heatmap: Annotated[str | None, "draw here where in each leaf the errors are", A_PATH] = None
     network: Network = field(default_factory=Network)

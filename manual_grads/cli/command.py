@@ -1,5 +1,6 @@
 """What every command does around its work: flags in, an exit status out."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ def run(
     the notes that the exception carries.
     """
     argv = sys.argv[1:] if argv is None else argv
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # says where it keeps its caches
     if {"--help", "-help", "-h"} & set(argv):
         say(options.help_text(description or "", options_class))
         return 0
@@ -49,12 +51,53 @@ def say(line: str, to_errors: bool = False) -> None:
     """Prints a line. That nobody reads on, or the disk is full, is no reason to lose a run."""
     stream = sys.stderr if to_errors else sys.stdout
     try:
-        print(line, file=stream, flush=True)
+        print(_printable(line), file=stream, flush=True)
     except UnicodeEncodeError:
-        say(line.encode("ascii", "backslashreplace").decode(), to_errors)
+        say(line.translate(IN_ASCII).encode("ascii", "backslashreplace").decode(), to_errors)
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())  # or Python would complain when it flushes at the end
+
+
+def _printable(line: str) -> str:
+    """The line without the control characters that a user or a file has brought into it."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else ascii(character)[1:-1]
+        for character in line
+    )
+
+
+IN_ASCII = str.maketrans(
+    {
+        "δ": "delta",
+        "σ": "sigma",
+        "ε": "epsilon",
+        "λ": "lambda",
+        "θ": "theta",
+        "Σ": "sum ",
+        "∂": "d",
+        "√": "sqrt",
+        "½": "1/2",
+        "²": "^2",
+        "³": "^3",
+        "⁰": "^0",
+        "ᵀ": "^T",
+        "×": "x",
+        "·": "*",
+        "⊙": "*",
+        "−": "-",
+        "–": "-",
+        "—": "-",
+        "─": "-",
+        "±": "+-",
+        "→": "->",
+        "≤": "<=",
+        "≥": ">=",
+        "…": "...",
+        "‖": "||",
+    }
+)
+"""For a terminal that can write no other characters."""
 
 
 def leave(status: int) -> NoReturn:

@@ -4,11 +4,14 @@ A field such as `batch_size: Annotated[int, "examples a step", AT_LEAST_1] = 256
 about a flag in one line: type, help, rule, default. The flag, `--help` and the check come from it.
 """
 
+import contextlib
 import dataclasses
 import difflib
+import os
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
@@ -37,23 +40,47 @@ class Rule(NamedTuple):
 
 ANY = Rule("be given", lambda _: True)
 HELP_HINT = "--help lists every flag, its values and its default"
-LARGEST = 2.0**127
+LARGEST, SMALLEST = 2.0**127, 2.0**-126
+"""Of float32, above 0: beyond the one is infinity, and below the other an accelerator has 0."""
+
 FINITE = Rule("be finite in float32", lambda value: -LARGEST <= value <= LARGEST)
-POSITIVE = Rule("be above 0 and finite in float32", lambda value: 0 < value <= LARGEST)
-NOT_NEGATIVE = Rule("be at least 0 and finite in float32", lambda value: 0 <= value <= LARGEST)
-FRACTION = Rule("be at least 0 and below 1", lambda value: 0 <= value < 1)
-A_PATH = Rule("be a path that is not empty", lambda value: value != "")
-AT_LEAST_1 = Rule("be at least 1", lambda value: value is None or value >= 1)
-SEED = Rule("be at least 0 and below 2³²", lambda value: 0 <= value < 2**32)
-FILE_NAME = Rule(
-    "be the plain name of a folder",
-    lambda value: re.fullmatch(r"[^/\\\x00]+", value) is not None and value not in (".", ".."),
+POSITIVE = Rule("be above 0 and finite in float32", lambda value: SMALLEST <= value <= LARGEST)
+NOT_NEGATIVE = Rule(
+    "be 0, or above 0 and finite in float32", lambda value: value == 0 or POSITIVE.holds(value)
 )
+FRACTION = Rule(
+    "be at least 0 and below 1 in float32",
+    lambda value: value == 0 or SMALLEST <= value <= 1 - 2**-24,
+)
+A_PATH = Rule("be a path that is not empty", lambda value: value is None or _is_path(value))
+AT_LEAST_1 = Rule(
+    f"be at least 1 and below {2**31:,}", lambda value: value is None or 1 <= value < 2**31
+)
+SEED = Rule(f"be at least 0 and below {2**32:,}", lambda value: 0 <= value < 2**32)
+FILE_NAME = Rule(
+    "be the plain name of a folder, of characters that can be seen",
+    lambda value: (
+        re.fullmatch(r"[^/\\]+", value) is not None
+        and value.isprintable()
+        and value not in (".", "..")
+    ),
+)
+
+
+def _is_path(value: str) -> bool:
+    """Whether the operating system can have a path of this name."""
+    with contextlib.suppress(UnicodeEncodeError):
+        return b"\0" not in os.fsencode(value) and value != ""
+    return False
 
 
 def one_of(*names: str) -> Rule:
     """The rule that a value is one of `names`."""
     return Rule(f"be one of {', '.join(names)}", names.__contains__, names)
+
+
+SHIPPED = Path(__file__).parents[2] / "experiments"
+"""The folder of the flag files that are installed with the packages."""
 
 
 class Option(NamedTuple):
@@ -178,7 +205,7 @@ def _read_flags(
     if any(word.lstrip("-").startswith("undefok") for word in argv):
         raise FlagError(known_only, "--undefok, absl's way around this", HELP_HINT)
     try:
-        return flag_values(["command", *argv])[1:]
+        return flag_values(["command", *map(_with_shipped_file, argv)])[1:]
     except flags.UnrecognizedFlagError as error:
         close = difflib.get_close_matches(error.flagname, list(flag_values), n=1)
         repair = f"--{close[0]}; {HELP_HINT}" if close else HELP_HINT
@@ -197,10 +224,23 @@ def _read_flags(
         raise FlagError(
             "--flagfile must name a text file that can be read",
             str(error).removeprefix("ERROR:: "),
-            "a path from the folder you stand in, such as --flagfile=experiments/base.flags",
+            f"--flagfile=PATH from the folder you stand in, or one of {', '.join(_shipped())} of {SHIPPED}",
         ) from None
     except flags.Error as error:
         raise FlagError("every flag must be written --name=value", str(error), HELP_HINT) from None
+
+
+def _with_shipped_file(word: str) -> str:
+    """`--flagfile=base.flags`, where no such file is, as the one that is shipped."""
+    flag, _, path = word.partition("=")
+    name = path.removeprefix("experiments/")
+    if flag.lstrip("-") != "flagfile" or os.path.lexists(path) or name not in _shipped():
+        return word
+    return f"{flag}={SHIPPED / name}"
+
+
+def _shipped() -> list[str]:
+    return sorted(file.name for file in SHIPPED.glob("*.flags"))
 
 
 def _scalar(kind: Any) -> type:

@@ -13,6 +13,7 @@ import optax
 from jax.stages import Compiled
 from jaxtyping import Array, Float, Int, Int32
 
+from manual_grads.cli import OptionError
 from mnist_jax.clock import Clock, start_clock, timed
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset, Examples
@@ -122,6 +123,12 @@ def compile_training(
 def _compile_training(
     config: Config, dataset: Dataset, clock: Clock
 ) -> tuple[Training, TrainState]:
+    if config.epochs * steps_per_epoch(config, dataset) >= 2**31:
+        raise OptionError(
+            f"a run must have fewer than {2**31:,} steps",
+            f"--epochs={config.epochs} of {steps_per_epoch(config, dataset):,} steps",
+            "fewer --epochs, or a larger --batch_size",
+        )
     _require_memory(config)
     begun = start(config, dataset)
     shapes = {batches.shape: batches for batches in begun.batches(1)}

@@ -129,6 +129,26 @@ BAD_INPUT = {
         "--epochs must be a whole number",
         "--epochs=9",
     ),
+    "epochs without end": (
+        lambda: ["--epochs=99999999999999999999"],
+        "--epochs must be at least 1 and at most 1,000,000",
+        "--epochs=",
+    ),
+    "a rate that is 0 in float32": (
+        lambda: ["--learning_rate=1e-46"],
+        "--learning_rate must be above 0 and finite in float32",
+        "--learning_rate=",
+    ),
+    "a momentum that is 1 in float32": (
+        lambda: ["--momentum=0.99999999999"],
+        "--momentum must be at least 0 and below 1 in float32",
+        "--momentum=",
+    ),
+    "a name that cannot be seen": (
+        lambda: ["--name=a\x1b[2J"],
+        "--name must be the plain name of a folder",
+        "--name=base",
+    ),
     "no epochs": (lambda: ["--epochs=0"], "--epochs must be at least 1", "--epochs="),
     "a negative rate": (lambda: ["--learning_rate=-1"], "--learning_rate must be above 0", "="),
     "a seed too large": (

@@ -95,6 +95,20 @@ def test_a_line_that_the_terminal_cannot_write_is_written_escaped(capfd):
     assert capfd.readouterr().out == "\\xe9\n"
 
 
+def test_what_a_terminal_in_ascii_reads_is_readable(capfd):
+    program = "from manual_grads.cli import command; command.say('δ = Σ (a − y)² · 2×3 → …')"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    assert capfd.readouterr().out == "delta = sum  (a - y)^2 * 2x3 -> ...\n"
+
+
+@pytest.mark.parametrize("brought", ["\x1b[2J", "\r", "\x07", "\x9b31m", "\u202e", "\udc80"])
+def test_no_control_character_reaches_the_terminal(brought, capsys):
+    command.say(f"no folder {brought}name\nbut a line")
+    printed = capsys.readouterr().out
+    assert printed == f"no folder {ascii(brought)[1:-1]}name\nbut a line\n"
+
+
 def test_a_deferred_signal_waits_to_be_asked_for_and_a_second_does_not():
     seen = []
 

@@ -84,8 +84,8 @@ def test_parsing_leaves_no_trace_in_the_next_parse():
         (["--cuont=2"], "every flag must be one that this command knows", "--cuont", "--count"),
         (["--undefok=x", "--x=1"], "that this command knows", "--undefok", "--help"),
         (["--place="], "--place must be a path that", "--place=", "no --place at all"),
-        (["--far=inf"], "--far must be at least 0 and finite", "--far=inf", "--far=0.0"),
-        (["--far=-1"], "--far must be at least 0 and finite", "--far=-1.0", "--far=0.0"),
+        (["--far=inf"], "--far must be 0, or above 0 and finite", "--far=inf", "--far=0.0"),
+        (["--far=-1"], "--far must be 0, or above 0 and finite", "--far=-1.0", "--far=0.0"),
         (["--rate=0"], "--rate must be above 0 and finite", "--rate=0", "--rate=0.5"),
         (["--rate=1e300"], "finite in float32", "--rate=1e+300", "--rate=0.5"),
         (["--slope=inf"], "--slope must be finite", "--slope=inf", "--slope=0.1"),
@@ -154,3 +154,22 @@ def test_a_value_written_as_text_is_read_back(value):
 def test_numbers_in_json_are_not_rounded_into_range():
     with pytest.raises(OptionError, match="--sizes must be whole numbers"):
         build(Outer, {"inner": {"sizes": [1, 8.5]}})
+
+
+@pytest.mark.parametrize("name", ["document.flags", "experiments/document.flags"])
+def test_a_flag_file_that_is_shipped_is_found_from_anywhere(name):
+    from mnist_jax import Config
+
+    assert parse(Config, [f"--flagfile={name}"]).name == "document"
+
+
+def test_a_flag_file_that_exists_is_read_before_one_that_is_shipped():
+    from mnist_jax import Config
+
+    Path("document.flags").write_text("--name=mine\n")
+    assert parse(Config, ["--flagfile=document.flags"]).name == "mine"
+
+
+def test_a_flag_file_that_is_nowhere_is_told_which_are_shipped_and_where():
+    with pytest.raises(FlagError, match=r"base.flags, document.flags of .*experiments"):
+        parse(Outer, ["--flagfile=other.flags"])

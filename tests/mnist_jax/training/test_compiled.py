@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from manual_grads import Architecture
+from manual_grads.cli import OptionError
 from mnist_jax import data, training
 from mnist_jax.config import Config
 from mnist_jax.training import (
@@ -236,3 +237,11 @@ def test_a_step_gives_up_the_state_that_it_is_given():
     functions, state = compile_training(config, data.load(config))
     train_epoch(functions, state, 1)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
+
+
+def test_more_steps_than_are_counted_in_int32_are_refused():
+    config = Config(architecture=SMALL, dataset="digits", epochs=1_000_000, batch_size=1)
+    digits = data.load(config)
+    twice = data.Examples(*(np.concatenate([part, part]) for part in digits.train))
+    with pytest.raises(OptionError, match=r"fewer than 2,147,483,648 steps\n.*of 2,874 steps"):
+        compile_training(config, digits._replace(train=twice))
