@@ -224,7 +224,8 @@ def _read_flags(
         raise FlagError(
             "--flagfile must name a text file that can be read",
             str(error).removeprefix("ERROR:: "),
-            f"--flagfile=PATH from the folder you stand in, or one of {', '.join(_shipped())} of {SHIPPED}",
+            f"--flagfile=PATH from the folder you stand in, or one of {', '.join(_shipped())} of "
+            f"{SHIPPED}",
         ) from None
     except flags.Error as error:
         raise FlagError("every flag must be written --name=value", str(error), HELP_HINT) from None

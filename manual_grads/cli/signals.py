@@ -1,7 +1,9 @@
 """Ctrl-C and SIGTERM: an exception where the work can stop anywhere, a question where it cannot."""
 
 import contextlib
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 
 
@@ -13,20 +15,43 @@ class Stopped(BaseException):
         self.status = 128 + signal_number
 
 
+def end_at_once() -> None:
+    """From now on Ctrl-C and SIGTERM end the process, with a line and without an exception.
+
+    For the time in which modules are imported: an exception may be lost there, and there is nothing
+    to save. `stoppable` takes over from it.
+    """
+
+    def end(signal_number, frame):
+        os.write(2, b"stopped\n")
+        os._exit(128 + signal_number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+
+
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
     """Ctrl-C and SIGTERM raise `Stopped` inside.
 
-    And again a second later, until it has left the block: an exception that comes while the
-    interpreter is in a callback, of its garbage collector say, is swallowed there.
+    And again a moment later, until it has left the block: an exception that comes while the
+    interpreter is in a callback, of its garbage collector say, is lost there, and only reported.
     """
     arrived = []
+    report = sys.unraisablehook
 
     def stop(signal_number, frame):
         arrived.append(signal_number)
         signal.setitimer(signal.ITIMER_REAL, 1.0)
         raise Stopped(arrived[0])
 
+    def lost(unraisable):
+        if unraisable.exc_type is Stopped:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+        else:
+            report(unraisable)
+
+    sys.unraisablehook = lost
     watched = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
     previous = {number: signal.signal(number, stop) for number in watched}
     try:
@@ -35,6 +60,7 @@ def stoppable() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in previous.items():
             signal.signal(number, handler)
+        sys.unraisablehook = report
 
 
 @contextlib.contextmanager

@@ -34,6 +34,21 @@ def test_a_signal_ends_the_command_with_its_status_and_keeps_the_files(signal_nu
     assert checkpoints.held(Path("runs/base/checkpoints"))[-1] >= 6 * len(told)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+@pytest.mark.parametrize("delay", [0.3, 0.5, 0.8, 1.3, 2.1])
+def test_a_stop_before_the_first_step_ends_in_one_line(delay, number):
+    """While modules are imported, data read and functions compiled."""
+    arguments, settings = command(
+        *QUICK, "--epochs=1000000", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    with subprocess.Popen(arguments, **settings) as process:
+        time.sleep(delay)
+        process.send_signal(number)
+        _, printed = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert printed in ("stopped\n", STOPPED)
+
+
 @pytest.mark.parametrize("delay", [0.1, 0.3])
 def test_a_stop_in_the_middle_of_a_block_ends_as_any_other(delay):
     """While the device computes: leaving it to Python's own end made XLA crash there."""
