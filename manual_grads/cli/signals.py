@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn
 
 
 class Stopped(BaseException):
@@ -18,21 +20,30 @@ class Stopped(BaseException):
 def end_at_once() -> None:
     """From now on Ctrl-C and SIGTERM end the process, with a line and without an exception.
 
-    For the time in which modules are imported: an exception may be lost there, and there is nothing
-    to save. `stoppable` takes over from it.
+    For the time in which modules are imported: an exception may be lost there, or crash a module of
+    C++, and there is nothing to save. `stoppable` takes over from it.
     """
-
-    def end(signal_number, frame):
-        os.write(2, b"stopped\n")
-        os._exit(128 + signal_number)
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+        signal.signal(number, _end)
+
+
+def _end(signal_number: int, frame: FrameType | None) -> NoReturn:
+    os.write(2, b"stopped\n")
+    os._exit(128 + signal_number)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether the frame belongs to the import of a module."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM raise `Stopped` inside.
+    """Ctrl-C and SIGTERM raise `Stopped` inside, and while a module is imported they `end_at_once`.
 
     And again a moment later, until it has left the block: an exception that comes while the
     interpreter is in a callback, of its garbage collector say, is lost there, and only reported.
@@ -42,6 +53,8 @@ def stoppable() -> Iterator[None]:
 
     def stop(signal_number, frame):
         arrived.append(signal_number)
+        if _importing(frame):
+            _end(arrived[0], frame)
         signal.setitimer(signal.ITIMER_REAL, 1.0)
         raise Stopped(arrived[0])
 

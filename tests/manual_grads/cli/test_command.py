@@ -51,6 +51,22 @@ def test_a_signal_stops_the_work_and_its_handlers_go_with_it(number, capsys):
     assert capsys.readouterr().err == "stopped\n"
 
 
+def test_a_signal_while_a_module_is_imported_ends_the_process_at_once(capfd):
+    """Raised there, an exception crashed the C++ of jaxlib."""
+    Path("slow.py").write_text(
+        "import signal\nsignal.raise_signal(signal.SIGTERM)\nprint('never')\n"
+    )
+    program = (
+        "import sys; sys.path.insert(0, '.')\n"
+        "from manual_grads.cli import signals\n"
+        "with signals.stoppable():\n    import slow"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
+    assert ended.returncode == 143
+    assert capfd.readouterr() == ("", "stopped\n")
+
+
 def test_a_stop_that_was_swallowed_comes_again(capsys):
     """As in a callback of the garbage collector, out of which no exception comes."""
 
