@@ -70,7 +70,8 @@ def fit(
     runs.make_folder(workdir)
     runs.require_room(workdir, checkpoints.size_of_all(run) + FIGURES_SIZE)
     runs.begin(config, workdir)
-    directory.write_metrics(workdir, history)
+    if config.resume:
+        directory.write_metrics(workdir, history)  # without those of a block that is trained again
     run = _train(job, run, history, report, stopped)
     return _finish(job, run, history)
 
