@@ -26,6 +26,7 @@ Exit status: 0 it agrees, 1 it does not, 2 it could not be checked.
 
 import ast
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -107,8 +108,7 @@ def check(argv: Sequence[str], chosen: Options, words: Sequence[str]) -> int:
     inputs = [file_of(words[0])]
     if chosen.loss_function is not None:
         inputs.append(file_of(chosen.loss_function))
-    flag_files = [word.partition("=")[2] for word in argv if word.lstrip("-").startswith("flagf")]
-    _require_no_input(chosen, [*inputs, *map(Path, flag_files)])
+    _require_no_input(chosen, [*inputs, *_flag_files(argv)])
     with tempfile.TemporaryDirectory() as folder:
         reply = _reply(argv, chosen.time_limit, words[0], Path(folder))
         if "error" in reply:
@@ -147,12 +147,22 @@ def _functions_in(path: Path) -> list[str]:
     return []
 
 
+def _flag_files(argv: Sequence[str]) -> list[Path]:
+    """The files that are named by `--flagfile=FILE`, and by `--flagfile FILE`."""
+    pairs = itertools.pairwise([*argv, ""])
+    return [
+        Path(word.partition("=")[2] or after)
+        for word, after in pairs
+        if word.lstrip("-").partition("=")[0] == "flagfile"
+    ]
+
+
 def _require_no_input(chosen: Options, inputs: Any) -> None:
     """Raises `FunctionError` if a file that would be written is one that is read."""
-    outputs = [Path(path) for path in (chosen.json, chosen.heatmap) if path is not None]
+    outputs = [Path(path).resolve() for path in (chosen.json, chosen.heatmap) if path is not None]
     read = {file.resolve() for file in inputs}
     for output in outputs:
-        if output.resolve() in read or outputs.count(output) > 1:
+        if output in read or outputs.count(output) > 1:
             raise FunctionError(
                 "a report must not be written over a file that is read, or over the other report",
                 str(output),

@@ -36,7 +36,7 @@ def content(path: Path, shape: tuple[int, ...]) -> bytes:
         raise DataError(
             f"{path} must be a file that can be read",
             str(error),
-            REPAIR,
+            f"its permissions, {REPAIR}, or another --data_dir",
         ) from None
 
 

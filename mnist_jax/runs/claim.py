@@ -1,7 +1,6 @@
 """Who may write a run directory: one process, a new run, or the run that it holds already.
 
-`claimed` refuses and changes nothing; `begin` makes the folder that of the run, and `finish` takes
-away what was said of an earlier end.
+`claimed` refuses and changes nothing; `begin` makes the folder that of the run.
 """
 
 import contextlib

@@ -143,7 +143,7 @@ def remove_results(workdir: Path) -> None:
 
 
 def write_result(workdir: Path, result: dict[str, Any]) -> None:
-    """Writes `result.json`; its presence says that the run has ended."""
+    """Writes `result.json`, once a run has ended; it stays until a resumed run ends anew."""
     write(workdir / RESULT, json.dumps(result, indent=2, allow_nan=False) + "\n")
 
 

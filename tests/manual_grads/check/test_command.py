@@ -197,6 +197,8 @@ def test_the_code_sees_its_own_command_line(capsys):
         ["--heatmap=./mine.py"],
         ["--json=helper.py"],
         ["--flagfile=my.flags", "--json=my.flags"],
+        ["--flagfile", "my.flags", "--json=my.flags"],
+        ["--json=r.json", "--heatmap=folder/../r.json"],
         ["--json=r.json", "--heatmap=r.json"],
     ],
     ids=" ".join,
