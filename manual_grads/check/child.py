@@ -6,13 +6,15 @@ writes `reply.json` into FOLDER: the verdict, or why there is none. Without a wh
 has no verdict, whatever the code has done to this process.
 """
 
+import contextlib
 import importlib.util
 import inspect
 import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ from manual_grads.check.sample import draw, network_loss
 from manual_grads.cli import InputError, options
 
 ARGUMENTS = ("params", "images", "labels")
+JUDGES = ("builtins", "json", "math", "numpy", "jax", "manual_grads")
+"""The libraries that compute a verdict."""
 
 
 def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
@@ -40,13 +44,16 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
     Raises `InputError`.
     """
     sys.argv = [str(file_of(name))]
+    judging = _functions()
     with jax.enable_x64(True):
         handwritten = _guarded(_loaded(name), name)
         loss = network_loss(chosen.network)
         if chosen.loss_function is not None:
-            loss = _guarded(_loaded(chosen.loss_function), chosen.loss_function)
+            in_numpy = jax.errors.TracerArrayConversionError  # the check says more of this one
+            loss = _guarded(_loaded(chosen.loss_function), chosen.loss_function, in_numpy)
         params, batch = draw(chosen.network, chosen.batch_size, chosen.seed)
         report = check_gradient(handwritten, loss, params, batch, network=chosen.network)
+    _require_unreplaced(judging, name)
     if chosen.heatmap is not None:
         _draw(report, folder / heatmap_name(chosen))
     files = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
@@ -77,7 +84,8 @@ def _loaded(name: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     try:
-        spec.loader.exec_module(module)
+        with _own_settings():
+            spec.loader.exec_module(module)
     except BaseException as error:
         raise FunctionError(
             f"{path} must load without an error, and without ending the program",
@@ -113,12 +121,17 @@ def _require_arguments(function: Callable[..., Any], name: str) -> None:
         ) from None
 
 
-def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _guarded(
+    function: Callable[..., Any], name: str, *passed_on: type[BaseException]
+) -> Callable[..., Any]:
     """The function, with what it raises turned into three parts that show its author's line."""
 
     def call(*arguments):
         try:
-            return function(*arguments)
+            with _own_settings():
+                return function(*arguments)
+        except passed_on:
+            raise
         except BaseException as error:
             path = file_of(name)
             shapes = jax.tree.map(np.shape, arguments)
@@ -129,6 +142,36 @@ def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             ) from None
 
     return call
+
+
+@contextlib.contextmanager
+def _own_settings() -> Iterator[None]:
+    """What the code sets for numpy's errors and Python's warnings ends with the code."""
+    with np.errstate(), warnings.catch_warnings():
+        yield
+
+
+def _functions() -> dict[tuple[str, str], Any]:
+    """The functions of the libraries that judge, by module and name."""
+    return {
+        (module, name): value
+        for module, held in [*sys.modules.items()]
+        if module.partition(".")[0] in JUDGES
+        for name, value in [*vars(held).items()]
+        if callable(value)
+    }
+
+
+def _require_unreplaced(before: dict[tuple[str, str], Any], name: str) -> None:
+    """Raises `FunctionError` if a function that judges is another than before."""
+    now = _functions()
+    replaced = [".".join(place) for place in before if now.get(place) is not before[place]]
+    if replaced:
+        raise FunctionError(
+            f"{name} must leave the functions of numpy and jax as they are",
+            f"it has replaced {', '.join(replaced[:3])}",
+            "a function of its own under another name",
+        )
 
 
 def _place(error: BaseException, path: Path) -> str:
@@ -143,25 +186,32 @@ def _place(error: BaseException, path: Path) -> str:
     return f"{kind}\n           line {own[-1].lineno}: {own[-1].line}"
 
 
-def main() -> None:
-    """Writes the reply and ends the process, whatever the code has left running in it."""
-    end, folder = os._exit, Path(sys.argv[1])
+def answer(argv: Sequence[str], folder: Path) -> dict[str, Any]:
+    """The reply to the command's words, or the error that stands for it."""
     words: list[str] = []
-    chosen = options.parse(Options, sys.argv[2:], words)
+    chosen = options.parse(Options, argv, words)
     try:
-        said = reply(words[0], chosen, folder)
+        return reply(words[0], chosen, folder)
     except InputError as error:
-        said = {"error": str(error)}
+        return {"error": str(error)}
     except BaseException as error:  # of the libraries, on what the code has given them
         refused = FunctionError(
             f"{words[0]} must be such that it can be checked",
             f"{type(error).__name__}: {error}",
             "arrays of float64 out of arrays of float64, and nothing else changed",
         )
-        said = {"error": str(refused)}
-    (folder / "unfinished").write_text(json.dumps(said))
-    (folder / "unfinished").replace(folder / REPLY)
-    end(0)
+        return {"error": str(refused)}
+
+
+def main() -> None:
+    """Writes the reply and ends the process, whatever the code has left running in it."""
+    end, folder, status = os._exit, Path(sys.argv[1]), 1
+    with contextlib.suppress(BaseException):  # the parent says that there is no reply
+        said = json.dumps(answer(sys.argv[2:], folder))
+        (folder / "unfinished").write_text(said)
+        (folder / "unfinished").replace(folder / REPLY)
+        status = 0
+    end(status)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from manual_grads.architecture import Architecture
 from manual_grads.check import diagnosis
 from manual_grads.check.diagnosis import Diagnosis, Mistake, Probe, instruments
 from manual_grads.check.report import Leaf, Report
-from manual_grads.check.sample import targets_of
+from manual_grads.check.sample import require_scalar, targets_of
 from manual_grads.cli import InputError
 from manual_grads.derivatives import gradient_bound
 from manual_grads.leaves import named_leaves
@@ -63,6 +63,7 @@ def check_gradient(
     """
     with jax.enable_x64(True):
         params, batch = _wide(params), tuple(_wide(batch))
+        require_scalar(loss, params, batch)
         loss, differentiate = _compiled(loss)
         examples = len(batch[0])
         sizes = [slice(0, examples)]

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.architecture import Architecture
+from manual_grads.cli import InputError
 from manual_grads.derivatives import LOSS_RULES, forward
 from manual_grads.targets import targets
 
@@ -30,6 +31,30 @@ def targets_of(architecture: Architecture, labels):
     if jnp.ndim(labels) == 2:
         return labels
     return targets(architecture, labels, "float64")
+
+
+class LossError(InputError):
+    """A loss that cannot be differentiated."""
+
+
+def require_scalar(loss: Callable[..., Any], params: Any, batch: tuple) -> None:
+    """Raises `LossError` unless `loss(params, *batch)` is one real number, computed by JAX."""
+    try:
+        value = jax.eval_shape(loss, params, *batch)
+    except jax.errors.TracerArrayConversionError:
+        raise LossError(
+            "the loss must be computed by JAX, which differentiates it",
+            "it computes in NumPy",
+            "import jax.numpy as jnp, and jnp for np in the loss",
+        ) from None
+    found = getattr(value, "dtype", None)
+    if found not in ("float32", "float64") or value.shape != ():
+        given = type(value).__name__ if found is None else f"{found}{[*value.shape]}"
+        raise LossError(
+            "the loss must be a number, float32[] or float64[]",
+            given,
+            "the mean over the batch, such as jnp.mean(losses)",
+        )
 
 
 def draw(architecture: Architecture, batch_size: int, seed: int) -> tuple[list, tuple]:
