@@ -26,7 +26,6 @@ Exit status: 0 it agrees, 1 it does not, 2 it could not be checked.
 
 import ast
 import contextlib
-import itertools
 import json
 import os
 import signal
@@ -49,6 +48,7 @@ from manual_grads.cli import (
     InputError,
     Rule,
     command,
+    flag_files,
     options,
     paths,
 )
@@ -108,7 +108,7 @@ def check(argv: Sequence[str], chosen: Options, words: Sequence[str]) -> int:
     inputs = [file_of(words[0])]
     if chosen.loss_function is not None:
         inputs.append(file_of(chosen.loss_function))
-    _require_no_input(chosen, [*inputs, *_flag_files(argv)])
+    _require_no_input(chosen, [*inputs, *flag_files.expand(argv)[1]])
     with tempfile.TemporaryDirectory() as folder:
         reply = _reply(argv, chosen.time_limit, words[0], Path(folder))
         if "error" in reply:
@@ -145,16 +145,6 @@ def _functions_in(path: Path) -> list[str]:
             body = ast.parse(file.read(2**20)).body
         return [line.name for line in body if isinstance(line, ast.FunctionDef)]
     return []
-
-
-def _flag_files(argv: Sequence[str]) -> list[Path]:
-    """The files that are named by `--flagfile=FILE`, and by `--flagfile FILE`."""
-    pairs = itertools.pairwise([*argv, ""])
-    return [
-        Path(word.partition("=")[2] or after)
-        for word, after in pairs
-        if word.lstrip("-").partition("=")[0] == "flagfile"
-    ]
 
 
 def _require_no_input(chosen: Options, inputs: Any) -> None:

@@ -1,10 +1,11 @@
 """The plumbing of every command.
 
-options   flags out of a frozen dataclass, and back
-errors    the error in three parts
-signals   Ctrl-C and SIGTERM
-paths     what stands at a path, in words
-command   from the command line to the exit status
+options     flags out of a frozen dataclass, and back
+flag_files  the flags in a file, one a line
+errors      the error in three parts
+signals     Ctrl-C and SIGTERM
+paths       what stands at a path, in words
+command     from the command line to the exit status
 """
 
 import lazy_loader

@@ -1,4 +1,5 @@
 from . import command as command
+from . import flag_files as flag_files
 from . import options as options
 from . import paths as paths
 from . import signals as signals

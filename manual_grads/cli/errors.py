@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     def __init__(self, must_hold: str, arrived: str, repair: str):
         super().__init__(f"{must_hold}\n  arrived: {arrived}\n  repair:  {repair}")
+
+
+class FlagError(InputError):
+    """A command line that cannot be read as flags."""

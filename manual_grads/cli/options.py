@@ -11,23 +11,19 @@ import os
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from absl import flags
 
-from manual_grads.cli.errors import InputError
+from manual_grads.cli import flag_files
+from manual_grads.cli.errors import FlagError, InputError
 
 Options = TypeVar("Options")
 
 
 class OptionError(InputError):
     """An option has a value that its rule, or its company, does not allow."""
-
-
-class FlagError(InputError):
-    """A command line that cannot be read as flags."""
 
 
 class Rule(NamedTuple):
@@ -79,7 +75,6 @@ def one_of(*names: str) -> Rule:
     return Rule(f"be one of {', '.join(names)}", names.__contains__, names)
 
 
-SHIPPED = Path(__file__).parents[2] / "experiments"
 """The folder of the flag files that are installed with the packages."""
 
 
@@ -205,7 +200,7 @@ def _read_flags(
     if any(word.lstrip("-").startswith("undefok") for word in argv):
         raise FlagError(known_only, "--undefok, absl's way around this", HELP_HINT)
     try:
-        return flag_values(["command", *map(_with_shipped_file, argv)])[1:]
+        return flag_values(["command", *flag_files.expand(argv)[0]])[1:]
     except flags.UnrecognizedFlagError as error:
         close = difflib.get_close_matches(error.flagname, list(flag_values), n=1)
         repair = f"--{close[0]}; {HELP_HINT}" if close else HELP_HINT
@@ -220,28 +215,8 @@ def _read_flags(
             f"--{option.name}={found[2]}",
             default_words(option),
         ) from None
-    except (flags.CantOpenFlagFileError, UnicodeDecodeError) as error:
-        raise FlagError(
-            "--flagfile must name a text file that can be read",
-            str(error).removeprefix("ERROR:: "),
-            f"--flagfile=PATH from the folder you stand in, or one of {', '.join(_shipped())} of "
-            f"{SHIPPED}",
-        ) from None
     except flags.Error as error:
         raise FlagError("every flag must be written --name=value", str(error), HELP_HINT) from None
-
-
-def _with_shipped_file(word: str) -> str:
-    """`--flagfile=base.flags`, where no such file is, as the one that is shipped."""
-    flag, _, path = word.partition("=")
-    name = path.removeprefix("experiments/")
-    if flag.lstrip("-") != "flagfile" or os.path.lexists(path) or name not in _shipped():
-        return word
-    return f"{flag}={SHIPPED / name}"
-
-
-def _shipped() -> list[str]:
-    return sorted(file.name for file in SHIPPED.glob("*.flags"))
 
 
 def _scalar(kind: Any) -> type:

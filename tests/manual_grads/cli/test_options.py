@@ -1,5 +1,6 @@
 """Options: one dataclass is flags, help and checks at once."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -91,9 +92,16 @@ def test_parsing_leaves_no_trace_in_the_next_parse():
         (["--slope=inf"], "--slope must be finite", "--slope=inf", "--slope=0.1"),
         (["two.flags"], "every word must be a flag", "'two.flags'", "--flagfile=two.flags"),
         (["count=2"], "every word must be a flag", "'count=2'", "--count=2"),
-        (["--flagfile=absent"], "--flagfile must name a text file", "absent", "--flagfile="),
-        (["--flagfile=."], "--flagfile must name a text file", "directory", "--flagfile="),
-        (["--flagfile"], "every flag must have a value", "--flagfile", "--help"),
+        (
+            ["--flagfile=absent"],
+            "--flagfile must name a text file",
+            "absent: no such file",
+            "=PATH",
+        ),
+        (["--flagfile=."], "--flagfile must name a text file", ".: a folder", "--flagfile="),
+        (["--flagfile"], "--flagfile must name a file", "--flagfile", "--flagfile=PATH"),
+        (["--flagfile="], "--flagfile must name a file", "--flagfile=", "--flagfile=PATH"),
+        (["--flagfile=a\0b"], "--flagfile must name a text file", "null byte", "--flagfile="),
     ],
     ids=lambda value: "" if isinstance(value, str) else " ".join(value),
 )
@@ -108,10 +116,30 @@ def test_what_cannot_be_read_is_refused_in_three_parts(words, must_hold, arrived
     assert repair in third
 
 
-def test_a_binary_flag_file_is_refused():
-    Path("binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(FlagError, match="must name a text file"):
-        parse(Outer, ["--flagfile=binary"])
+@pytest.mark.parametrize(
+    ("make", "arrived"),
+    [
+        (lambda path: path.write_bytes(b"\xff\xfe\x00"), "can't decode"),
+        (lambda path: path.write_text("#" * (2**20 + 1)), "more than 1,048,576 bytes"),
+        (lambda path: path.symlink_to("/dev/zero"), "a device"),
+        (lambda path: path.symlink_to("nowhere"), "no such file"),
+        (os.mkfifo, "a pipe"),
+    ],
+    ids=["no text", "huge", "a device", "a link to nowhere", "a pipe"],
+)
+def test_a_flag_file_that_is_no_small_text_file_is_refused(make, arrived):
+    make(Path("given"))
+    with pytest.raises(FlagError, match=f"must name a text file.*\n.*{arrived}"):
+        parse(Outer, ["--flagfile=given"])
+
+
+def test_a_flag_file_may_name_another_but_not_itself():
+    Path("outer.flags").write_text("--count=2\n--flagfile=inner.flags\n")
+    Path("inner.flags").write_text("// a comment\n\n  --colour=yellow\n")
+    assert parse(Outer, ["--flagfile", "outer.flags"]) == Outer("yellow", 2)
+    Path("inner.flags").write_text("--flagfile=outer.flags\n")
+    with pytest.raises(FlagError, match=r"must not lead back to itself\n.*outer.flags"):
+        parse(Outer, ["--flagfile=outer.flags"])
 
 
 @pytest.mark.parametrize(
