@@ -14,4 +14,7 @@ progress   the bars and lines of a run
 
 import lazy_loader
 
+from manual_grads.cli import signals
+
+signals.end_at_once(__name__)
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

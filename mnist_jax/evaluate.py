@@ -8,7 +8,6 @@ Writes evaluation.json and two figures, digits.png and confusion.png, into the r
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import jax
@@ -18,7 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from manual_grads.cli import A_PATH, OptionError, command, options
+from manual_grads.cli import A_PATH, OptionError, command, options, paths
 from mnist_jax import data, figures, runs, training
 from mnist_jax.config import CLASSES
 
@@ -49,7 +48,7 @@ def evaluate_run(chosen: Options) -> None:
     """Loads, evaluates, prints the tables, and writes numbers and figures."""
     assert chosen.workdir is not None
     training.require_device()
-    workdir = Path(chosen.workdir).expanduser()
+    workdir = paths.of_user(chosen.workdir)
     runs.directory.require_plain(workdir)
     config, params = runs.load(workdir)
     if chosen.data_dir is not None:

@@ -5,15 +5,10 @@
 leaves a folder under runs/ with the numbers, the figures and the trained parameters.
 """
 
-from manual_grads.cli import signals
-
-if __name__ == "__main__":
-    signals.end_at_once()
-
 from collections.abc import Sequence
 from dataclasses import replace
 
-from manual_grads.cli import command
+from manual_grads.cli import command, signals
 from mnist_jax import data, progress, runs, training
 from mnist_jax.clock import start_clock, timed
 from mnist_jax.config import Config

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from experiments.common import record
-from manual_grads.cli import A_PATH, ANY, InputError, options
+from manual_grads.cli import A_PATH, ANY, InputError, options, paths
 from mnist_jax import runs
 
 KEY = "key.json"
@@ -88,7 +88,7 @@ def folder(out: str | None, name: str, wanted: Key) -> Path:
     `runs/NAME`, `runs/NAME-2`, … if that is unfinished and of the same key, else the next free.
     Raises `CacheError`, `RunDirectoryError`.
     """
-    place = _newest(name) if out is None else Path(out).expanduser()
+    place = _newest(name) if out is None else paths.of_user(out)
     held = None if place is None else _key_in(place)
     if place is not None and held == wanted:
         if out is not None or not (place / f"{name}.json").exists():
@@ -138,7 +138,7 @@ def _text(value: Any) -> str:
 
 def finished(out: str | None, name: str) -> Path:
     """The folder whose numbers are to be drawn again: `out`, or the newest of `runs/NAME`."""
-    there = _newest(name) if out is None else Path(out).expanduser()
+    there = _newest(name) if out is None else paths.of_user(out)
     if there is None or not (there / f"{name}.json").exists():
         raise CacheError(
             "--draw must find the numbers of a finished experiment",

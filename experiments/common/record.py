@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import jax
 
-from manual_grads.cli import A_PATH, ANY, OptionError, command, options
+from manual_grads.cli import A_PATH, ANY, OptionError, command, options, paths
 from mnist_jax import runs
 
 PUBLISHED = Path(__file__).parents[1] / "results"
@@ -58,7 +58,7 @@ def run(
 
 def folder(out: str | None, name: str) -> Path:
     """The folder to write to: `out`, or the next free `runs/NAME`. Raises `RunDirectoryError`."""
-    return runs.make_free(name) if out is None else runs.make_folder(Path(out).expanduser())
+    return runs.make_free(name) if out is None else runs.make_folder(paths.of_user(out))
 
 
 def save(path: Path, module: str, argv: Sequence[str], numbers: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
 from manual_grads.cli import options
-from manual_grads.cli.errors import InputError
+from manual_grads.cli.errors import InputError, printable
 from manual_grads.cli.signals import Stopped, stoppable
 
 Options = TypeVar("Options")
@@ -51,20 +51,12 @@ def say(line: str, to_errors: bool = False) -> None:
     """Prints a line. That nobody reads on, or the disk is full, is no reason to lose a run."""
     stream = sys.stderr if to_errors else sys.stdout
     try:
-        print(_printable(line), file=stream, flush=True)
+        print(printable(line), file=stream, flush=True)
     except UnicodeEncodeError:
         say(line.translate(IN_ASCII).encode("ascii", "backslashreplace").decode(), to_errors)
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())  # or Python would complain when it flushes at the end
-
-
-def _printable(line: str) -> str:
-    """The line without the control characters that a user or a file has brought into it."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else ascii(character)[1:-1]
-        for character in line
-    )
 
 
 IN_ASCII = str.maketrans(

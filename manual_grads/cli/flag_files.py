@@ -32,7 +32,7 @@ def expand(argv: Sequence[str], inside: tuple[Path, ...] = ()) -> tuple[list[str
         name = name if equals else next(rest, "")
         if not name:
             raise FlagError("--flagfile must name a file", word, "--flagfile=PATH")
-        path = _shipped_or(Path(name).expanduser())
+        path = _shipped_or(paths.of_user(name))
         if path.absolute() in inside:
             raise FlagError("a flag file must not lead back to itself", name, "one flag file less")
         found, deeper = expand(list(_lines(path)), (*inside, path.absolute()))

@@ -75,9 +75,6 @@ def one_of(*names: str) -> Rule:
     return Rule(f"be one of {', '.join(names)}", names.__contains__, names)
 
 
-"""The folder of the flag files that are installed with the packages."""
-
-
 class Option(NamedTuple):
     """One field of an options dataclass."""
 
@@ -199,8 +196,9 @@ def _read_flags(
     known_only = "every flag must be one that this command knows"
     if any(word.lstrip("-").startswith("undefok") for word in argv):
         raise FlagError(known_only, "--undefok, absl's way around this", HELP_HINT)
+    words, _ = flag_files.expand(argv)
     try:
-        return flag_values(["command", *flag_files.expand(argv)[0]])[1:]
+        return flag_values(["command", *words])[1:]
     except flags.UnrecognizedFlagError as error:
         close = difflib.get_close_matches(error.flagname, list(flag_values), n=1)
         repair = f"--{close[0]}; {HELP_HINT}" if close else HELP_HINT
@@ -215,7 +213,7 @@ def _read_flags(
             f"--{option.name}={found[2]}",
             default_words(option),
         ) from None
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:  # the latter for --noresume=False
         raise FlagError("every flag must be written --name=value", str(error), HELP_HINT) from None
 
 

@@ -1,5 +1,6 @@
 """What stands at a path. Only plain files are opened: a pipe would block, a device has no end."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -14,6 +15,13 @@ KINDS = {
     stat.S_ISCHR: "a device",
     stat.S_ISBLK: "a device",
 }
+
+
+def of_user(text: str | Path) -> Path:
+    """The path that a user has written, with the folder of the user for `~`."""
+    with contextlib.suppress(RuntimeError):  # there is no user of that name
+        return Path(text).expanduser()
+    return Path(text)
 
 
 def what_is(path: Path) -> str:

@@ -17,14 +17,17 @@ class Stopped(BaseException):
         self.status = 128 + signal_number
 
 
-def end_at_once() -> None:
-    """From now on Ctrl-C and SIGTERM end the process, with a line and without an exception.
+def end_at_once(package: str) -> None:
+    """Lets Ctrl-C and SIGTERM end a command of the package, with a line and without an exception.
 
+    Called as the package is imported; without effect unless the process is `python -m PACKAGE.…`.
     For the time in which modules are imported: an exception may be lost there, or crash a module of
     C++, and there is nothing to save. `stoppable` takes over from it.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+    being_located = sys.argv[:1] == ["-m"]  # until Python has found the module that it is to run
+    if being_located and any(f"{package}." in word for word in sys.orig_argv):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _end)
 
 
 def _end(signal_number: int, frame: FrameType | None) -> NoReturn:

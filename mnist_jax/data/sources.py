@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pooch
 
+from manual_grads.cli import paths
 from mnist_jax.config import Config
 from mnist_jax.data.dataset import DataError, Dataset, Examples
 from mnist_jax.data.download import DownloadError, download
@@ -54,7 +55,7 @@ def cache(published: Published) -> Path:
 def _published(published: Published, folder: str | None) -> Dataset:
     """The dataset from the named folder, else from the cache, downloading what that lacks."""
     if folder:
-        place = Path(folder).expanduser()
+        place = paths.of_user(folder)
         absent = missing(published, place)
         if absent:
             raise DataError(

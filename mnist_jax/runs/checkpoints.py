@@ -113,7 +113,7 @@ def held(folder: Path) -> list[int]:
     return sorted(
         int(path.stem)
         for path in folder.glob("*.safetensors")
-        if re.fullmatch(r"\d{10}", path.stem)
+        if re.fullmatch(r"[0-9]{10}", path.stem)
     )
 
 
@@ -126,7 +126,7 @@ def remove_all(workdir: Path) -> None:
     """Removes the checkpoints of a run, and their folder unless something else is in it."""
     folder = workdir / FOLDER
     for entry in list(folder.glob("*")):
-        if re.match(r"\.?\d{10}\b", entry.name):
+        if re.match(r"\.?[0-9]{10}\b", entry.name):
             _remove(entry)
     with contextlib.suppress(OSError):
         folder.rmdir()
@@ -143,7 +143,8 @@ def require_some(workdir: Path) -> None:
     That version wrote a folder for each.
     """
     folder = workdir / FOLDER
-    earlier = sorted(entry.name for entry in folder.glob("*") if re.match(r"\d{10}$", entry.name))
+    names = sorted(entry.name for entry in folder.glob("*"))
+    earlier = [name for name in names if re.fullmatch(r"[0-9]{10}", name)]
     if earlier:
         raise CheckpointError(
             f"{folder} must hold checkpoints of this version, STEP.safetensors",

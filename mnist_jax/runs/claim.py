@@ -25,16 +25,23 @@ def claimed(config: Config) -> Iterator[Path]:
 
     `--workdir`, which must not hold a run unless `--overwrite` is given, and must hold one with
     checkpoints if `--resume` is; without it `runs/NAME`, or the next free `runs/NAME-2`, `-3`, …
+    A folder that was made for a run which does not begin is removed.
     """
     if config.workdir is None:
-        workdir = make_free(config.name)
+        workdir, is_new = make_free(config.name), True
     else:
-        workdir = Path(config.workdir).expanduser()
+        workdir = paths.of_user(config.workdir)
         _require_allowed(config, workdir)
+        is_new = not os.path.lexists(workdir)
         make_folder(workdir)
     with _locked(workdir):
-        _require_allowed(config, workdir)  # again, for another process may have begun a run
-        yield workdir
+        try:
+            _require_allowed(config, workdir)  # again, for another process may have begun a run
+            yield workdir
+        finally:
+            if is_new and [*workdir.glob("*")] == [workdir / directory.LOCK]:
+                (workdir / directory.LOCK).unlink()
+                workdir.rmdir()
 
 
 def begin(config: Config, workdir: Path) -> None:

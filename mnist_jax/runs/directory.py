@@ -48,6 +48,11 @@ def require_plain(workdir: Path) -> None:
 
     So that no link leads out of the folder. What is not there yet is as it should be.
     """
+    stands = paths.what_is(workdir)
+    if stands != paths.NOTHING and not stands.endswith(paths.FOLDER):
+        raise RunDirectoryError(
+            f"{workdir} must be a folder, or not be there yet", stands, "another --workdir"
+        )
     wanted = dict.fromkeys((*FILES, *EVALUATION, LOCK), paths.FILE) | {CHECKPOINTS: paths.FOLDER}
     wrong = [
         f"{name}, {found}"
@@ -55,9 +60,7 @@ def require_plain(workdir: Path) -> None:
         for found in [paths.what_is(workdir / name)]
         if found not in (kind, paths.NOTHING)
     ]
-    if workdir.is_symlink() and not workdir.is_dir():
-        wrong = [paths.what_is(workdir)]
-    elif not wrong and (workdir / LOCK).is_file() and (workdir / LOCK).stat().st_size > 0:
+    if not wrong and (workdir / LOCK).is_file() and (workdir / LOCK).stat().st_size > 0:
         wrong = [f"{LOCK}, a file that is not empty"]  # locking would empty it
     if wrong:
         raise RunDirectoryError(
@@ -96,10 +99,15 @@ BYTES_OF_AN_EPOCH = 2**14
 
 
 def _epoch_of(metrics: Any) -> int | None:
-    """The epoch of a line that has the numbers which the figures show, else none."""
+    """The epoch of a line that has its step and the numbers which the figures show, else none."""
     shown = [f"{part}_{name}" for part in ("train", "test") for name in ("loss", "accuracy")]
-    whole = isinstance(metrics, dict) and all(
-        isinstance(metrics.get(name), int | float) and abs(metrics[name]) < LARGE for name in shown
+    whole = (
+        isinstance(metrics, dict)
+        and type(metrics.get("step")) is int
+        and all(
+            isinstance(metrics.get(name), int | float) and abs(metrics[name]) < LARGE
+            for name in shown
+        )
     )
     return metrics.get("epoch") if whole else None
 

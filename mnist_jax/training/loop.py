@@ -89,7 +89,8 @@ def _resume(job: Job, fresh: RunState) -> RunState:
     if not _possible(job, run):
         raise checkpoints.CheckpointError(
             f"the newest checkpoint of {job.workdir} must be of a place in this run",
-            f"epoch {run.epoch}, block {run.block}, step {run.step}, seed {run.seed}",
+            f"epoch {run.epoch}, block {run.block}, step {run.step}, seed {run.seed}"
+            + ("" if _is_finite(run.state) else ", numbers that are not finite"),
             "the checkpoints that this run wrote, or --overwrite to train from the start",
         )
     go_on(job.clock, run.seconds)
@@ -111,7 +112,12 @@ def _possible(job: Job, run: RunState) -> bool:
         and run.step == (run.epoch - 1) * steps + done
         and 0 <= run.best_step <= run.step
         and bool(np.all(np.isfinite(seconds) & (seconds >= 0)))
+        and _is_finite(run.state)
     )
+
+
+def _is_finite(state: TrainState) -> bool:
+    return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(state))
 
 
 def _train(
@@ -201,7 +207,7 @@ def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics]:
 
 def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> Future[None]:
     """Saves the run, unless its state is not finite: then the next loss will not be either."""
-    if all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(run.state)):
+    if _is_finite(run.state):
         return save(run.step, run, run.best_step)
     nothing: Future[None] = Future()
     nothing.set_result(None)

@@ -217,8 +217,12 @@ def test_a_disk_that_is_full_is_reported_and_leaves_what_was_whole(tmp_path, mon
     assert [path.name for path in folder.iterdir()] == ["0000000001.safetensors"]
 
 
-def test_only_checkpoints_are_removed(tmp_path):
+@pytest.mark.parametrize("name", ["notes.txt", "٣٣٣٣٣٣٣٣٣٣.safetensors"])
+def test_only_checkpoints_are_held_and_removed(name, tmp_path):
+    """Python counts ٣, a three, among the digits."""
     folder = saved(tmp_path, 1, 2)
-    (folder / "notes.txt").write_text("the user's own")
+    (folder / name).write_text("the user's own")
+    assert checkpoints.held(folder) == [1, 2]
+    checkpoints.remove_after(tmp_path, 1)
     checkpoints.remove_all(tmp_path)
-    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    assert [path.name for path in folder.iterdir()] == [name]

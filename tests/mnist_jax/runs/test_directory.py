@@ -230,6 +230,13 @@ def test_a_workdir_that_is_a_link_to_nowhere_is_refused_in_words(tmp_path):
         runs.create(Config(workdir=str(tmp_path / "run")))
 
 
+@pytest.mark.parametrize("name", ["a" * 5000, "a file"])
+def test_a_workdir_that_can_be_no_folder_is_refused(name, tmp_path):
+    (tmp_path / "a file").touch()
+    with pytest.raises(RunDirectoryError, match="must be a folder, or not be there yet"):
+        directory.require_plain(tmp_path / name)
+
+
 def test_overwrite_that_is_cut_short_leaves_a_folder_of_ours(tmp_path, monkeypatch):
     run_in(tmp_path / "run")
     config = Config(workdir=str(tmp_path / "run"), overwrite=True)

@@ -1,5 +1,6 @@
 """What cannot be gone on with is refused, and every byte of it stays."""
 
+import re
 import shutil
 
 import numpy as np
@@ -22,6 +23,9 @@ REFUSED = {
     "metrics of other numbers": lambda run: (run / "metrics.jsonl").write_text(
         '{"epoch": 1}\n{"epoch": 2}\n{"epoch": 3}\n'
     ),
+    "metrics without their steps": lambda run: (run / "metrics.jsonl").write_text(
+        re.sub(r'"step": \d+, ', "", (run / "metrics.jsonl").read_text())
+    ),
     "metrics are no objects": lambda run: (run / "metrics.jsonl").write_text("[1]\n" * 3),
     "checkpoints are gone": lambda run: shutil.rmtree(run / "checkpoints"),
     "checkpoints are damaged": lambda run: [
@@ -43,14 +47,18 @@ def test_a_run_that_cannot_be_gone_on_with_keeps_every_byte(damage, tmp_path):
     assert whole_folder(tmp_path) == before
 
 
-@pytest.mark.parametrize("number", ["epoch", "block", "step", "seed"])
+NO_PLACE = {name: lambda old: old + 1000 for name in ("epoch", "block", "step", "seed")}
+NO_PLACE["state/params/1/weight"] = lambda old: np.full_like(old, np.nan)
+
+
+@pytest.mark.parametrize("number", NO_PLACE)
 def test_a_checkpoint_of_no_place_in_the_run_is_refused(number, tmp_path):
     """It is whole, but this run cannot have written it."""
     stopped_after(tmp_path, 4)
     folder = tmp_path / "checkpoints"
     path = checkpoints.path_of(folder, checkpoints.held(folder)[-1])
     tensors = dict(safetensors.numpy.load_file(path))
-    tensors[number] = np.asarray(tensors[number] + 1000)
+    tensors[number] = np.asarray(NO_PLACE[number](tensors[number]))
     path.write_bytes(safetensors.numpy.save(tensors, checkpoints._metadata(tensors)))
     before = whole_folder(tmp_path)
     with pytest.raises(CheckpointError, match="must be of a place in this run"):
@@ -68,5 +76,5 @@ def test_a_disk_without_room_is_said_before_the_first_step(tmp_path, monkeypatch
     free = type("Usage", (), {"free": 100_000})
     monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
     with pytest.raises(RunDirectoryError, match=r"must have room for a run.*\n.*100,000 bytes"):
-        run(tmp_path)
-    assert not list(tmp_path.glob("*.json*"))
+        run(tmp_path / "run")
+    assert not list(tmp_path.iterdir())
