@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import json
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -206,6 +207,8 @@ def answer(argv: Sequence[str], folder: Path) -> dict[str, Any]:
 def main() -> None:
     """Writes the reply and ends the process, whatever the code has left running in it."""
     end, folder, status = os._exit, Path(sys.argv[1]), 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as code meets them elsewhere
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with contextlib.suppress(BaseException):  # the parent says that there is no reply
         said = json.dumps(answer(sys.argv[2:], folder))
         (folder / "unfinished").write_text(said)

@@ -20,6 +20,7 @@ END = {
     "exit at once": ("import os; os._exit(0)", "exit status 0"),
     "exit with 1": ("import os; os._exit(1)", "exit status 1"),
     "Ctrl-C": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "Ctrl-C by a signal": ("import signal; signal.raise_signal(2)", "KeyboardInterrupt"),
     "a signal": ("import os; os.kill(os.getpid(), 9)", "SIGKILL"),
     "a crash": ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
     "no end": ("while True: pass", "it did not end"),

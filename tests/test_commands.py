@@ -1,0 +1,50 @@
+"""What holds for every command, whichever package it is in."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+COMMANDS = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+    for package in ("manual_grads", "mnist_jax", "experiments")
+    for path in sorted((ROOT / package).rglob("*.py"))
+    if 'if __name__ == "__main__"' in path.read_text()
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_ctrl_c_while_a_command_imports_its_modules_ends_it_in_one_line(command):
+    """The first of them that takes time presses Ctrl-C here."""
+    for name in ("jax", "rich", "absl"):
+        Path(name).mkdir()
+        (Path(name) / "__init__.py").write_text(
+            "import signal\nsignal.raise_signal(signal.SIGINT)\nprint('never')\n"
+        )
+    ended = subprocess.run(
+        [sys.executable, "-m", command],
+        env={**os.environ, "PYTHONPATH": f"{Path.cwd()}:{ROOT}"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (
+        128 + signal.SIGINT,
+        "",
+        "stopped\n",
+    )
+
+
+@pytest.mark.parametrize("package", ["manual_grads", "mnist_jax", "experiments"])
+def test_a_program_that_imports_a_package_keeps_its_own_ctrl_c(package):
+    Path("theirs.py").write_text(f"import signal, {package}\nprint(signal.getsignal(2))\n")
+    words = [sys.executable, "-m", "theirs", f"{package}.train"]
+    ended = subprocess.run(
+        words, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True
+    )
+    assert b"default_int_handler" in ended.stdout
