@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -137,9 +138,13 @@ def test_its_false_alarms_and_times_of_the_check_are_those_of_the_committed_json
 
 
 def test_its_trials_of_sudden_death_are_those_of_the_committed_json():
-    killing, fuzzing = (
-        json.loads((ROOT / f"tests/campaigns/{name}.json").read_text())
-        for name in ("killing", "fuzzing")
+    names = ("killing", "fuzzing", "hostile_runs", "command_lines", "misbehaving")
+    killing, fuzzing, hostile, lines, misbehaving = (
+        json.loads((ROOT / f"tests/campaigns/{name}.json").read_text()) for name in names
+    )
+    met, ended = (
+        sum((Counter(outcomes) for outcomes in of["outcomes"].values()), Counter())
+        for of in (hostile, lines)
     )
     files = {
         outcome: sum(of.get(outcome, 0) for of in fuzzing["data"].values())
@@ -164,9 +169,24 @@ def test_its_trials_of_sudden_death_are_those_of_the_committed_json():
             f"{read['an older one, the newest is gone']} an older one, for the newest was removed; "
             f"{read['the newest']} the newest, whole; {read['refused']} refused; 0 wrong",
         ],
+        [
+            f"{hostile['directories']:,}",
+            f"{met['done']:,} times done, {met['refused']:,} times refused; 0 wrong",
+        ],
+        [
+            f"{lines['lines']:,}",
+            f"{ended['status 0']:,} done, {ended['status 1'] + ended['status 2']:,} refused in "
+            "three parts; 0 wrong",
+        ],
+        [
+            f"{misbehaving['kinds']}",
+            f"{misbehaving['refused']} refused in three parts; 0 verdicts",
+        ],
     ]
     assert sum(files.values()) == fuzzing["files"]
     assert len(read) == 4
+    assert met.keys() == {"done", "refused"}
+    assert ended.total() == lines["lines"]
     prose = " ".join(README.split())
     assert f"at most {fuzzing['memory']:.2f} times the memory" in prose
     share = record("checkpoint_cost.json")["share_median"]

@@ -55,6 +55,10 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
             precision: sum(track(each, f"correct gradients in {precision}", chosen.architectures))
             for precision, each in alarms.items()
         }
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            worker.kill()  # or it would go on, and wait for more, when this process has ended
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
     single, pairs = ([case for case in cases if len(case.injected) == n] for n in (1, 2))

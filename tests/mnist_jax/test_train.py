@@ -36,6 +36,15 @@ def run(*words):
     return subprocess.run(arguments, **settings)
 
 
+def test_a_home_that_cannot_be_written_is_worth_no_word():
+    """Libraries keep caches there."""
+    words, settings = command(*QUICK, capture_output=True, text=True, check=True)
+    settings["env"] |= {"HOME": "/dev/null/none"}
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
+        settings["env"].pop(name, None)
+    assert subprocess.run(words, **settings).stderr == ""
+
+
 def test_the_defaults_are_those_of_base_flags():
     assert options.parse(Config, [f"--flagfile={BASE}"]) == Config()
 
