@@ -32,7 +32,7 @@ from tests.campaigns.killing import history, newest_step
 
 STOPS, OTHERS, FIRST, LAST = 100, 25, 0.2, 5.0
 STEPS = 3
-"""Of an epoch, which is a block."""
+"""Of an epoch."""
 
 SMALL = ["--dataset=digits", "--layer_sizes=784,64,10", "--batch_size=500"]
 TRAIN = ["mnist_jax.train", *SMALL, "--epochs=100000", "--workdir={here}/run"]
@@ -53,7 +53,7 @@ def lost(run: Path) -> bool:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if file.metadata() != checkpoints._metadata(tensors):
                 return True
-    return newest_step(run) != STEPS * len(history(run))
+    return newest_step(run) // STEPS != len(history(run))
 
 
 def stopped(words: list[str], wait: float, number: signal.Signals, **places: Path) -> str:
