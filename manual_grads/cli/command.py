@@ -1,5 +1,6 @@
 """What every command does around its work: flags in, an exit status out."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -93,11 +94,12 @@ IN_ASCII = str.maketrans(
 
 
 def leave(status: int) -> NoReturn:
-    """Ends the process. After a signal at once: the device may still compute what was stopped, and
-    Python must not take down what that needs.
+    """Ends the process at once, without what Python does at its end.
+
+    The device may still compute what was stopped, and needs what Python would take down; and a
+    signal that comes so late would kill the process, for Python has no handler then.
     """
-    if status > 128:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it
+            stream.flush()
+    os._exit(status)

@@ -14,7 +14,6 @@ else happens.
 
 import contextlib
 import io
-import json
 import os
 import random
 import sys
@@ -37,7 +36,7 @@ from experiments.speed import checkpoints, checks, steps, throughput
 from manual_grads.check import __main__ as check
 from manual_grads.cli import options
 from mnist_jax import config, evaluate, train
-from tests import ROOT
+from tests.campaigns import record
 
 LINES, SECONDS = 5000, 10
 Draw = random.Random
@@ -199,7 +198,7 @@ def ran(command: Command, words: list[str]) -> tuple[str, str]:
     return what, said.getvalue() + told
 
 
-def main(lines: int = LINES, report: Path | None = None) -> int:
+def main(lines: int = LINES, publish: bool = False) -> int:
     """Tries all, writes and prints what came of it, and returns the exit status."""
     draw = Draw(0)
     outcomes = {name: Counter() for name in COMMANDS}
@@ -212,18 +211,13 @@ def main(lines: int = LINES, report: Path | None = None) -> int:
             outcomes[name][came] += 1
             if not came.startswith("status"):
                 wrong.append(f"{came}: {name} {words!a}\n{said[-1500:]!a}")
-    record = {
-        "command": "python -m tests.campaigns.command_lines",
-        "lines": lines,
-        "outcomes": outcomes,
-    }
-    if report is not None:
-        report.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps(record), *wrong, sep="\n")
+    numbers = {"lines": lines, "outcomes": outcomes}
+    record("command_lines", numbers, publish)
+    print(*wrong, sep="\n")
     return 1 if wrong else 0
 
 
 if __name__ == "__main__":
     if "--short" in sys.argv:
         sys.exit(main(lines=200))
-    sys.exit(main(report=ROOT / "tests/campaigns/command_lines.json"))
+    sys.exit(main(publish=True))

@@ -12,7 +12,6 @@ else happens. Needs MNIST_DATA_DIR.
 """
 
 import gzip
-import json
 import multiprocessing
 import os
 import random
@@ -37,7 +36,7 @@ from mnist_jax.config import Config
 from mnist_jax.runs import checkpoints
 from mnist_jax.training import mode, start
 from mnist_jax.training.state import RunState, begin
-from tests import ROOT
+from tests.campaigns import record
 
 FILES, CHECKPOINTS = 2000, 200
 WHOLE = {
@@ -224,21 +223,13 @@ def _restored(workdir: Path, fresh: RunState, runs: dict[int, RunState]) -> str:
 
 
 def main(
-    files: int = FILES, damaged: int = CHECKPOINTS, seed: int = 0, report: Path | None = None
+    files: int = FILES, damaged: int = CHECKPOINTS, seed: int = 0, publish: bool = False
 ) -> int:
     """Tries all, writes and prints what came of it, and returns the exit status."""
     outcomes, memory = damaged_files(os.environ["MNIST_DATA_DIR"], files, seed)
     of_checkpoints = damaged_checkpoints(damaged, seed)
-    record = {
-        "command": "python -m tests.campaigns.fuzzing",
-        "files": files,
-        "data": outcomes,
-        "memory": memory,
-        "checkpoints": of_checkpoints,
-    }
-    if report is not None:
-        report.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps(record))
+    numbers = {"files": files, "data": outcomes, "memory": memory, "checkpoints": of_checkpoints}
+    record("fuzzing", numbers, publish)
     allowed = {"refused", "the published bytes"}
     sound = all(allowed >= counter.keys() for counter in outcomes.values())
     return 0 if sound and of_checkpoints.keys() <= WHOLE and memory <= MEMORY else 1
@@ -247,4 +238,4 @@ def main(
 if __name__ == "__main__":
     if "--short" in sys.argv:
         sys.exit(main(files=20, damaged=40))
-    sys.exit(main(report=ROOT / "tests/campaigns/fuzzing.json"))
+    sys.exit(main(publish=True))

@@ -14,7 +14,6 @@ anything else happens.
 
 import contextlib
 import io
-import json
 import multiprocessing
 import os
 import re
@@ -36,7 +35,7 @@ from rich.progress import track
 import mnist_jax
 from manual_grads.cli import InputError
 from mnist_jax import evaluate, train
-from tests import ROOT
+from tests.campaigns import record
 from tests.campaigns.hostile_directories import READ, make_hostile
 
 DIRECTORIES, SECONDS, BYTES = 1000, 10, 2**30
@@ -165,7 +164,7 @@ def whole_run(folder: Path) -> Path:
     return folder / "source"
 
 
-def main(directories: int = DIRECTORIES, report: Path | None = None) -> int:
+def main(directories: int = DIRECTORIES, publish: bool = False) -> int:
     """Tries all, writes and prints what came of it, and returns the exit status."""
     outcomes = {door: Counter() for door in DOORS}
     wrong = []
@@ -188,18 +187,13 @@ def main(directories: int = DIRECTORIES, report: Path | None = None) -> int:
             for door, (came, details) in each.items():
                 outcomes[door][came] += 1
                 wrong += [details] if details else []
-    record = {
-        "command": "python -m tests.campaigns.hostile_runs",
-        "directories": directories,
-        "outcomes": outcomes,
-    }
-    if report is not None:
-        report.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps(record), *wrong, sep="\n")
+    numbers = {"directories": directories, "outcomes": outcomes}
+    record("hostile_runs", numbers, publish)
+    print(*wrong, sep="\n")
     return 1 if wrong else 0
 
 
 if __name__ == "__main__":
     if "--short" in sys.argv:
         sys.exit(main(directories=20))
-    sys.exit(main(report=ROOT / "tests/campaigns/hostile_runs.json"))
+    sys.exit(main(publish=True))

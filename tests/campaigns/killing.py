@@ -29,6 +29,7 @@ from rich.progress import track
 
 from mnist_jax.runs import checkpoints
 from tests import ROOT
+from tests.campaigns import record
 from tests.compiling import AS_XLA_FLAGS
 
 TRAIN = [
@@ -48,9 +49,9 @@ def bits(workdir: Path) -> dict[str, Any]:
     """All that a run leaves behind, apart from times."""
     result = json.loads((workdir / "result.json").read_text())
     metrics = [json.loads(line) for line in history(workdir)]
-    for record in (result, *metrics):
-        record.pop("seconds")
-        record.pop("examples_per_second", None)
+    for told in (result, *metrics):
+        told.pop("seconds")
+        told.pop("examples_per_second", None)
     newest = checkpoints.path_of(workdir / checkpoints.FOLDER, newest_step(workdir))
     leaves = safetensors.numpy.load_file(newest)
     return {
@@ -112,7 +113,7 @@ def newest_step(workdir: Path) -> int:
 
 
 def main(
-    kills: int = KILLS, stops: int = STOPS, epochs: int = EPOCHS, report: Path | None = None
+    kills: int = KILLS, stops: int = STOPS, epochs: int = EPOCHS, publish: bool = False
 ) -> int:
     """Tries all, writes and prints what came of it, and returns the exit status."""
     draw = random.Random(0)  # noqa: S311 - no secret
@@ -143,20 +144,17 @@ def main(
         shutil.rmtree(folder, ignore_errors=True)
     same = Counter(each.name for each, (good, _) in zip(signals, done, strict=True) if good)
     statuses = Counter(str(status) for _, each in done for status in each)
-    record = {
-        "command": "python -m tests.campaigns.killing",
+    numbers = {
         "SIGKILL": {"trials": kills, "bit for bit": same["SIGKILL"]},
         "SIGTERM": {"trials": stops, "bit for bit": same["SIGTERM"]},
         "processes_that_a_signal_ended": statuses.total() - statuses["0"],
         "exit_statuses": statuses,
     }
-    if report is not None:
-        report.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps(record))
+    record("killing", numbers, publish)
     return 0 if same["SIGKILL"] == kills and same["SIGTERM"] == stops else 1
 
 
 if __name__ == "__main__":
     if "--short" in sys.argv:
         sys.exit(main(kills=2, stops=1, epochs=3))
-    sys.exit(main(report=ROOT / "tests/campaigns/killing.json"))
+    sys.exit(main(publish=True))

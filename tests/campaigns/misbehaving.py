@@ -8,7 +8,6 @@ in three parts, without a traceback. Writes `misbehaving.json` beside this file;
 tries every eighth and writes nothing. Ends with 1 where anything else happens.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 from rich.progress import track
 
 from tests import ROOT
+from tests.campaigns import record
 
 CHECK = [
     *(sys.executable, "-m", "manual_grads.check"),
@@ -157,7 +157,7 @@ def checked(code: str) -> tuple[str, str]:
     return ("refused" if parts == [1, 1, 1] else "refused without three parts"), said
 
 
-def main(every: int = 1, report: Path | None = None) -> int:
+def main(every: int = 1, publish: bool = False) -> int:
     """Tries the kinds, prints and writes what came of it, and returns the exit status."""
     tried = dict(list(kinds().items())[::every])
     with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -168,19 +168,12 @@ def main(every: int = 1, report: Path | None = None) -> int:
         for kind, (came, said) in zip(tried, done, strict=True)
         if came != "refused"
     }
-    record = {
-        "command": "python -m tests.campaigns.misbehaving",
-        "kinds": len(tried),
-        "refused": len(tried) - len(wrong),
-        "wrong": wrong,
-    }
-    if report is not None:
-        report.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps(record, indent=1))
+    numbers = {"kinds": len(tried), "refused": len(tried) - len(wrong), "wrong": wrong}
+    record("misbehaving", numbers, publish)
     return 1 if wrong else 0
 
 
 if __name__ == "__main__":
     if "--short" in sys.argv:
         sys.exit(main(every=8))
-    sys.exit(main(report=ROOT / "tests/campaigns/misbehaving.json"))
+    sys.exit(main(publish=True))

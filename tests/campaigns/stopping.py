@@ -11,7 +11,6 @@ happens.
 """
 
 import contextlib
-import json
 import os
 import random
 import signal
@@ -28,6 +27,7 @@ from safetensors import safe_open
 
 from mnist_jax.runs import checkpoints
 from tests import ROOT
+from tests.campaigns import record
 from tests.campaigns.killing import history, newest_step
 
 STOPS, OTHERS, FIRST, LAST = 100, 25, 0.2, 5.0
@@ -50,7 +50,7 @@ def lost(run: Path) -> bool:
     newest = checkpoints.path_of(run / checkpoints.FOLDER, newest_step(run))
     if newest.exists():
         with safe_open(newest, "numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
             if file.metadata() != checkpoints._metadata(tensors):
                 return True
     return newest_step(run) // STEPS != len(history(run))
@@ -80,7 +80,7 @@ def stopped(words: list[str], wait: float, number: signal.Signals, **places: Pat
     return f"status {process.returncode}: {words[0]} {wait:.3f} s {number.name}\n{errors}"
 
 
-def main(stops: int = STOPS, others: int = OTHERS, report: Path | None = None) -> int:
+def main(stops: int = STOPS, others: int = OTHERS, publish: bool = False) -> int:
     """Tries all, writes and prints what came of it, and returns the exit status."""
     draw = random.Random(0)  # noqa: S311 - no secret
     signals = (signal.SIGINT, signal.SIGTERM)
@@ -104,14 +104,13 @@ def main(stops: int = STOPS, others: int = OTHERS, report: Path | None = None) -
     outcomes = {
         name: Counter(what.partition(":")[0] for what in each) for name, each in came.items()
     }
-    record = {"command": "python -m tests.campaigns.stopping", "outcomes": outcomes}
-    if report is not None:
-        report.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps(record), *wrong, sep="\n")
+    numbers = {"outcomes": outcomes}
+    record("stopping", numbers, publish)
+    print(*wrong, sep="\n")
     return 1 if wrong else 0
 
 
 if __name__ == "__main__":
     if "--short" in sys.argv:
         sys.exit(main(stops=8, others=2))
-    sys.exit(main(report=ROOT / "tests/campaigns/stopping.json"))
+    sys.exit(main(publish=True))

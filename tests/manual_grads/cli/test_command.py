@@ -67,6 +67,24 @@ def test_a_signal_while_a_module_is_imported_ends_the_process_at_once(capfd):
     assert capfd.readouterr() == ("", "stopped\n")
 
 
+@pytest.mark.parametrize("status", [0, 1, 130])
+def test_a_command_leaves_with_its_output_before_python_takes_itself_down(status):
+    """A signal that comes while it does kills the process, whatever the command has done."""
+    program = (
+        "import atexit, os\n"
+        "from manual_grads.cli import command\n"
+        "atexit.register(os.kill, os.getpid(), 9)\n"
+        f"print('done', end='')\ncommand.leave({status})"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+        capture_output=True,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (status, b"done", b"")
+
+
 def test_a_stop_that_was_swallowed_comes_again(capsys):
     """As in a callback of the garbage collector, out of which no exception comes."""
 
