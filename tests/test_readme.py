@@ -138,13 +138,13 @@ def test_its_false_alarms_and_times_of_the_check_are_those_of_the_committed_json
 
 
 def test_its_trials_of_sudden_death_are_those_of_the_committed_json():
-    names = ("killing", "fuzzing", "hostile_runs", "command_lines", "misbehaving")
-    killing, fuzzing, hostile, lines, misbehaving = (
+    names = ("killing", "fuzzing", "hostile_runs", "stopping", "command_lines", "misbehaving")
+    killing, fuzzing, hostile, stopping, lines, misbehaving = (
         json.loads((ROOT / f"tests/campaigns/{name}.json").read_text()) for name in names
     )
-    met, ended = (
+    met, stopped, ended = (
         sum((Counter(outcomes) for outcomes in of["outcomes"].values()), Counter())
-        for of in (hostile, lines)
+        for of in (hostile, stopping, lines)
     )
     files = {
         outcome: sum(of.get(outcome, 0) for of in fuzzing["data"].values())
@@ -174,6 +174,11 @@ def test_its_trials_of_sudden_death_are_those_of_the_committed_json():
             f"{met['done']:,} times done, {met['refused']:,} times refused; 0 wrong",
         ],
         [
+            f"{stopped.total()}",
+            f"{stopped['stopped']} with their status and one line; "
+            f"{stopped['ended before']} had ended; 0 lost",
+        ],
+        [
             f"{lines['lines']:,}",
             f"{ended['status 0']:,} done, {ended['status 1'] + ended['status 2']:,} refused in "
             "three parts; 0 wrong",
@@ -186,6 +191,7 @@ def test_its_trials_of_sudden_death_are_those_of_the_committed_json():
     assert sum(files.values()) == fuzzing["files"]
     assert len(read) == 4
     assert met.keys() == {"done", "refused"}
+    assert stopped.keys() == {"stopped", "ended before"}
     assert ended.total() == lines["lines"]
     prose = " ".join(README.split())
     assert f"at most {fuzzing['memory']:.2f} times the memory" in prose
