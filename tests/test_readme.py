@@ -232,22 +232,7 @@ def test_the_code_beside_its_derivation_is_the_code():
         assert code in sources, code
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "base_accuracy.json",
-        "document_accuracy.json",
-        "base_throughput.json",
-        "base_step_time.json",
-        "document_step_time.json",
-        "large_step_time.json",
-        "base_compare.json",
-        "biases.json",
-        "mistakes.json",
-        "check_time.json",
-        "checkpoint_cost.json",
-    ],
-)
+@pytest.mark.parametrize("name", sorted(path.name for path in PUBLISHED.glob("*.json")))
 def test_the_command_beside_the_numbers_is_the_one_that_made_them(name):
     assert f".venv/bin/{record(name)['command']}\n" in README
 
