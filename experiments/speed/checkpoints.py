@@ -59,10 +59,8 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
     numbers = {
         "dataset": dataset.name,
         "checkpoints_of_a_run": blocks,
-        "checkpoint_bytes": sum(
-            path.stat().st_size
-            for path in (out / "0-last" / runs.checkpoints.FOLDER).rglob("*")
-            if path.is_file()
+        "checkpoint_bytes": max(
+            path.stat().st_size for path in (out / "0-last" / runs.checkpoints.FOLDER).iterdir()
         ),
         "run_seconds": seconds,
         "seconds_of_one": each,
