@@ -112,7 +112,7 @@ def check(argv: Sequence[str], chosen: Options, words: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         reply = _reply(argv, chosen.time_limit, words[0], Path(folder))
         if "error" in reply:
-            command.say(f"error: {reply['error']}", to_errors=True)
+            command.say(f"error:{reply['error']}", to_errors=True)
             return 2
         _require_no_input(chosen, map(Path, reply["files"]))
         for path, content in (

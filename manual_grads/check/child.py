@@ -181,10 +181,10 @@ def _place(error: BaseException, path: Path) -> str:
     own = [frame for frame in frames if Path(frame.filename).absolute() == path.absolute()]
     kind = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError) and error.text:
-        return f"{kind}\n           line {error.lineno}: {error.text.strip()}"
+        return f"{kind}\n            line {error.lineno}: {error.text.strip()}"
     if not own:
         return kind
-    return f"{kind}\n           line {own[-1].lineno}: {own[-1].line}"
+    return f"{kind}\n            line {own[-1].lineno}: {own[-1].line}"
 
 
 def answer(argv: Sequence[str], folder: Path) -> dict[str, Any]:

@@ -159,9 +159,9 @@ PRECISIONS = ("float32", "float64")
 def _require_numbers(leaf: str, value: Any) -> None:
     """Raises `GradientError` for what would be compared as other numbers than it holds."""
     if isinstance(value, np.ma.MaskedArray):
-        arrived, repair = "a masked array, whose mask says nothing here", "its .filled(0)"
+        got, repair = "a masked array, whose mask says nothing here", "its .filled(0)"
     elif isinstance(value, np.ndarray | np.generic | jax.Array):
-        arrived = f"an array of {value.dtype}"
+        got = f"an array of {value.dtype}"
         repair = ".astype(np.float64) before the gradient is computed, not after it"
         if np.issubdtype(value.dtype, np.complexfloating):
             repair = "its real part, if the imaginary one is 0 by the formula"
@@ -170,12 +170,12 @@ def _require_numbers(leaf: str, value: Any) -> None:
     elif isinstance(value, float):
         return
     else:
-        arrived, repair = (
+        got, repair = (
             f"an object of type {type(value).__name__}",
             "an array of numpy or jax.numpy",
         )
     raise GradientError(
-        f"the gradient of {leaf} must be an array of {' or '.join(PRECISIONS)}", arrived, repair
+        f"the gradient of {leaf} must be an array of {' or '.join(PRECISIONS)}", got, repair
     )
 
 

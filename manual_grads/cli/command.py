@@ -40,7 +40,7 @@ def run(
             chosen = options.parse(options_class, argv, words if takes_words else None)
             status = work(chosen, words) if takes_words else work(chosen)
     except InputError as error:
-        say(f"error: {error}", to_errors=True)
+        say(f"error:{error}", to_errors=True)
         return bad_input
     except Stopped as stop:
         say("; ".join(["stopped", *getattr(stop, "__notes__", [])]), to_errors=True)

@@ -1,11 +1,12 @@
-"""The error that every command prints: what must hold, what arrived, and the likely repair."""
+"""The error that every command prints: what is expected, what it got, and what to try."""
 
 
 class InputError(ValueError):
-    """Bad input, said in three parts: what must hold, what arrived, the likely repair."""
+    """Bad input. Its text has three lines: what is expected, what was got, and what to try."""
 
-    def __init__(self, must_hold: str, arrived: str, repair: str):
-        super().__init__(printable(f"{must_hold}\n  arrived: {arrived}\n  repair:  {repair}"))
+    def __init__(self, expected: str, got: str, repair: str):
+        parts = f"\n  expected: {expected}\n  got:      {got}\n  try:      {repair}"
+        super().__init__(printable(parts))
 
 
 class FlagError(InputError):
@@ -13,7 +14,7 @@ class FlagError(InputError):
 
 
 def printable(text: str) -> str:
-    """The text without the control characters that a user or a file has brought into it."""
+    """The text with each control character, which a user or a file brought into it, escaped."""
     return "".join(
         character if character.isprintable() or character == "\n" else ascii(character)[1:-1]
         for character in text

@@ -103,14 +103,14 @@ def check(options: Any) -> None:
             continue  # a held dataclass has checked its own
         value = getattr(options, option.name)
         if not _has_type(value, option.kind):
-            must_hold = f"--{option.name} must be {_kind_words(option.kind)}"
+            expected = f"--{option.name} must be {_kind_words(option.kind)}"
         elif not option.rule.holds(value):
-            must_hold = f"--{option.name} must {option.rule.words}"
+            expected = f"--{option.name} must {option.rule.words}"
         else:
             continue
         close = difflib.get_close_matches(str(value), option.rule.choices, n=1)
         repair = f"--{option.name}={close[0]}" if close else default_words(option)
-        raise OptionError(must_hold, f"--{option.name}={text(value)}", repair)
+        raise OptionError(expected, f"--{option.name}={text(value)}", repair)
 
 
 def default_words(option: Option) -> str:

@@ -23,11 +23,11 @@ def check_inputs(architecture: Architecture, params: Params, images, targets) ->
     leaves of the architecture and no other, as `mnist_jax.network` describes them.
     """
     sizes, shapes = architecture.layer_sizes, architecture.leaf_shapes()
-    arrived = jax.tree.map(np.shape, params)
-    if arrived != shapes:
+    got = jax.tree.map(np.shape, params)
+    if got != shapes:
         raise InputsError(
             f"params must have the leaves and shapes {shapes}",
-            str(arrived),
+            str(got),
             "a list with one dict a layer, layer 0 first, and no leaf for a bias that is off",
         )
     batch = np.shape(images)[0] if np.ndim(images) > 0 else 0

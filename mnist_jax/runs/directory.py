@@ -184,11 +184,11 @@ def load(workdir: str | Path) -> Model:
             str(error),
             "the folder of another run, or the run again",
         ) from None
-    arrived = {leaf: form(value) for leaf, value in tensors.items()}
-    if arrived != wanted:
+    got = {leaf: form(value) for leaf, value in tensors.items()}
+    if got != wanted:
         raise RunDirectoryError(
             f"{workdir / PARAMETERS} must hold the leaves {wanted}, as {CONFIG} beside it says",
-            str(arrived),
+            str(got),
             "the two files of one run",
         )
     leaves = [jax.numpy.asarray(tensors[leaf]) for leaf in named_leaves(expected)]

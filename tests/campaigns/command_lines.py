@@ -186,7 +186,7 @@ def ran(command: Command, words: list[str]) -> tuple[str, str]:
         except BaseException:
             return "a traceback", traceback.format_exc()
     told = errors.getvalue()
-    parts = [told.count(part) for part in ("error: ", "\n  arrived: ", "\n  repair:  ")]
+    parts = [told.count(part) for part in ("error:\n  expected: ", "\n  got: ", "\n  try: ")]
     printed = set(said.getvalue() + told) - {"\n"}
     wrong = {
         "an undocumented status": status not in command.statuses,

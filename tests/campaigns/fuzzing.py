@@ -115,7 +115,7 @@ def read(folder: str) -> dict[str, str] | str:
     try:
         return data.load(Config(dataset="mnist", data_dir=folder)).sha256
     except InputError as error:
-        parts = str(error).count("\n  arrived: "), str(error).count("\n  repair: ")
+        parts = str(error).count("\n  got: "), str(error).count("\n  try: ")
         return "refused" if parts == (1, 1) else "refused without three parts"
     except Exception as error:
         return f"crashed: {type(error).__name__}"
@@ -206,7 +206,7 @@ def _restored(workdir: Path, fresh: RunState, runs: dict[int, RunState]) -> str:
     try:
         found = checkpoints.newest(workdir, fresh, said.append)
     except InputError as error:
-        return "refused" if str(error).count("\n  repair: ") == 1 else "refused without three parts"
+        return "refused" if str(error).count("\n  try: ") == 1 else "refused without three parts"
     except Exception as error:
         return f"crashed: {type(error).__name__}"
     if found is None:

@@ -120,13 +120,13 @@ def met(door: str, seed: int, source: Path) -> tuple[str, str]:
             refused = door != "load" and status != 0
             refusal = said.getvalue() if refused else ""
         except InputError as error:
-            refused, refusal = True, f"error: {error}"
+            refused, refusal = True, f"error:{error}"
         except BaseException:
             return "a traceback", f"{door} {seed} {done}\n{traceback.format_exc()}"
         finally:
             watching.folder = None
         seconds = time.perf_counter() - started
-        parts = [refusal.count(part) for part in ("error: ", "\n  arrived: ", "\n  repair:  ")]
+        parts = [refusal.count(part) for part in ("error:\n  expected: ", "\n  got: ", "\n  try: ")]
         (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
         printed = set(said.getvalue() + refusal) - {"\n"}
         wrong = {

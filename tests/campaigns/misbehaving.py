@@ -149,7 +149,7 @@ def checked(code: str) -> tuple[str, str]:
             timeout=60,
         )
     said = done.stdout + done.stderr
-    parts = [done.stderr.count(part) for part in ("error: ", "\n  arrived: ", "\n  repair:  ")]
+    parts = [done.stderr.count(part) for part in ("error:\n  expected: ", "\n  got: ", "\n  try: ")]
     if "Traceback" in said:
         return "a traceback", said
     if done.returncode != 2:

@@ -84,6 +84,6 @@ def test_a_disk_that_is_full_ends_the_run_in_three_parts_and_leaves_what_was_who
     ended = subprocess.run(limited, **settings)
     assert ended.returncode == 1
     assert what in ended.stderr
-    assert "  repair:  space on its disk" in ended.stderr
+    assert "  try:      space on its disk" in ended.stderr
     assert set(whole) <= set(checkpoints.held(Path("here/checkpoints")))
     assert main([*words, "--schedule=constant", "--resume"]) == 0

@@ -99,7 +99,7 @@ def test_the_dataset_that_auto_chose_is_the_one_that_is_kept(capsys, monkeypatch
 )  # fmt: skip
 def test_every_option_has_its_rule(word, capsys):
     assert main([word]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {word.split('=')[0]} must ")
+    assert capsys.readouterr().err.startswith(f"error:\n  expected: {word.split('=')[0]} must ")
 
 
 def test_the_command_works_twice(capsys):
@@ -226,17 +226,18 @@ BAD_INPUT = {
 }
 
 
-@pytest.mark.parametrize(("words", "must_hold", "repair"), BAD_INPUT.values(), ids=BAD_INPUT.keys())
-def test_bad_input_ends_in_three_parts_and_status_1(words, must_hold, repair, capsys):
+@pytest.mark.parametrize(("words", "expected", "repair"), BAD_INPUT.values(), ids=BAD_INPUT.keys())
+def test_bad_input_ends_in_three_parts_and_status_1(words, expected, repair, capsys):
     words = words()
     capsys.readouterr()
     assert main(words) == 1
     printed = capsys.readouterr().err
-    first, second, third = printed.splitlines()
-    assert first.startswith("error: ")
-    assert must_hold in first
-    assert second.startswith("  arrived: ")
-    assert third.startswith("  repair:  ")
+    error, first, second, third = printed.splitlines()
+    assert error == "error:"
+    assert first.startswith("  expected: ")
+    assert expected in first
+    assert second.startswith("  got:      ")
+    assert third.startswith("  try:      ")
     assert repair in third
 
 

@@ -33,7 +33,7 @@ def test_code_that_ends_its_process_or_never_returns_has_no_verdict(line, words,
     limit = "--time_limit=3" if line.startswith("while") else "--time_limit=60"
     status, printed, errors = run(code, limit, capsys=capsys)
     assert (status, printed) == (2, "")
-    assert words in errors.split("\n  arrived: ")[1]
+    assert words in errors.split("\n  got:      ")[1]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_code_that_ends_its_process_or_never_returns_has_no_verdict(line, words,
 def test_a_module_that_ends_its_process_has_no_verdict(line, capsys):
     status, printed, errors = run(f"{EXAMPLE}\n{line}\n", capsys=capsys)
     assert (status, printed) == (2, "")
-    assert errors.count("\n  repair: ") == 1
+    assert errors.count("\n  try: ") == 1
 
 
 def test_code_that_closes_its_output_still_has_its_verdict(capsys):

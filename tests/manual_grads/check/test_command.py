@@ -86,13 +86,13 @@ UNUSABLE = {
 
 @pytest.mark.parametrize("case", UNUSABLE.values(), ids=UNUSABLE.keys())
 def test_what_cannot_be_checked_ends_with_2_in_three_parts(case, capsys):
-    code, function, must_hold, arrived = case
+    code, function, expected, got = case
     status, _, errors = run(code, function=function, capsys=capsys)
     assert status == 2
-    first, rest = errors.split("\n  arrived: ")
-    assert must_hold in first
-    assert arrived in rest.split("\n  repair: ")[0]
-    assert len(rest.split("\n  repair: ")) == 2
+    first, rest = errors.split("\n  got:      ")
+    assert expected in first
+    assert got in rest.split("\n  try: ")[0]
+    assert len(rest.split("\n  try: ")) == 2
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_what_cannot_be_checked_ends_with_2_in_three_parts(case, capsys):
 def test_a_command_line_that_cannot_be_read_ends_with_2(words, capsys):
     Path("mine.py").write_text(EXAMPLE)
     assert check.main(words) == 2
-    assert "arrived:" in capsys.readouterr().err
+    assert "got:" in capsys.readouterr().err
 
 
 def test_squared_error_needs_no_other_flag_and_a_loss_of_ones_own_counts(capsys):
@@ -192,12 +192,12 @@ def test_a_report_is_never_written_over_what_is_read(words, capsys):
 
 
 NAMES = {
-    "no function": ("mine.py", "repair:  mine.py:gradient"),
-    "no Python": ("/etc/passwd:f", "repair:  FILE.py:FUNCTION"),
-    "no file": ("none.py:f", "arrived: no such file or folder"),
-    "a folder": ("folder.py:f", "arrived: a folder"),
-    "two arguments": ("mine.py:two", "repair:  def two(params, images, labels):"),
-    "no function of that name": ("mine.py:gradiend", "repair:  mine.py:gradient"),
+    "no function": ("mine.py", "try:      mine.py:gradient"),
+    "no Python": ("/etc/passwd:f", "try:      FILE.py:FUNCTION"),
+    "no file": ("none.py:f", "got:      no such file or folder"),
+    "a folder": ("folder.py:f", "got:      a folder"),
+    "two arguments": ("mine.py:two", "try:      def two(params, images, labels):"),
+    "no function of that name": ("mine.py:gradiend", "try:      mine.py:gradient"),
 }
 
 
@@ -236,12 +236,12 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize(("result", "arrived", "repair"), LOSSES.values(), ids=LOSSES.keys())
-def test_a_loss_that_is_no_scalar_of_jax_is_refused_as_what_it_is(result, arrived, repair, capsys):
+@pytest.mark.parametrize(("result", "got", "repair"), LOSSES.values(), ids=LOSSES.keys())
+def test_a_loss_that_is_no_scalar_of_jax_is_refused_as_what_it_is(result, got, repair, capsys):
     code = f"import jax.numpy as jnp\n{EXAMPLE}\ndef loss(params, images, labels):\n"
     words = ["--loss_function=mine.py:loss"]
     status, _, errors = run(f"{code}    return {result}\n", *words, capsys=capsys)
     assert status == 2
-    told, mended = errors.split("\n  arrived: ")[1].split("\n  repair: ")
-    assert arrived in told
+    told, mended = errors.split("\n  got:      ")[1].split("\n  try: ")
+    assert got in told
     assert repair in mended

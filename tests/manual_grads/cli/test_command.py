@@ -33,7 +33,10 @@ def test_work_is_called_with_what_the_words_say():
 def test_bad_input_has_the_status_that_the_command_says(capsys):
     assert command.run(refuse, Options, "", []) == 1
     assert command.run(refuse, Options, "", [], bad_input=2) == 2
-    assert capsys.readouterr().err == 2 * "error: a law\n  arrived: a breach\n  repair:  a mend\n"
+    assert (
+        capsys.readouterr().err
+        == 2 * "error:\n  expected: a law\n  got:      a breach\n  try:      a mend\n"
+    )
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--count=1", "--help"], ["-h"], ["-help"]])

@@ -72,7 +72,7 @@ def test_parsing_leaves_no_trace_in_the_next_parse():
 
 
 @pytest.mark.parametrize(
-    ("words", "must_hold", "arrived", "repair"),
+    ("words", "expected", "got", "repair"),
     [
         (["--colour=gren"], "--colour must be one of green, yellow", "--colour=gren", "=green"),
         (["--count=0"], "--count must be at least 1", "--count=0", "--count=1 is the default"),
@@ -113,19 +113,19 @@ def test_parsing_leaves_no_trace_in_the_next_parse():
     ],
     ids=lambda value: "" if isinstance(value, str) else " ".join(value),
 )
-def test_what_cannot_be_read_is_refused_in_three_parts(words, must_hold, arrived, repair):
+def test_what_cannot_be_read_is_refused_in_three_parts(words, expected, got, repair):
     with pytest.raises(InputError) as refusal:
         parse(Outer, words)
-    first, second, third = str(refusal.value).splitlines()
-    assert must_hold in first
-    assert second.startswith("  arrived: ")
-    assert arrived in second
-    assert third.startswith("  repair:  ")
+    _, first, second, third = str(refusal.value).splitlines()
+    assert expected in first
+    assert second.startswith("  got:      ")
+    assert got in second
+    assert third.startswith("  try:      ")
     assert repair in third
 
 
 @pytest.mark.parametrize(
-    ("make", "arrived"),
+    ("make", "got"),
     [
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "can't decode"),
         (lambda path: path.write_text("#" * (2**20 + 1)), "more than 1,048,576 bytes"),
@@ -135,9 +135,9 @@ def test_what_cannot_be_read_is_refused_in_three_parts(words, must_hold, arrived
     ],
     ids=["no text", "huge", "a device", "a link to nowhere", "a pipe"],
 )
-def test_a_flag_file_that_is_no_small_text_file_is_refused(make, arrived):
+def test_a_flag_file_that_is_no_small_text_file_is_refused(make, got):
     make(Path("given"))
-    with pytest.raises(FlagError, match=f"must name a text file.*\n.*{arrived}"):
+    with pytest.raises(FlagError, match=f"must name a text file.*\n.*{got}"):
         parse(Outer, ["--flagfile=given"])
 
 

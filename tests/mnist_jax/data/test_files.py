@@ -64,7 +64,7 @@ def test_a_file_that_is_not_the_published_one_is_refused(tmp_path, name, content
     (folder / file_name).write_bytes(gzip.compress(content) if gz else content)
     with pytest.raises(DataError) as refusal:
         published.read(small_mnist.published(), folder)
-    first, second, third = str(refusal.value).splitlines()
+    _, first, second, third = str(refusal.value).splitlines()
     assert file_name in first
     assert "SHA-256, decompressed," in first
     assert "another file" in second

@@ -65,7 +65,7 @@ def test_a_named_folder_that_lacks_the_files_is_an_error(tmp_path, monkeypatch, 
     if by == "environment":
         monkeypatch.setenv("MNIST_DATA_DIR", str(folder))
     config = Config(dataset=dataset, data_dir=str(folder) if by == "flag" else None)
-    with pytest.raises(DataError, match=r"the four files of mnist\n  arrived: no t10k-images"):
+    with pytest.raises(DataError, match=r"the four files of mnist\n  got:      no t10k-images"):
         data.load(config)
 
 

@@ -79,9 +79,9 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch,
 
     plant(monkeypatch, change)
     assert main([*WORDS, "--gradient=checked", "--workdir=here"]) == 1
-    first, second, third, fourth = capsys.readouterr().err.splitlines()
+    _, first, second, third, fourth = capsys.readouterr().err.splitlines()
     assert "must agree to twice the float64 bound" in first
-    assert second.startswith("  arrived: 1/weight, flat entry ")
+    assert second.startswith("  got:      1/weight, flat entry ")
     assert "handwritten " in second
     assert ", autodiff " in second
     assert second.endswith("in epoch 1, at step 1")
@@ -103,8 +103,8 @@ def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsy
     right = derivatives.value_and_grad
     monkeypatch.setattr(derivatives, "value_and_grad", value_and_grad)
     assert main([*WORDS, "--batch_size=400", "--gradient=checked", "--workdir=here"]) == 1
-    first, second, third = capsys.readouterr().err.splitlines()
+    _, first, second, third = capsys.readouterr().err.splitlines()
     assert "must agree to twice the float32 bound" in first
-    assert second.startswith("  arrived: 2/bias, ")
+    assert second.startswith("  got:      2/bias, ")
     assert second.endswith("in epoch 1, at step 4")
     assert "look for what depends on the batch" in third
