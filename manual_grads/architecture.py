@@ -5,7 +5,7 @@ from typing import Annotated
 
 from manual_grads.cli import AT_LEAST_1, FINITE, FRACTION, OptionError, Rule, one_of, options
 
-ACTIVATION_NAMES = ("sigmoid", "tanh", "relu", "leaky_relu")
+ACTIVATION_NAMES = ("sigmoid", "tanh", "relu", "leaky_relu", "gelu")
 LOSS_NAMES = ("cross_entropy", "squared_error")
 INPUT_LAYERS = ("plain", "active")
 BIASED_LAYERS = ("input", "hidden", "output")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from scipy.special import ndtr
 
 from manual_grads import Architecture
 
@@ -41,6 +42,7 @@ def softmax(z):
     return e / e.sum(axis=1, keepdims=True)
 
 
+DENSITY_AT_0 = (2 * np.pi) ** -0.5
 F = {
     "sigmoid": (sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z))),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
@@ -49,6 +51,7 @@ F = {
         lambda z: np.where(z > 0, z, z.dtype.type(0.1) * z),
         lambda z: np.where(z > 0, z.dtype.type(1), z.dtype.type(0.1)),
     ),
+    "gelu": (lambda z: z * ndtr(z), lambda z: ndtr(z) + z * np.exp(-z * z / 2) * DENSITY_AT_0),
 }
 
 

@@ -5,6 +5,8 @@ are shorter in it:
 
     σ' = σ (1 − σ)      tanh' = 1 − tanh²      relu' = 1 or 0      leaky' = 1 or s, at z > 0 or not
 
+    gelu = z Φ(z), gelu' = Φ(z) + z φ(z), with the normal distribution Φ and its density φ = Φ'
+
 `s` is the negative slope of leaky relu; at exactly 0 both rectifiers have their slope below 0.
 """
 
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax.lax import erfc
 from jax.nn import sigmoid
 from jaxtyping import Array, Float
 
@@ -30,7 +33,21 @@ ACTIVATION_RULES = {
     "tanh": Activation(lambda z, s: jnp.tanh(z), lambda z, a, s: 1 - a * a),
     "relu": Activation(lambda z, s: jnp.where(z > 0, z, 0), lambda z, a, s: _step(z, 0.0)),
     "leaky_relu": Activation(lambda z, s: jnp.where(z > 0, z, s * z), lambda z, a, s: _step(z, s)),
+    "gelu": Activation(
+        lambda z, s: z * normal_distribution(z),
+        lambda z, a, s: normal_distribution(z) + z * normal_density(z),
+    ),
 }
+
+
+def normal_distribution(z: Values) -> Values:
+    """Φ(z) = erfc(−z/√2) / 2, which is accurate for negative z too, unlike (1 + erf(z/√2)) / 2."""
+    return erfc(-z / 2**0.5) / 2
+
+
+def normal_density(z: Values) -> Values:
+    """φ(z) = e^(−z²/2) / √(2π)."""
+    return jnp.exp(-z * z / 2) / (2 * jnp.pi) ** 0.5
 
 
 def _step(z: Values, below: float) -> Values:

@@ -23,6 +23,7 @@ from jax.nn import softmax
 from jaxtyping import Array, Float
 
 from manual_grads.architecture import Architecture
+from manual_grads.derivatives.activations import normal_density, normal_distribution
 from manual_grads.derivatives.network import (
     Columns,
     Forward,
@@ -52,7 +53,10 @@ LARGEST_EXPONENT = 80.0
 
 
 class Errors(NamedTuple):
-    """`value(z, a, slope, e_z, s, u)` is E_a, `slope(z, a, slope, e_z, e_a, s, (u, η))` is E_f'."""
+    """`value(z, a, slope, e_z, s, p)` is E_a and `slope(z, a, slope, e_z, e_a, s, p)` is E_f'.
+
+    `p` is the `Precision`.
+    """
 
     value: Callable[..., Columns]
     slope: Callable[..., Columns]
@@ -70,27 +74,51 @@ def _rectifier_slope(z, a, slope, e_z, e_a, s, precision):
     return u * abs(s) + abs(1 - s) * near_kink.astype(z.dtype)
 
 
+def _gelu_value(z, a, slope, e_z, s, precision):
+    """|f'| E_z + 0.4 E_z² + 5u (|a| + z² φ(z)) + |z| η.
+
+    |f''| is at most 2 φ(0) < 0.8. Rounding its argument moves Φ(z) by up to 2u |z| φ(z), and where
+    Φ(z) is flushed to 0, a loses |z| η.
+    """
+    u, eta = precision
+    size = jnp.minimum(jnp.abs(z), VANISHED)
+    evaluated = 5 * u * (jnp.abs(a) + size**2 * normal_density(z)) + size * eta
+    return jnp.abs(slope) * e_z + 0.4 * e_z * e_z + evaluated
+
+
+def _gelu_slope(z, a, slope, e_z, e_a, s, precision):
+    """0.8 E_z + 5u (Φ(z) + |z| φ(z) + |z|³ φ(z)) + |z| η, for the same reasons."""
+    u, eta = precision
+    size = jnp.minimum(jnp.abs(z), VANISHED)
+    terms = normal_distribution(z) + (size + size**3) * normal_density(z)
+    return 0.8 * e_z + 5 * u * terms + size * eta
+
+
+VANISHED = 40.0
+"""The |z| at which φ(z) is 0 even in float64."""
+
 # XLA's sigmoid and tanh are off by up to 5u; its tanh's slope, of which 1 − a² keeps little, by 2u
 # more than the error of a says.
 ERRORS = {
     "sigmoid": Errors(
-        lambda z, a, slope, e_z, s, u: jnp.abs(slope) * e_z + 5 * u * jnp.abs(a),
+        lambda z, a, slope, e_z, s, p: jnp.abs(slope) * e_z + 5 * p.u * jnp.abs(a),
         lambda z, a, slope, e_z, e_a, s, p: (
             jnp.abs(1 - 2 * a) * e_a + e_a * e_a + 4 * p.u * jnp.abs(a)
         ),
     ),
     "tanh": Errors(
-        lambda z, a, slope, e_z, s, u: jnp.abs(slope) * e_z + 5 * u * jnp.abs(a),
+        lambda z, a, slope, e_z, s, p: jnp.abs(slope) * e_z + 5 * p.u * jnp.abs(a),
         lambda z, a, slope, e_z, e_a, s, p: 2 * jnp.abs(a) * e_a + e_a * e_a + 2 * p.u,
     ),
     "relu": Errors(
-        lambda z, a, slope, e_z, s, u: e_z,
+        lambda z, a, slope, e_z, s, p: e_z,
         lambda z, a, slope, e_z, e_a, s, p: _rectifier_slope(z, a, slope, e_z, e_a, 0.0, p),
     ),
     "leaky_relu": Errors(
-        lambda z, a, slope, e_z, s, u: max(1.0, abs(s)) * e_z + 2 * u * jnp.abs(a),
+        lambda z, a, slope, e_z, s, p: max(1.0, abs(s)) * e_z + 2 * p.u * jnp.abs(a),
         _rectifier_slope,
     ),
+    "gelu": Errors(_gelu_value, _gelu_slope),
 }
 
 
@@ -133,7 +161,7 @@ def forward_errors(
             errors.a.append(e_z)
             errors.slope.append(0.0)
         else:
-            e_a = value_error(z, a, slope, e_z, s, u) + eta
+            e_a = value_error(z, a, slope, e_z, s, precision) + eta
             errors.a.append(e_a)
             errors.slope.append(slope_error(z, a, slope, e_z, e_a, s, precision) + eta)
     return errors

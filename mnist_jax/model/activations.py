@@ -15,4 +15,5 @@ ACTIVATIONS: dict[str, Callable[[Float[Array, "*any"], float], Float[Array, "*an
     "tanh": lambda z, negative_slope: jnp.tanh(z),
     "relu": lambda z, negative_slope: jnp.where(z > 0, z, 0),
     "leaky_relu": lambda z, negative_slope: jnp.where(z > 0, z, negative_slope * z),
+    "gelu": lambda z, negative_slope: z * jax.lax.erfc(-z / 2**0.5) / 2,
 }

@@ -3,6 +3,7 @@
 Each mistake is a change of the one line that computes it, in the place of what is right.
 """
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -22,11 +23,18 @@ def softmax(a: Columns) -> Columns:
     return shifted / shifted.sum(axis=0)
 
 
+def gelu_slope(z: Array) -> Array:
+    """Φ(z) + z φ(z), of the normal distribution and its density."""
+    distribution = np.vectorize(math.erfc, otypes=[float])(-z / 2**0.5) / 2
+    return distribution + z * np.exp(-z * z / 2) / (2 * math.pi) ** 0.5
+
+
 SLOPES: dict[str, Callable[[Point, Array, Array], Array]] = {
     "sigmoid's slope": lambda at, z, a: sigmoid(z) * (1 - sigmoid(z)),
     "tanh's slope": lambda at, z, a: 1 - np.tanh(z) ** 2,
     "relu's slope": lambda at, z, a: (z > 0) * 1.0,
     "leaky relu's slope": lambda at, z, a: np.where(z > 0, 1.0, at.architecture.negative_slope),
+    "gelu's slope": lambda at, z, a: gelu_slope(z),
     "the activation itself": lambda at, z, a: a,
     "tanh itself": lambda at, z, a: np.tanh(z),
     "sigmoid itself": lambda at, z, a: sigmoid(z),
@@ -42,6 +50,7 @@ OWN_SLOPE = {
     "tanh": "tanh's slope",
     "relu": "relu's slope",
     "leaky_relu": "leaky relu's slope",
+    "gelu": "gelu's slope",
 }
 
 

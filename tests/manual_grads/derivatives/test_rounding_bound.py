@@ -19,11 +19,23 @@ from manual_grads.derivatives.rounding_bound import (
 )
 from tests.manual_grads.derivatives.cases import BIAS_SUBSETS, draw, measure, named
 
+
+def cumulative(z):
+    """Φ of the normal distribution."""
+    return math.erfc(-z / math.sqrt(2)) / 2
+
+
+def density(z):
+    """φ = Φ'."""
+    return math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+
+
 FUNCTIONS = {
     "sigmoid": (lambda z: 1 / (1 + math.exp(-z)), lambda a, z, s: a * (1 - a)),
     "tanh": (math.tanh, lambda a, z, s: 1 - a * a),
     "relu": (lambda z: max(z, 0.0), lambda a, z, s: float(z > 0)),
     "leaky_relu": (None, lambda a, z, s: 1.0 if z > 0 else s),
+    "gelu": (lambda z: z * cumulative(z), lambda a, z, s: cumulative(z) + z * density(z)),
 }
 
 
@@ -58,6 +70,11 @@ def scalar_bound(network, point, u, eta):
         if network.activation == "tanh":
             e_a = abs(at) * e_z + 5 * u * abs(a) + eta
             return a, at, e_a, 2 * abs(a) * e_a + e_a**2 + 2 * u + eta
+        if network.activation == "gelu":
+            size, phi = abs(z), density(z)
+            e_a = abs(at) * e_z + 0.4 * e_z**2 + 5 * u * (abs(a) + z * z * phi) + (1 + size) * eta
+            terms = cumulative(z) + (size + size**3) * phi
+            return a, at, e_a, 0.8 * e_z + 5 * u * terms + (1 + size) * eta
         e_a = max(1.0, abs(s)) * e_z + eta
         if network.activation == "leaky_relu":
             e_a += 2 * u * abs(a)
