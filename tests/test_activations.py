@@ -2,6 +2,7 @@
 
 from math import erfc
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +15,11 @@ from manual_grads.check.diagnosis import delta_mistakes
 from manual_grads.derivatives import activations, rounding_bound
 from mnist_jax.model import ACTIVATIONS
 from tests.manual_grads.derivatives import test_rounding_bound
+from tests.mnist_jax.model import test_network
 
 PLACES = {
     "the network": ACTIVATIONS,
+    "its formula in plain Python": test_network.FORMULAS,
     "its slope by hand": activations.ACTIVATION_RULES,
     "its rounding errors": rounding_bound.ERRORS,
     "its rounding errors, number by number": test_rounding_bound.FUNCTIONS,
@@ -40,7 +43,7 @@ def test_every_place_has_the_same_function_and_slope(name):
         rules = activations.ACTIVATION_RULES[name]
         by_hand = rules.f(jnp.asarray(z), 0.1), rules.slope(jnp.asarray(z), a, 0.1)
     in_check = delta_mistakes.SLOPES[delta_mistakes.OWN_SLOPE[name]]
-    at = SimpleNamespace(architecture=SimpleNamespace(negative_slope=0.1))
+    at: Any = SimpleNamespace(architecture=SimpleNamespace(negative_slope=0.1))
     in_numpy = [of(z) for of in written_in_numpy.F[name]]
     for found in (by_hand[0], in_numpy[0]):
         np.testing.assert_allclose(found, a, rtol=1e-12, atol=1e-15)
@@ -52,4 +55,4 @@ def test_gelu_is_z_times_the_normal_distribution():
     """To float32's accuracy for large negative z too, where 1 + erf would be 0."""
     z = np.array([-6.0, -3.0, -1.0, 0.0, 0.5, 2.0, 10.0], "float32")
     expected = [value * erfc(-value / 2**0.5) / 2 for value in z.tolist()]
-    np.testing.assert_allclose(ACTIVATIONS["gelu"](z, 0.1), expected, rtol=1e-5)
+    np.testing.assert_allclose(ACTIVATIONS["gelu"](jnp.asarray(z), 0.1), expected, rtol=1e-5)

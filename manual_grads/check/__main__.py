@@ -35,7 +35,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from rich.console import Console
 
@@ -75,6 +75,9 @@ class Network(Architecture):
 class Options:
     """Which network the gradient is of, where it is tried, and what is written."""
 
+    HEADINGS: ClassVar = {"network": "The network", "batch_size": "The check"}
+
+    network: Network = field(default_factory=Network)
     loss_function: Annotated[
         str | None, "FILE.py:NAME, a loss in JAX of the same arguments, for --loss", A_PATH
     ] = None
@@ -85,7 +88,6 @@ class Options:
     time_limit: Annotated[float, "seconds that the whole check may take", SECONDS] = 60.0
     json: Annotated[str | None, "write the report here as JSON", A_PATH] = None
     heatmap: Annotated[str | None, "draw here where in each leaf the errors are", A_PATH] = None
-    network: Network = field(default_factory=Network)
 
     def __post_init__(self):
         options.check(self)

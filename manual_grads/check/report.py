@@ -92,22 +92,21 @@ class Report(NamedTuple):
         from rich.table import Table
 
         table = Table(
-            *("leaf", "shape", "error", "allowed", "at", "handwritten", "autodiff", "verdict"),
+            *("leaf", "error", "allowed", "at", "handwritten", "autodiff", "verdict"),
             box=SIMPLE,
         )
         for leaf in self.leaves:
             table.add_row(
                 leaf.leaf,
-                "×".join(map(str, leaf.shape)),
                 f"{leaf.max_error:.2g}",
                 f"{leaf.bound:.2g}",
                 ",".join(map(str, leaf.worst_index)),
                 f"{leaf.handwritten:.6g}",
                 f"{leaf.autodiff:.6g}",
-                "agrees" if leaf.agrees else f"wrong; the loss says {leaf.arbiter}",
+                "agrees" if leaf.agrees else "wrong",
             )
         text = io.StringIO()
-        Console(file=text, width=110).print(table)
+        Console(file=text, width=80).print(table)
         lines = [line.rstrip() for line in text.getvalue().strip("\n").splitlines()]
         return "\n".join([*filter(None, lines), "", self.verdict()])
 
@@ -119,6 +118,9 @@ class Report(NamedTuple):
         else:
             bad = ", ".join(leaf.leaf for leaf in self.leaves if not leaf.agrees)
             lines.append(f"The gradient disagrees with autodiff, in {self.precision}: {bad}.")
+            ours = ", ".join(leaf.leaf for leaf in self.leaves if leaf.arbiter == "handwritten")
+            if ours:
+                lines.append(f"Finite differences of the loss support your values, though: {ours}.")
         for number, cause in enumerate(self.causes):
             if number > 0:
                 lines.append("or else, for these explain it as well:")

@@ -1,9 +1,13 @@
 """What every command does around its work: flags in, an exit status out."""
 
 import contextlib
+import functools
 import logging
 import os
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
@@ -49,15 +53,31 @@ def run(
 
 
 def say(line: str, to_errors: bool = False) -> None:
-    """Prints a line. That nobody reads on, or the disk is full, is no reason to lose a run."""
+    """Prints text, on a terminal wrapped at words.
+
+    A reader that has gone or a full disk raises no error: neither is a reason to lose a run.
+    """
     stream = sys.stderr if to_errors else sys.stdout
     try:
-        print(printable(line), file=stream, flush=True)
+        width = shutil.get_terminal_size().columns if stream.isatty() else None
+        print(_wrapped(printable(line), width), file=stream, flush=True)
     except UnicodeEncodeError:
         say(line.translate(IN_ASCII).encode("ascii", "backslashreplace").decode(), to_errors)
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())  # or Python would complain when it flushes at the end
+
+
+def _wrapped(text: str, width: int | None) -> str:
+    """The text with longer lines broken between words, and indented behind the label of a part."""
+    lines: list[str] = []
+    wrap = functools.partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
+    for line in text.split("\n"):
+        label = re.match(r" *(?:(?:expected|got|try): *)?", line)
+        indent = " " * (label.end() if label else 0)
+        fits = width is None or len(line) <= width
+        lines += [line] if fits else wrap(line, width, subsequent_indent=indent)
+    return "\n".join(lines)
 
 
 IN_ASCII = str.maketrans(

@@ -76,24 +76,29 @@ def one_of(*names: str) -> Rule:
 
 
 class Option(NamedTuple):
-    """One field of an options dataclass."""
+    """One field of an options dataclass; `--help` lists it under the heading `group`."""
 
     name: str
     kind: Any
     help: str
     rule: Rule
     default: Any
+    group: str
 
 
-def options_of(options_class: type) -> Iterator[Option]:
-    """The options of a dataclass, those of an options dataclass that it holds in its place."""
+def options_of(options_class: type, group: str = "Flags") -> Iterator[Option]:
+    """The options of a dataclass, and in their place those of a dataclass that it holds.
+
+    If the class has `HEADINGS`, a dict, the field of a name in it begins the group of that heading.
+    """
     hints = get_type_hints(options_class, include_extras=True)
     for field in dataclasses.fields(options_class):
+        group = getattr(options_class, "HEADINGS", {}).get(field.name, group)
         if dataclasses.is_dataclass(hints[field.name]):
-            yield from options_of(hints[field.name])
+            yield from options_of(hints[field.name], group)
         else:
             kind, help_text, rule = get_args(hints[field.name])
-            yield Option(field.name, kind, help_text, rule, field.default)
+            yield Option(field.name, kind, help_text, rule, field.default, group)
 
 
 def check(options: Any) -> None:
@@ -177,16 +182,32 @@ def build(options_class: type[Options], values: Mapping[str, Any]) -> Options:
 
 
 def help_text(description: str, options_class: type) -> str:
-    """What `--help` prints: the description, then a paragraph for each flag."""
-    lines = [description.strip(), "", "Flags, with their defaults:", ""]
+    """What `--help` prints: the description, then by group each flag with its default.
+
+    The class's `WITHOUT_EFFECT`, if there is one, names the options that are not listed.
+    """
+    lines, group = [description.strip()], ""
     for option in options_of(options_class):
-        rule = "" if option.rule is ANY else f"; must {option.rule.words}"
-        lines.append(f"  --{option.name}={text(option.default)}")
+        if option.name in getattr(options_class, "WITHOUT_EFFECT", ()):
+            continue
+        if option.group != group:
+            group = option.group
+            lines += ["", f"{group}:"]
+        rule = "" if option.rule in (ANY, A_PATH) else f"; must {option.rule.words}"
+        lines.append(f"  --{option.name}{_default_in_help(option.default)}")
+        indent = " " * 6
         lines += textwrap.wrap(
-            option.help + rule, 92, initial_indent=" " * 6, subsequent_indent=" " * 6
+            option.help + rule, 79, initial_indent=indent, subsequent_indent=indent
         )
-    lines += ["  --flagfile=PATH", "      a file of flags, one a line; a flag given after it wins"]
+    lines += ["", "Flags from a file:", "  --flagfile=PATH"]
+    lines.append("      a file with one flag a line; a flag given after it wins")
     return "\n".join(lines)
+
+
+def _default_in_help(default: Any) -> str:
+    if default is False:
+        return ""
+    return "=… (not set)" if default is None else f"={text(default)}"
 
 
 def _read_flags(

@@ -4,12 +4,13 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
 
-class Stopped(BaseException):
+class Stopped(KeyboardInterrupt):
     """A signal asked the command to end; `status` is the exit status that says which."""
 
     def __init__(self, signal_number: int):
@@ -86,6 +87,9 @@ def deferred() -> Iterator[Callable[[], Stopped | None]]:
     Yields what to ask: it returns a `Stopped` to raise once one has arrived. What was not asked for
     is raised at the end.
     """
+    if threading.current_thread() is not threading.main_thread():  # Python allows no handler here
+        yield lambda: None
+        return
     arrived: list[int] = []
     raising = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

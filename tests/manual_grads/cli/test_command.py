@@ -174,3 +174,20 @@ def test_a_deferred_signal_that_nobody_asked_for_is_raised_at_the_end():
 
     assert command.run(work, Options, "", []) == 143
     assert seen == ["the end"]
+
+
+def test_on_a_terminal_lines_are_wrapped_at_words_and_indented_behind_a_label(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "30")
+    long = "/a/path/that/is/longer/than/the/terminal"
+    command.say(
+        f"error:\n  expected: one two three four five six\n  got:      {long}\n  a  table   row"
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "error:",
+        "  expected: one two three four",
+        "            five six",
+        "  got:",
+        f"            {long}",
+        "  a  table   row",
+    ]
