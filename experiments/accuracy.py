@@ -77,7 +77,7 @@ def run(config: Config, dataset: data.Dataset, seed: int, workdir: Path) -> dict
     """The result of one seed's run, as the trainer makes it."""
     config = replace(config, seed=seed, workdir=str(workdir), dataset=dataset.name)
     with runs.claimed(config) as folder, progress.training(config.epochs) as report:
-        result = training.fit(config, dataset, folder, report)
+        result = training.train_and_save(config, dataset, folder, report)
     command.say(f"seed {seed}, {config.gradient}: {result['test_accuracy']:.2%}")
     return result
 

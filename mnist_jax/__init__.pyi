@@ -1,5 +1,7 @@
 from . import figures as figures
 from . import progress as progress
 from .config import Config as Config
-from .runs import Model as Model
+from .model import ImagesError as ImagesError
+from .model import Model as Model
 from .runs import load as load
+from .train import fit as fit

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-import jax
 import numpy as np
 from jaxtyping import Int, UInt8
 from rich import box
@@ -47,18 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def evaluate_run(chosen: Options) -> None:
     """Loads, evaluates, prints the tables, and writes numbers and figures."""
     assert chosen.workdir is not None
+    command.say(f"evaluating {chosen.workdir}")
     training.require_device()
     workdir = paths.of_user(chosen.workdir)
     runs.directory.require_plain(workdir)
-    config, params = runs.load(workdir)
-    if chosen.data_dir is not None:
-        config = replace(config, data_dir=chosen.data_dir)
-    dataset = data.load(replace(config, train_examples=None), command.say)
+    model = runs.load(workdir)
+    data_dir = chosen.data_dir or model.config.data_dir
+    config = replace(model.config, data_dir=data_dir, train_examples=None)
+    dataset = data.load(config, command.say)
     images, labels = dataset.test
-    _, _, outputs = jax.jit(training.evaluate, static_argnums=0)(
-        config.architecture, params, images, labels
-    )
-    confusion = confusion_matrix(labels, np.asarray(outputs).argmax(axis=1))
+    confusion = confusion_matrix(labels, model.predict(images))
     numbers = {"dataset": dataset.name, **of_confusion(confusion), "confusion": confusion.tolist()}
     text = json.dumps(numbers, indent=1, allow_nan=False) + "\n"
     numbers_file, digits, matrix = (workdir / name for name in runs.directory.EVALUATION)

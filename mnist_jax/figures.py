@@ -63,24 +63,25 @@ def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Fi
 
 
 def mistakes(examples: Examples, outputs: Float[np.ndarray, "examples classes"]) -> Figure:
-    """The 25 examples that the network gets most confidently wrong.
+    """The wrong answers of which the network is most confident, 25 at most.
 
-    Confidence is the softmax of the outputs, under either loss, at the answer that was given.
+    Confidence is the softmax of the outputs at the network's answer, under either loss.
     """
     exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     confidence = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1)
     answers = outputs.argmax(axis=1)
     wrong = np.flatnonzero(answers != examples.labels)
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")][:SHOWN_MISTAKES]
-    figure = Figure(figsize=(6.4, 7.2))
-    room = {"left": 0.02, "right": 0.98, "bottom": 0.01, "top": 0.91, "wspace": 0.1, "hspace": 0.25}
-    grid = figure.subplots(5, 5, gridspec_kw=room)
+    columns = 5
+    rows = max(-(-len(shown) // columns), 1)
+    figure = Figure(figsize=(7, 1.6 * rows + 0.4), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for index, axes in zip(shown, grid.flat, strict=False):
         axes.imshow(examples.images[index], cmap="gray_r", vmin=0, vmax=255)
-        title = f"{examples.labels[index]}, not {answers[index]} ({confidence[index]:.0%})"
-        axes.set_title(title, fontsize=9)
+        guess = f"guess {answers[index]} ({confidence[index]:.0%}), is {examples.labels[index]}"
+        axes.set_title(guess, fontsize=9)
     figure.suptitle(
         f"wrong with the most confidence: {len(shown)} of {len(wrong)} mistakes", fontsize="medium"
     )

@@ -2,35 +2,69 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from manual_grads.cli import command
 
 Metrics = dict[str, Any]
 
 
+class Report(NamedTuple):
+    """The functions that a training calls to show where it is.
+
+    `compiling()` before it compiles; `advance(epochs)` with the epochs that are finished, a
+    fraction, after each block of steps; `epoch(metrics)` after each epoch.
+    """
+
+    compiling: Callable[[], None] = lambda: None
+    advance: Callable[[float], None] = lambda epochs: None
+    epoch: Callable[[Metrics], None] = lambda metrics: None
+
+
+class _Remaining(TimeRemainingColumn):
+    """The time that remains; empty until it can be estimated."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.time_remaining is not None else Text()
+
+
 @contextlib.contextmanager
-def training(epochs: int) -> Iterator[Callable[[Metrics], None]]:
-    """Yields what to call with each epoch's metrics."""
+def training(epochs: int) -> Iterator[Report]:
+    """Shows a training: as one bar on a terminal, else as a line for each step of the work."""
     console = Console()
     if not console.is_terminal:
-        yield lambda metrics: command.say(_line(metrics, epochs))
+        yield Report(
+            compiling=lambda: command.say("compiling"),
+            epoch=lambda metrics: command.say(_line(metrics, epochs)),
+        )
         return
-    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(f"epoch 1/{epochs}", total=epochs)
-        yield lambda metrics: bar.update(
-            task, completed=metrics["epoch"], description=_line(metrics, epochs)
+    columns = (BarColumn(None), TextColumn("{task.description}"), _Remaining())
+    with Progress(*columns, console=console, expand=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def advance(done: float) -> None:
+            if bar.tasks[0].total is None:  # the first call, after compiling
+                bar.update(task, total=epochs, description=f"epoch {int(done) + 1}/{epochs}")
+            bar.update(task, completed=done)
+
+        yield Report(
+            compiling=lambda: bar.update(task, description="compiling"),
+            advance=advance,
+            epoch=lambda metrics: bar.update(
+                task, completed=metrics["epoch"], description=_line(metrics, epochs)
+            ),
         )
 
 

@@ -2,34 +2,57 @@
 
     python -m mnist_jax.train --flagfile=experiments/base.flags
 
-leaves a folder under runs/ with the numbers, the figures and the trained parameters.
+Creates a folder under runs/ with the trained parameters, the numbers and the figures of the run.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from manual_grads.cli import command, signals
-from mnist_jax import data, progress, runs, training
+from mnist_jax import data, model, progress, runs, training
 from mnist_jax.clock import start_clock, timed
 from mnist_jax.config import Config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command on the words behind its name, and returns its exit status."""
+    """Runs the command with the words that follow its name, and returns its exit status."""
     return command.run(train, Config, __doc__, argv)
 
 
+def fit(config: Config) -> "model.Model":  # in quotes: it imports jax, which takes a second
+    """Trains as the command does, prints what it prints, and returns the trained network.
+
+    The run directory is `config.workdir`, or the next free `runs/NAME`. Raises `InputError`, as
+    `data.load` and `training.train_and_save` do. Ctrl-C writes a checkpoint and raises
+    `KeyboardInterrupt`.
+
+    >>> import mnist_jax
+    >>> config = mnist_jax.Config(dataset="digits", epochs=1, workdir="runs/example")
+    >>> model = mnist_jax.fit(config)  # doctest: +ELLIPSIS
+    reading digits...all files in runs/example
+    >>> model.params[1]["weight"].shape
+    (1024, 784)
+    """
+    return runs.load(_trained(config))
+
+
 def train(config: Config) -> None:
-    """Loads, trains, and says in one line how well it went and where the files are."""
-    training.require_device()
+    """Trains, and prints the test accuracy and the run directory."""
+    _trained(config)
+
+
+def _trained(config: Config) -> Path:
+    """The run directory of the finished run."""
     clock = start_clock()
     with timed(clock, "load"):
         dataset = data.load(config, command.say)
-    config = replace(config, dataset=dataset.name)  # which one `auto` was
+    training.require_device()
+    config = replace(config, dataset=dataset.name)  # the one that `auto` chose
     with runs.claimed(config) as workdir:
         try:
             with signals.deferred() as stopped, progress.training(config.epochs) as report:
-                result = training.fit(config, dataset, workdir, report, clock, stopped)
+                result = training.train_and_save(config, dataset, workdir, report, clock, stopped)
         except signals.Stopped as stop:
             if runs.checkpoints.held(workdir / runs.checkpoints.FOLDER):
                 stop.add_note(f"to go on: the same command with --workdir={workdir} --resume")
@@ -38,6 +61,7 @@ def train(config: Config) -> None:
         f"{result['test_accuracy']:.2%} of {result['test_examples']:,} test examples of "
         f"{result['dataset']} right ({result['test_errors']} wrong); all files in {workdir}"
     )
+    return workdir
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
             workdir = out / f"{number}-{name}"
             timed = replace(config, workdir=str(workdir), checkpoint_every_seconds=every)
             with runs.claimed(timed) as folder:
-                taken = training.fit(timed, dataset, folder)["seconds"]
+                taken = training.train_and_save(timed, dataset, folder)["seconds"]
             seconds[name].append(taken["total"] - taken["compile"])
     blocks = config.epochs * training.blocks_per_epoch(config, dataset)
     each = [

@@ -1,95 +1,100 @@
-"""Which source a run reads: the folder that was named, the cache, the mirrors, or the digits."""
+"""Which source a run reads: a named folder, the user's cache, a mirror, or the digits."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-import pooch
+import platformdirs
 
 from manual_grads.cli import paths
 from mnist_jax.config import Config
 from mnist_jax.data.dataset import DataError, Dataset, Examples
-from mnist_jax.data.download import DownloadError, download
 from mnist_jax.data.published import FASHION_MNIST, MNIST, Published, missing, read
 
 HOW_TO_GET_MNIST = "its four files in a folder named by --data_dir, or one run while online"
+Say = Callable[[str], None]
 
 
-def load(config: Config, say: Callable[[str], None] = print) -> Dataset:
-    """The dataset that the config names. Raises `DataError`; says what it trains on if it chose.
+def load(config: Config, say: Say = print) -> Dataset:
+    """The dataset that the config names. Raises `DataError`.
 
-    `auto` is MNIST, and the digits only where MNIST is nowhere to be had: a MNIST file that is
-    present but wrong, or a named folder that lacks them, is an error.
+    `say` is called with the source before it is read. `auto` means MNIST, and the digits only if
+    MNIST is neither in a named folder, nor in the cache, nor on a mirror. An MNIST file with wrong
+    content is an error, and so is a named folder that lacks a file.
     """
     if config.dataset == "digits":
-        dataset = _digits()
+        dataset = _digits("reading digits, the 1,797 small images that scikit-learn carries", say)
     elif config.dataset == "fashion_mnist":
-        dataset = _published(FASHION_MNIST, config.data_dir)
+        dataset = _published(FASHION_MNIST, config.data_dir, say)
     else:
         try:
-            dataset = _published(MNIST, config.data_dir or os.environ.get("MNIST_DATA_DIR"))
+            dataset = _published(MNIST, config.data_dir or os.environ.get("MNIST_DATA_DIR"), say)
         except UnavailableError as reason:
             if config.dataset == "mnist":
                 raise
-            say(
-                "training on scikit-learn's 1,797 small digits, for MNIST is not at hand "
-                f"({reason.why}); to get MNIST: {HOW_TO_GET_MNIST}"
+            dataset = _digits(
+                "reading scikit-learn's 1,797 small digits, because MNIST is not available "
+                f"({reason.why}); to get MNIST: {HOW_TO_GET_MNIST}",
+                say,
             )
-            dataset = _digits()
     return _divided(dataset, config.train_examples, config.validation_examples)
 
 
 class UnavailableError(DataError):
-    """The files are neither at hand nor to be downloaded; `why` is the reason alone."""
+    """The files are neither on this machine nor on a mirror; `why` is the reason alone."""
 
     def __init__(self, name: str, why: str):
-        super().__init__(f"{name} must be at hand or to be downloaded", why, HOW_TO_GET_MNIST)
+        expected = f"{name} must be on this machine, or on a mirror that can be reached"
+        super().__init__(expected, why, HOW_TO_GET_MNIST)
         self.why = why
 
 
 def cache(published: Published) -> Path:
-    """The folder of the user's cache in which the files of a dataset are kept."""
-    return Path(pooch.os_cache("mnist_jax")) / published.name
+    """The folder of the user's cache that keeps the files of a dataset."""
+    return platformdirs.user_cache_path("mnist_jax") / published.name
 
 
-def _published(published: Published, folder: str | None) -> Dataset:
-    """The dataset from the named folder, else from the cache, downloading what that lacks."""
-    if folder:
-        place = paths.of_user(folder)
-        absent = missing(published, place)
-        if absent:
-            raise DataError(
-                f"{folder} must be a folder that holds the four files of {published.name}",
-                f"no {', '.join(file.gz for file in absent)} in it"
-                if place.is_dir()
-                else "no such folder",
-                "--data_dir=FOLDER that does, or neither it nor MNIST_DATA_DIR, to download them",
-            )
-        return read(published, place)
-    place = cache(published)
+def _published(published: Published, folder: str | None, say: Say) -> Dataset:
+    """The dataset from the named folder, else from the cache, into which it is downloaded."""
+    place = paths.of_user(folder) if folder else cache(published)
     absent = missing(published, place)
+    doing = "reading {} from" if folder or not absent else "{} is to be downloaded into"
+    say(f"{doing.format(published.name)} {place}")
+    if absent and folder:
+        raise DataError(
+            f"{folder} must be a folder that holds the four files of {published.name}",
+            f"no {', '.join(file.gz for file in absent)} in it"
+            if place.is_dir()
+            else "no such folder",
+            "--data_dir=FOLDER with these files; without it and MNIST_DATA_DIR they are downloaded",
+        )
     if absent:
-        try:
-            download(published, absent, place)
-        except DownloadError as error:
-            raise UnavailableError(published.name, str(error)) from None
-        except OSError as error:
-            raise UnavailableError(
-                published.name, f"the cache cannot be written: {error}"
-            ) from None
+        _download(published, absent, place)
     return read(published, place)
 
 
-def _digits() -> Dataset:
-    from mnist_jax.data import (
-        digits,
-    )  # scikit-learn takes a second to import; MNIST needs none of it
+def _download(published: Published, absent: list, place: Path) -> None:
+    """Downloads the absent files into the cache. Raises `UnavailableError`."""
+    from mnist_jax.data.download import DownloadError, download  # only then: it imports slowly
+
+    try:
+        download(published, absent, place)
+    except DownloadError as error:
+        raise UnavailableError(published.name, str(error)) from None
+    except OSError as error:
+        why = f"the cache cannot be written: {error}"
+        raise UnavailableError(published.name, why) from None
+
+
+def _digits(line: str, say: Say) -> Dataset:
+    say(line)
+    from mnist_jax.data import digits  # only then: scikit-learn takes a second to import
 
     return digits.read()
 
 
 def _divided(dataset: Dataset, train: int | None, validation: int | None) -> Dataset:
-    """The last `validation` training examples held out, and of the others the first `train`."""
+    """Holds out the last `validation` training examples; keeps the first `train` of the rest."""
     images, labels = dataset.train
     rest = len(labels) - (validation or 0)
     if rest < (train or 1):

@@ -3,6 +3,7 @@
 activations   f, by name
 network       initial parameters, and the forward pass
 loss          the losses, and what the network is given
+trained       a trained network, which predicts
 """
 
 import lazy_loader

@@ -6,3 +6,5 @@ from .network import INITIALIZERS as INITIALIZERS
 from .network import Params as Params
 from .network import forward as forward
 from .network import init as init
+from .trained import ImagesError as ImagesError
+from .trained import Model as Model

@@ -3,7 +3,6 @@ from . import directory as directory
 from .claim import begin as begin
 from .claim import claimed as claimed
 from .claim import create as create
-from .directory import Model as Model
 from .directory import load as load
 from .directory import summary as summary
 from .directory import versions as versions

@@ -6,7 +6,7 @@ import json
 import math
 import platform
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,7 +16,7 @@ from manual_grads import named_leaves
 from manual_grads.cli import options, paths
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset
-from mnist_jax.model import Params, init
+from mnist_jax.model import Model, Params, init
 from mnist_jax.runs.files import SMALL, RunDirectoryError, form, read, write
 
 FORMAT = 1
@@ -34,13 +34,6 @@ EVALUATION = ("evaluation.json", "digits.png", "confusion.png")
 
 LOCK = ".lock"
 CHECKPOINTS = "checkpoints"
-
-
-class Model(NamedTuple):
-    """What a run has trained: its configuration, and its parameters."""
-
-    config: Config
-    params: Params
 
 
 def require_plain(workdir: Path) -> None:
@@ -170,7 +163,15 @@ def write_parameters(workdir: Path, params: Params) -> None:
 
 
 def load(workdir: str | Path) -> Model:
-    """The model that a run trained. Raises `RunDirectoryError`, `OptionError`."""
+    """The network that a run trained, from its folder. Raises `RunDirectoryError`, `OptionError`.
+
+    >>> import mnist_jax
+    >>> config = mnist_jax.Config(dataset="digits", epochs=1, workdir="runs/example")
+    >>> _ = mnist_jax.fit(config)  # doctest: +ELLIPSIS
+    reading digits...
+    >>> mnist_jax.load("runs/example").config == config
+    True
+    """
     workdir = Path(workdir)
     config = options.build(Config, read_config(workdir))
     expected = jax.eval_shape(lambda: init(jax.random.key(0), config.architecture))

@@ -11,7 +11,7 @@ from .failures import NotFiniteError as NotFiniteError
 from .failures import require_device as require_device
 from .gradients import MODES as MODES
 from .gradients import mode as mode
-from .loop import fit as fit
+from .loop import train_and_save as train_and_save
 from .state import DTYPE as DTYPE
 from .state import Purpose as Purpose
 from .state import TrainState as TrainState

@@ -18,7 +18,7 @@ from mnist_jax.clock import Clock, busy, go_on, seconds_of, start_clock
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset
 from mnist_jax.model import network_inputs
-from mnist_jax.progress import Metrics
+from mnist_jax.progress import Metrics, Report
 from mnist_jax.runs import checkpoints, directory
 from mnist_jax.training.compiled import BlockResult, Training, compile_training
 from mnist_jax.training.failures import require_agreement, require_finite
@@ -42,11 +42,11 @@ class Job(NamedTuple):
     clock: Clock
 
 
-def fit(
+def train_and_save(
     config: Config,
     dataset: Dataset,
     workdir: Path,
-    report: Callable[[Metrics], None] = lambda metrics: None,
+    report: Report = Report(),  # noqa: B008 - immutable, and shows nothing
     clock: Clock | None = None,
     stopped: Callable[[], BaseException | None] = lambda: None,
 ) -> dict[str, Any]:
@@ -59,6 +59,7 @@ def fit(
     written until then stays.
     """
     clock = clock or start_clock()
+    report.compiling()
     training, state = compile_training(config, dataset, clock)
     job = Job(config, dataset, workdir, training, clock)
     run = begin(config, dataset, state, training.mode.no_record(state.params))
@@ -124,7 +125,7 @@ def _train(
     job: Job,
     run: RunState,
     history: list[Metrics],
-    report: Callable[[Metrics], None],
+    report: Report,
     stopped: Callable[[], BaseException | None],
 ) -> RunState:
     """The run after its last epoch; each epoch's metrics are added to `history`."""
@@ -132,13 +133,15 @@ def _train(
         if run.step == 0:
             save(0, run, 0).result()  # so that a run can be resumed whenever it dies
         saved_at = seconds_of(job.clock)["total"]
+        report.advance(_epochs_done(job, run))
         while run.epoch <= job.config.epochs:
             run = _next_block(job, run)
+            report.advance(_epochs_done(job, run))
             if run.block == job.training.blocks:
                 run, metrics = _end_epoch(job, run)
                 history.append(metrics)
                 directory.write_metrics(job.workdir, history)
-                report(metrics)
+                report.epoch(metrics)
             stop = stopped()
             run = run._replace(seconds=seconds_of(job.clock))
             waited = run.seconds["total"] - saved_at
@@ -149,6 +152,10 @@ def _train(
                     written.result()
                     raise stop
     return run
+
+
+def _epochs_done(job: Job, run: RunState) -> float:
+    return run.epoch - 1 + run.block / job.training.blocks
 
 
 def _next_block(job: Job, run: RunState) -> RunState:

@@ -53,8 +53,8 @@ class Command(NamedTuple):
 
 ENDS = {0, 1}
 COMMANDS = {
-    "mnist_jax.train": Command(train, config.Config, ENDS, "training.fit"),
-    "mnist_jax.evaluate": Command(evaluate, evaluate.Options, ENDS, "training.evaluate"),
+    "mnist_jax.train": Command(train, config.Config, ENDS, "training.train_and_save"),
+    "mnist_jax.evaluate": Command(evaluate, evaluate.Options, ENDS, "figures.write"),
     "manual_grads.check": Command(check, check.Options, {0, 1, 2}, "_reply"),
 } | {
     module.__name__.removesuffix(".__main__"): Command(module, module.Options, ENDS, "measure")
@@ -172,7 +172,7 @@ def in_a_folder() -> Iterator[None]:
 def ran(command: Command, words: list[str]) -> tuple[str, str]:
     """What came of a line: its status, or what is wrong; and what was printed."""
     said, errors = io.StringIO(), io.StringIO()
-    left_out = {"training.fit": RESULT, "_reply": REPLY}.get(command.left_out, 0)
+    left_out = {"training.train_and_save": RESULT, "_reply": REPLY}.get(command.left_out, 0)
     holder, _, name = command.left_out.rpartition(".")
     patched = getattr(command.module, holder, command.module)
     started = time.perf_counter()

@@ -68,8 +68,12 @@ def test_mistakes_show_the_most_confident_first():
     outputs = outputs_for([1, 7, 8, 9], [9.0, 1.0, 3.0, 2.0])
     figure = figures.mistakes(examples, outputs)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    assert [title[:8] for title in titles] == ["3, not 8", "4, not 9", "2, not 7"]
-    assert titles[0].endswith(f"({np.exp(3) / (np.exp(3) + 9):.0%})")
+    shares = [f"{np.exp(c) / (np.exp(c) + 9):.0%}" for c in (3.0, 2.0, 1.0)]
+    assert titles == [
+        f"guess {guess} ({share}), is {label}"
+        for guess, share, label in zip((8, 9, 7), shares, (3, 4, 2), strict=True)
+    ]
+    assert len(figure.axes) == 5  # one row, because one is enough
     assert "3 of 3" in figure.get_suptitle()
     shown = [np.asarray(axes.images[0].get_array()).max() for axes in figure.axes if axes.images]
     assert shown == [2, 3, 1]

@@ -75,7 +75,9 @@ def test_document_flags_are_the_authors_later_program():
 
 def test_the_command_prints_an_epoch_a_line_and_ends_with_accuracy_and_place(capsys):
     assert main(QUICK) == 0
-    *epochs, last = capsys.readouterr().out.splitlines()
+    reading, compiling, *epochs, last = capsys.readouterr().out.splitlines()
+    assert reading == "reading digits, the 1,797 small images that scikit-learn carries"
+    assert compiling == "compiling"
     assert [line[:9] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
     result = json.loads(Path("runs/base/result.json").read_text())
     assert f"{result['test_accuracy']:.2%} of 360 test examples of digits" in last

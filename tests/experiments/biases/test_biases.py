@@ -18,6 +18,7 @@ from manual_grads import Architecture
 from manual_grads.cli import options
 from manual_grads.derivatives import document, network
 from mnist_jax import Config, data, training
+from mnist_jax.progress import Report
 
 TASK = first_task.task_architecture("leaky_relu")
 PARAMS = first_task.initial(jax.random.key(0), biased=True)
@@ -116,7 +117,7 @@ def test_the_later_network_trains_as_the_trainer_does_but_for_rounding():
     dataset = data.load(config)
     epochs = list(later_network.train(config, dataset, VARIANTS["all biases, right"], [5, 6]))
     seen = []
-    training.fit(config, dataset, Path(), seen.append)
+    training.train_and_save(config, dataset, Path(), Report(epoch=seen.append))
     for (accuracy, loss), metrics in zip(epochs, seen, strict=True):
         assert accuracy[0] == pytest.approx(metrics["test_accuracy"], abs=0.006)
         assert loss[0] == pytest.approx(metrics["test_loss"], rel=1e-3)

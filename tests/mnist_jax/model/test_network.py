@@ -14,6 +14,7 @@ from mnist_jax.model import mean_loss as loss
 FORMULAS = {
     "sigmoid": lambda z: 1 / (1 + math.exp(-z)),
     "tanh": math.tanh,
+    "gelu": lambda z: z * math.erfc(-z / math.sqrt(2)) / 2,
     "relu": lambda z: max(z, 0.0),
     "leaky_relu": lambda z: z if z > 0 else 0.1 * z,
 }

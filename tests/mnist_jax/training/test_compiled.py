@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_grads import Architecture
+from manual_grads import ACTIVATION_NAMES, Architecture
 from manual_grads.cli import OptionError
 from mnist_jax import data, training
 from mnist_jax.config import Config
@@ -49,7 +49,7 @@ def test_a_whole_run_traces_the_step_once_a_batch_shape(batch_size, shapes, monk
     monkeypatch.setattr(step, "mode", counted)
     monkeypatch.setattr(compiled, "evaluate", counted_evaluate)
     config = Config(architecture=SMALL, dataset="digits", batch_size=batch_size, epochs=3)
-    result = training.fit(config, data.load(config), tmp_path)
+    result = training.train_and_save(config, data.load(config), tmp_path)
     assert sorted(traces) == ["evaluate"] + ["step"] * shapes
     assert result["steps"] == 3 * -(-1437 // batch_size)
 
@@ -183,7 +183,7 @@ def test_every_way_of_training_lowers_the_loss(fields):
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "leaky_relu"])
+@pytest.mark.parametrize("activation", ACTIVATION_NAMES)
 @pytest.mark.parametrize("input_layer", ["plain", "active"])
 def test_training_lowers_the_loss_of_every_architecture(loss, activation, input_layer):
     architecture = Architecture(

@@ -27,7 +27,7 @@ def run(workdir, **fields):
     workdir = runs.create(config)
     clock = start_clock()
     clock.parts["load"] = 0.5
-    return training.fit(config, data.load(config), workdir, clock=clock)
+    return training.train_and_save(config, data.load(config), workdir, clock=clock)
 
 
 def test_the_run_directory_holds_what_its_contract_says(tmp_path):
@@ -184,7 +184,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_written(monk
 
     monkeypatch.setattr(loop, "compile_training", breaks_in_epoch_2)
     with pytest.raises(NotFiniteError, match=r"nan in epoch 2, at step 5;") as stop:
-        training.fit(config, data.load(config), runs.create(config))
+        training.train_and_save(config, data.load(config), runs.create(config))
     assert "--learning_rate below 0.003" in str(stop.value)
     assert "runs/base" in str(stop.value)
     kept = {path.name for path in Path("runs/base").iterdir()}

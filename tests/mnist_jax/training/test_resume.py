@@ -43,7 +43,7 @@ def run(workdir, blocks=None, **fields):
         return StoppedError() if len(asked) == blocks else None
 
     with runs.claimed(config) as folder:
-        return training.fit(config, data.load(config), folder, stopped=stopped)
+        return training.train_and_save(config, data.load(config), folder, stopped=stopped)
 
 
 def stopped_after(workdir, blocks, **fields):

@@ -1,0 +1,84 @@
+"""A trained network as a value that answers questions about images."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
+
+from manual_grads.cli import InputError
+from mnist_jax.config import PIXELS, Config
+from mnist_jax.model.network import Params, forward
+
+IMAGE_SHAPES = ((28, 28), (PIXELS,))
+
+
+class ImagesError(InputError):
+    """Images of a shape, a type or a range of values that the network does not take."""
+
+
+class Model(NamedTuple):
+    """A trained network: the configuration of its run, and its parameters.
+
+    Its methods take images as MNIST has them, light ink on a dark background: `uint8` from 0 (the
+    background) to 255, or floating point from 0 to 1; one image, `[28, 28]` or `[784]`, or several,
+    `[n, 28, 28]` or `[n, 784]`. They raise `ImagesError` for anything else.
+
+    >>> import numpy as np, mnist_jax
+    >>> model = mnist_jax.fit(mnist_jax.Config(dataset="digits", epochs=1))  # doctest: +ELLIPSIS
+    reading digits...
+    >>> model.predict(np.zeros((5, 28, 28), np.uint8)).shape
+    (5,)
+    >>> model.probabilities(np.zeros(784)).sum().round(3)
+    np.float32(1.0)
+    """
+
+    config: Config
+    params: Params
+
+    def predict(self, images: ArrayLike) -> Int[np.ndarray, "*n"]:
+        """The class with the largest output, 0 to 9, for each image: `[n]`, or `[]` for one."""
+        return np.asarray(self._outputs(images).argmax(axis=-1))
+
+    def probabilities(self, images: ArrayLike) -> Float[np.ndarray, "*n 10"]:
+        """The softmax of the outputs for each image: `[n, 10]`, or `[10]` for one image.
+
+        Only a network trained with cross-entropy learns these as probabilities; one trained with
+        squared error ranks the classes by them.
+        """
+        return np.asarray(jax.nn.softmax(self._outputs(images)))
+
+    def _outputs(self, images: ArrayLike) -> Float[np.ndarray, "*n 10"]:
+        array = np.asarray(images)
+        rows = _pixels(array).reshape(-1, PIXELS)
+        outputs = np.asarray(_FORWARD(self.config.architecture, self.params, rows))
+        return outputs[0] if array.shape in IMAGE_SHAPES else outputs
+
+
+_FORWARD = jax.jit(forward, static_argnums=0)
+
+
+def _pixels(images: np.ndarray) -> Float[np.ndarray, "*shape"]:
+    """The images as float32 from 0 to 1. Raises `ImagesError`."""
+    if images.shape not in IMAGE_SHAPES and images.shape[1:] not in IMAGE_SHAPES:
+        raise ImagesError(
+            "images must have the shape [28, 28] or [784], or [n, 28, 28] or [n, 784]",
+            str([*images.shape]),
+            "one channel of 28×28 pixels; [None] in front of a single image is not needed",
+        )
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / 255
+    if not np.issubdtype(images.dtype, np.floating):
+        raise ImagesError(
+            "images must be uint8 from 0 to 255, or floating point from 0 to 1",
+            str(images.dtype),
+            "images.astype(np.uint8), if the values are from 0 to 255",
+        )
+    if not np.all((images >= 0) & (images <= 1)):
+        raise ImagesError(
+            "images of floating point must have values from 0 to 1",
+            f"values from {images.min():g} to {images.max():g}",
+            "images / 255, if the values are from 0 to 255",
+        )
+    return images.astype(np.float32)
