@@ -1,4 +1,4 @@
-"""Progress of training: one bar on a terminal, plain lines otherwise, never both."""
+"""The progress of training: one bar on a terminal, plain lines elsewhere, never both."""
 
 from rich.progress import Progress
 
@@ -35,10 +35,10 @@ def test_the_bar_is_full_after_the_last_epoch(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     with progress.training(epochs=2) as report:
         report(METRICS)
-    assert "0:00:00" in capsys.readouterr().out  # nothing remains
+    assert "0:00:00" in capsys.readouterr().out  # no time remains
 
 
-def test_a_download_bar_adds_up_what_it_is_told():
+def test_a_download_bar_adds_up_the_bytes_reported_to_it():
     bar = Progress()
     task = bar.add_task("a file", total=None)
     download = progress.DownloadBar(bar, task)
