@@ -1,15 +1,15 @@
 """The document's network as pure JAX functions, trained on handwritten digits.
 
-config     everything that decides a run
-clock      how long a run takes, part by part
+config     the configuration of a run
+clock      a timer for each part of a run
 model      the network and its losses
-data       MNIST, Fashion-MNIST and the small digits, verified
-runs       what a run leaves on disk
-training   from the first epoch to a whole run directory
+data       MNIST, Fashion-MNIST and scikit-learn's small digits
+runs       the files of a run: reading, writing, locking
+training   gradients, optimiser, training loop
 train      the command that trains
-evaluate   the command that evaluates a run
+evaluate   the command that evaluates a trained network
 figures    the figures of a run
-progress   the bars and lines of a run
+progress   progress bars and progress lines
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""How long a run takes, part by part, over all the processes that it has been resumed in."""
+"""The time that each part of a run takes, summed over all processes that worked on the run."""
 
 import contextlib
 import time
@@ -15,19 +15,19 @@ def busy(seconds: Seconds) -> float:
 
 
 class Clock(NamedTuple):
-    """When the clock was started, and the seconds of each part, which grow."""
+    """The time at which the clock started, and the seconds of each part so far."""
 
     started: float
     parts: Seconds
 
 
 def start_clock() -> Clock:
-    """A clock that starts now."""
+    """Starts a clock."""
     return Clock(time.perf_counter(), dict.fromkeys((*PARTS, "before"), 0.0))
 
 
 def go_on(clock: Clock, earlier: Seconds) -> None:
-    """Adds the `seconds_of` an earlier clock, whose run this one goes on with."""
+    """Adds `earlier`, the `seconds_of` the same run in an earlier process, to the clock."""
     for part in PARTS:
         clock.parts[part] += earlier[part]
     clock.parts["before"] += earlier["total"]
@@ -35,7 +35,7 @@ def go_on(clock: Clock, earlier: Seconds) -> None:
 
 @contextlib.contextmanager
 def timed(clock: Clock, part: str) -> Iterator[None]:
-    """Adds to a part of the clock the time that the block takes."""
+    """Adds the time that the `with` block takes to one part of the clock."""
     started = time.perf_counter()
     try:
         yield
@@ -44,6 +44,6 @@ def timed(clock: Clock, part: str) -> Iterator[None]:
 
 
 def seconds_of(clock: Clock) -> Seconds:
-    """The seconds of each part until now, and in all."""
+    """The seconds of each part so far, and the total since the run began."""
     total = clock.parts["before"] + time.perf_counter() - clock.started
     return {part: clock.parts[part] for part in PARTS} | {"total": total}

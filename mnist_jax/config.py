@@ -1,4 +1,4 @@
-"""Everything that decides a run, as one frozen value."""
+"""The configuration of a run: every option of the training command, in one frozen dataclass."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
@@ -26,7 +26,7 @@ EPOCHS = Rule("be at least 1 and at most 1,000,000", lambda value: 1 <= value <=
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a run. Raises `OptionError` for a value that is not allowed.
+    """The options of a run. Raises `OptionError` if one is invalid or two contradict each other.
 
     >>> from manual_grads import Architecture
     >>> Config(architecture=Architecture(layer_sizes=(784, 32, 10)), epochs=2).batch_size
@@ -42,71 +42,71 @@ class Config:
 
     architecture: Architecture = field(default_factory=Architecture)
 
-    epochs: Annotated[int, "passes over the training examples", EPOCHS] = 9
+    epochs: Annotated[int, "number of passes over the training examples", EPOCHS] = 9
     batch_size: Annotated[
-        int, "examples a step; the last step of an epoch takes what is left", AT_LEAST_1
+        int, "examples in a step; the last step of an epoch may have fewer", AT_LEAST_1
     ] = 256
     learning_rate: Annotated[float, "the peak learning rate", POSITIVE] = 3e-3
     optimizer: Annotated[
         str,
-        "by its name in optax; adam and adamw are one, for the decay is decoupled",
+        "the optimizer; adam and adamw are the same here, because the decay is decoupled",
         one_of("sgd", "momentum", "adam", "adamw"),
     ] = "adamw"
-    momentum: Annotated[float, "decay of the velocity of --optimizer=momentum", FRACTION] = 0.9
+    momentum: Annotated[float, "decay of the velocity under --optimizer=momentum", FRACTION] = 0.9
     weight_decay: Annotated[
         float,
-        "decoupled: each step takes learning rate · decay · weight from weights alone",
+        "each step subtracts learning rate · weight decay · weight; biases do not decay",
         NOT_NEGATIVE,
     ] = 0.05
     schedule: Annotated[
-        str, "cosine falls from the peak to 0 over the run", one_of("constant", "cosine")
+        str, "cosine falls to 0 at the end of the run", one_of("constant", "cosine")
     ] = "cosine"
-    warmup_epochs: Annotated[float, "epochs of linear rise from 0 to the peak", NOT_NEGATIVE] = 0.0
+    warmup_epochs: Annotated[float, "epochs of linear rise to the peak", NOT_NEGATIVE] = 0.0
     gradient: Annotated[
         str,
-        "who computes it; checked trains on autodiff's, and holds the handwritten one against it",
+        "how it is computed; checked uses autodiff and compares manual with it at each step",
         one_of("autodiff", "manual", "checked"),
     ] = "autodiff"
-    seed: Annotated[int, "decides every random draw", SEED] = 0
+    seed: Annotated[int, "seed of all random numbers", SEED] = 0
     init: Annotated[
         str,
-        "weights: he N(0, 2/inputs), glorot U(±√(6/(inputs + outputs))), uniform U(±1)",
+        "initial weights: he N(0, 2/inputs), glorot U(±√(6/(inputs+outputs))), uniform U(±1)",
         one_of("he", "glorot", "uniform"),
     ] = "he"
-    init_scale: Annotated[float, "factor on the initial weights", POSITIVE] = 1.0
+    init_scale: Annotated[float, "factor that multiplies the initial weights", POSITIVE] = 1.0
 
     dataset: Annotated[
         str,
-        "auto is mnist where it can be had, else digits, the 1,797 that scikit-learn carries",
+        "auto uses MNIST if it is available, else digits, scikit-learn's 1,797 small images",
         one_of("auto", "mnist", "fashion_mnist", "digits"),
     ] = "auto"
     data_dir: Annotated[
         str | None,
-        "the folder of the four IDX files; without it MNIST_DATA_DIR (mnist alone), then the "
-        "user's cache, filled by downloading",
+        "folder of the four IDX files; if not given, MNIST_DATA_DIR (for MNIST only), else the "
+        "user's cache, into which missing files are downloaded",
         A_PATH,
     ] = None
     train_examples: Annotated[
-        int | None, "train on the first N examples; all if not given", AT_LEAST_1
+        int | None, "train on the first N examples; on all if not given", AT_LEAST_1
     ] = None
     validation_examples: Annotated[
         int | None,
-        "hold out the last N training examples, tell their loss each epoch, keep the best "
-        "checkpoint by it; none if not given",
+        "use the last N training examples for validation: report their loss after each epoch, and "
+        "keep the checkpoint at which it is lowest; none if not given",
         AT_LEAST_1,
     ] = None
 
-    name: Annotated[str, "names the run, and its folder under runs/", FILE_NAME] = "base"
-    workdir: Annotated[str | None, "the run directory; runs/NAME when not given", A_PATH] = None
+    name: Annotated[str, "the name of the run and of its folder under runs/", FILE_NAME] = "base"
+    workdir: Annotated[str | None, "the run directory; runs/NAME if not given", A_PATH] = None
     resume: Annotated[
-        bool, "go on with the run that --workdir holds, from its newest whole checkpoint", ANY
+        bool, "continue the run in --workdir from its newest undamaged checkpoint", ANY
     ] = False
-    overwrite: Annotated[bool, "replace the run that --workdir holds", ANY] = False
+    overwrite: Annotated[bool, "replace the run in --workdir", ANY] = False
     checkpoint_every_seconds: Annotated[
-        float, "from one checkpoint to the next, at least; the end of the run has one", NOT_NEGATIVE
+        float, "least time between two checkpoints; the last is written at the end", NOT_NEGATIVE
     ] = 30.0
     block_steps: Annotated[
-        int, "steps compiled in one piece, at most; a stop waits for its end", AT_LEAST_1
+        int, "most steps in a compiled block; Ctrl-C waits for the end of a block", AT_LEAST_1
     ] = 2000
 
     def __post_init__(self):
@@ -123,18 +123,18 @@ class Config:
             raise OptionError(
                 "--warmup_epochs must be below --epochs",
                 f"--warmup_epochs={self.warmup_epochs} --epochs={self.epochs}",
-                "fewer epochs of warm-up",
+                "a smaller --warmup_epochs",
             )
-        for flag, does in (("overwrite", "replaces"), ("resume", "goes on with")):
+        for flag, does in (("overwrite", "replaces"), ("resume", "continues")):
             if getattr(self, flag) and self.workdir is None:
                 raise OptionError(
-                    f"--{flag} must come with the --workdir that it {does}",
-                    f"--{flag} alone",
+                    f"--{flag} needs the --workdir of the run that it {does}",
+                    f"--{flag} without --workdir",
                     f"--workdir=runs/{self.name} --{flag}",
                 )
         if self.overwrite and self.resume:
             raise OptionError(
-                "a run is either gone on with or replaced",
+                "at most one of --resume and --overwrite must be given",
                 "--resume --overwrite",
-                "one of the two",
+                "--resume to continue the run, or --overwrite to replace it",
             )

@@ -1,8 +1,8 @@
-"""Evaluates a run's network on the test images: accuracy, digit by digit, and what it confuses.
+"""Evaluates a trained network on the test images: accuracy of each digit, and confusion matrix.
 
     python -m mnist_jax.evaluate --workdir=runs/base
 
-Writes evaluation.json and two figures, digits.png and confusion.png, into the run's folder.
+Writes evaluation.json and two figures, digits.png and confusion.png, into the run directory.
 """
 
 import json
@@ -23,28 +23,28 @@ from mnist_jax.config import CLASSES
 
 @dataclass(frozen=True)
 class Options:
-    """Which run, and where its data are."""
+    """The options of the command."""
 
-    workdir: Annotated[str | None, "the run directory, of a run that has ended", A_PATH] = None
+    workdir: Annotated[str | None, "the directory of a completed run", A_PATH] = None
     data_dir: Annotated[
-        str | None, "the folder of the four IDX files; the run's own if not given", A_PATH
+        str | None, "folder of the four IDX files; that of the run if not given", A_PATH
     ] = None
 
     def __post_init__(self):
         options.check(self)
         if self.workdir is None:
             raise OptionError(
-                "--workdir must name the folder of a run", "no --workdir", "--workdir=runs/base"
+                "--workdir must name a run directory", "no --workdir", "--workdir=runs/base"
             )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command on the words behind its name, and returns its exit status."""
+    """Runs the command with the arguments `argv` and returns its exit status."""
     return command.run(evaluate_run, Options, __doc__, argv)
 
 
 def evaluate_run(chosen: Options) -> None:
-    """Loads, evaluates, prints the tables, and writes numbers and figures."""
+    """Loads the network, evaluates it, prints two tables, and writes the numbers and figures."""
     assert chosen.workdir is not None
     command.say(f"evaluating {chosen.workdir}")
     training.require_device()
@@ -56,7 +56,7 @@ def evaluate_run(chosen: Options) -> None:
     dataset = data.load(config, command.say)
     images, labels = dataset.test
     confusion = confusion_matrix(labels, model.predict(images))
-    numbers = {"dataset": dataset.name, **of_confusion(confusion), "confusion": confusion.tolist()}
+    numbers = {"dataset": dataset.name, **accuracies(confusion), "confusion": confusion.tolist()}
     text = json.dumps(numbers, indent=1, allow_nan=False) + "\n"
     numbers_file, digits, matrix = (workdir / name for name in runs.directory.EVALUATION)
     runs.write(numbers_file, text)
@@ -79,14 +79,14 @@ def evaluate_run(chosen: Options) -> None:
 def confusion_matrix(
     labels: UInt8[np.ndarray, " examples"], answers: Int[np.ndarray, " examples"]
 ) -> Int[np.ndarray, "label answer"]:
-    """How many examples of each label got each answer."""
+    """The number of examples for each pair of label and answer."""
     counts = np.zeros((CLASSES, CLASSES), int)
     np.add.at(counts, (labels, answers), 1)
     return counts
 
 
-def of_confusion(confusion: Int[np.ndarray, "label answer"]) -> dict[str, Any]:
-    """Accuracy, and of each digit how many there are, are found, and are rightly so called."""
+def accuracies(confusion: Int[np.ndarray, "label answer"]) -> dict[str, Any]:
+    """The accuracy, and for each digit its count, correct answers, recall and precision."""
     right, examples, answers = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     return {
         "test_examples": int(confusion.sum()),
@@ -106,7 +106,7 @@ def of_confusion(confusion: Int[np.ndarray, "label answer"]) -> dict[str, Any]:
 
 
 def digits_table(digits: list[dict[str, Any]]) -> Table:
-    """A row a digit."""
+    """A table with one row for each digit."""
     table = Table("digit", box=box.SIMPLE_HEAD)
     for heading in ("examples", "found", "recall", "precision"):
         table.add_column(heading, justify="right")
@@ -117,7 +117,7 @@ def digits_table(digits: list[dict[str, Any]]) -> Table:
 
 
 def confusion_table(confusion: Int[np.ndarray, "label answer"]) -> Table:
-    """A row a digit, a column an answer; nothing where there is nothing."""
+    """The confusion matrix, one row for each digit; zeros are left empty."""
     table = Table("digit, read as", box=box.SIMPLE_HEAD)
     for answer in range(CLASSES):
         table.add_column(str(answer), justify="right")

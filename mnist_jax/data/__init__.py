@@ -1,11 +1,11 @@
-"""Handwritten digits as arrays: `load(config) -> Dataset`, whatever the source.
+"""The datasets: `load(config)` returns a `Dataset` of NumPy arrays, whatever the source is.
 
-sources     which source a run reads
-dataset     what every source returns
-published   MNIST and Fashion-MNIST as they were published
-idx         their file format
-download    the mirrors
-digits      the small digits that scikit-learn carries
+sources     choosing the source
+dataset     the types that every source returns
+published   files, checksums and mirrors of MNIST and Fashion-MNIST
+idx         reading their file format
+download    downloading their files
+digits      scikit-learn's small digits
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""What every source of data returns."""
+"""The types that every source of data returns."""
 
 from typing import NamedTuple
 
@@ -9,23 +9,23 @@ from manual_grads.cli import InputError
 
 
 class DataError(InputError):
-    """A data file, or the folder it should be in, is not what it must be."""
+    """A data file is missing, damaged or unreadable, or has too few examples."""
 
 
-REPAIR = "the published file in its place; in the user's cache, delete it to download it anew"
+REPAIR = "replace it with the published file; if it is in the cache, delete it to download it again"
 
 
 class Examples(NamedTuple):
-    """Images, 0 the background and 255 the ink, and the digit or class 0–9 of each."""
+    """Images with pixels from 0 (background) to 255 (ink), and the class of each, 0–9."""
 
     images: UInt8[np.ndarray, "examples height width"]
     labels: UInt8[np.ndarray, " examples"]
 
 
 class Dataset(NamedTuple):
-    """`name` of the source, the examples, and `sha256`: file → digest of its decompressed bytes.
+    """The training, test and validation examples, and the `name` of the source.
 
-    `validation` holds those of the training examples that are held out, if any are.
+    `sha256` maps each file name to the digest of the file's decompressed bytes.
     """
 
     name: str

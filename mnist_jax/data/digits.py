@@ -1,4 +1,4 @@
-"""The embedded dataset: 1,797 real handwritten digits of 8×8 pixels, which scikit-learn carries.
+"""The dataset that needs no download: scikit-learn's 1,797 handwritten digits of 8×8 pixels.
 
 Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
 """
@@ -16,11 +16,11 @@ SPLIT_SEED = 0
 
 
 def read() -> Dataset:
-    """The digits in MNIST's form, 1,437 to train on and 360 to test.
+    """The digits as 28×28 images, 1,437 for training and 360 for testing.
 
-    Each pixel becomes 3×3, framed by 2 of background (8·3 + 2·2 = 28), and 0–16 becomes 0–255.
-    The split is stratified and always the same: the file's order is by writer, and the last 360
-    are by others than the first.
+    Each pixel is repeated 3×3 times, a border of 2 background pixels is added (8·3 + 2·2 = 28),
+    and the values 0–16 are scaled to 0–255. The split is stratified and always the same. It is
+    shuffled, because the file is sorted by writer: the last 360 digits are by other writers.
     """
     pixels, labels = load_digits(return_X_y=True)
     small = np.rint(pixels.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)

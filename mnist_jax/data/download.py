@@ -1,4 +1,4 @@
-"""Downloading published files into the cache, from the first mirror that serves them well."""
+"""Downloads published files into the cache, from the first mirror that serves all of them."""
 
 import time
 from concurrent.futures import Future
@@ -12,11 +12,11 @@ from mnist_jax import progress
 from mnist_jax.data.published import Published, PublishedFile
 
 REACH_SECONDS = 6.0
-"""For reaching any mirror at all: the look-up of its name, the connection and its first answer."""
+"""Time limit for DNS lookup, connection and first response, for all mirrors together."""
 
 
 class DownloadError(Exception):
-    """No mirror served the files; its text says why, mirror by mirror."""
+    """No mirror served the files. The message gives the reason for each mirror."""
 
 
 def download(
@@ -25,10 +25,10 @@ def download(
     folder: Path,
     reach_seconds: float = REACH_SECONDS,
 ) -> None:
-    """Brings `files` into `folder`. Raises `DownloadError`, and `OSError` if it cannot be made.
+    """Downloads `files` into `folder`. Raises `DownloadError`, or `OSError` if it cannot make it.
 
-    Each file is written beside its place, held against its published sum, and only then renamed
-    into it; so a file that can be seen is whole, and two processes may do this at once.
+    Each file is written to a temporary file and renamed once its checksum is correct. So the folder
+    never shows an incomplete file, and two processes may download at the same time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel("WARNING")
@@ -47,8 +47,8 @@ def download(
             reasons[mirror] = f"no answer within {reach_seconds:g} s"
         except OSError as error:
             reasons[mirror] = _root_cause(error)
-        except ValueError:  # pooch's word for a sum that does not match
-            reasons[mirror] = "it served something else than the published file"
+        except ValueError:  # pooch raises it if the checksum differs
+            reasons[mirror] = "it served a file with a wrong checksum"
     raise DownloadError("; ".join(f"{urlsplit(url).netloc}: {why}" for url, why in reasons.items()))
 
 
@@ -64,9 +64,9 @@ def _retrieve(url: str, file: PublishedFile, folder: Path, bar, timeout: float) 
 
 
 def _ask(url: str, timeout: float) -> "Future[bool]":
-    """Whether `url` can be had, asked in a thread of its own: no look-up of a name has a deadline.
+    """Asks in a thread whether `url` exists, because a DNS lookup cannot be given a time limit.
 
-    The thread is a daemon, so that one that hangs does not keep the process alive.
+    The thread is a daemon, so that it cannot keep the process alive if it hangs.
     """
     answer: Future[bool] = Future()
 
@@ -74,7 +74,7 @@ def _ask(url: str, timeout: float) -> "Future[bool]":
         try:
             head = pooch.HTTPDownloader(timeout=timeout)
             answer.set_result(bool(head(url, "", None, check_only=True)))
-        except Exception as error:  # carried to the caller, who reads the result
+        except Exception as error:  # raised again where the result is read
             answer.set_exception(error)
 
     Thread(target=ask, daemon=True).start()
@@ -82,7 +82,7 @@ def _ask(url: str, timeout: float) -> "Future[bool]":
 
 
 def _root_cause(error: BaseException) -> str:
-    """The innermost reason, for requests wraps what the operating system said several times."""
+    """The message of the innermost error: requests wraps the system's error several times."""
     inner = (getattr(error, "reason", None), error.__cause__, *error.args)
     causes = [cause for cause in inner if isinstance(cause, BaseException)]
     if causes:

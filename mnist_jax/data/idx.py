@@ -1,7 +1,7 @@
-"""Reading IDX, the format of MNIST's files.
+"""Reads IDX, the file format of MNIST.
 
-A header of 4 bytes and of 4 more for each dimension, then the elements, an unsigned byte each, the
-last dimension fastest. The header is not read: only files of a known checksum are used.
+A file has a header of 4 bytes plus 4 bytes for each dimension, then the elements in C order, one
+unsigned byte each. The header is not read, because only files of a known checksum are used.
 """
 
 import gzip
@@ -19,10 +19,10 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 def content(path: Path, shape: tuple[int, ...]) -> bytes:
-    """The decompressed bytes of a file of this shape, gzipped or not, whatever its name.
+    """The decompressed bytes of a file that holds an array of this shape. Raises `DataError`.
 
-    At most one byte more than the shape needs is read, so that a gzip bomb takes no memory. Raises
-    `DataError`.
+    The file may be gzipped or not, whatever its name. At most one byte more than the shape needs is
+    read, so that a gzip bomb cannot fill the memory.
     """
     limit = _header_size(shape) + math.prod(shape) + 1
     try:
@@ -34,14 +34,14 @@ def content(path: Path, shape: tuple[int, ...]) -> bytes:
         raise DataError(f"{path} must be an undamaged gzip file", str(error), REPAIR) from None
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path} must be a file that can be read",
+            f"{path} must be a readable file",
             str(error),
-            f"its permissions, {REPAIR}, or another --data_dir",
+            f"check its permissions, give another --data_dir, or {REPAIR}",
         ) from None
 
 
 def elements(content: bytes, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
-    """The array in the content of a whole file."""
+    """The array in `content`, the decompressed bytes of a file."""
     return np.frombuffer(content, np.uint8, offset=_header_size(shape)).reshape(shape)
 
 

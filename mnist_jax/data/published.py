@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST as they were published: file names, shapes, sums, mirrors."""
+"""MNIST and Fashion-MNIST: file names, shapes, checksums and mirrors, and how to read them."""
 
 import hashlib
 import os
@@ -10,13 +10,13 @@ from mnist_jax.data.dataset import REPAIR, DataError, Dataset, Examples
 
 
 class PublishedFile(NamedTuple):
-    """One IDX file; `compressed` is the sum of its `.gz`, written `algorithm:digest`."""
+    """One IDX file. `compressed` is the checksum of its `.gz` file, as `algorithm:digest`."""
 
     name: str
     shape: tuple[int, ...]
     compressed: str
     sha256: str | None
-    """Of the decompressed bytes; None where only the sum of the `.gz` is published."""
+    """Checksum of the decompressed bytes, or None if only that of the `.gz` file is published."""
 
     @property
     def gz(self) -> str:
@@ -24,7 +24,7 @@ class PublishedFile(NamedTuple):
 
 
 class Published(NamedTuple):
-    """A dataset: training images and labels, test images and labels, and where they are served."""
+    """A dataset: files of training images and labels, of test images and labels, and mirrors."""
 
     name: str
     files: tuple[PublishedFile, PublishedFile, PublishedFile, PublishedFile]
@@ -76,12 +76,12 @@ FASHION_MNIST = Published(
 
 
 def missing(published: Published, folder: Path) -> list[PublishedFile]:
-    """The files of `published` that `folder` does not hold, under neither of their names."""
+    """The files of `published` that are not in `folder`, neither as `NAME` nor as `NAME.gz`."""
     return [file for file in published.files if _path(file, folder) is None]
 
 
 def read(published: Published, folder: Path) -> Dataset:
-    """The dataset from a folder that holds its files, each verified. Raises `DataError`."""
+    """Reads the dataset from `folder` and verifies all checksums. Raises `DataError`."""
     arrays, digests = zip(*(_read_verified(file, folder) for file in published.files), strict=True)
     names = [file.name for file in published.files]
     return Dataset(
@@ -93,23 +93,23 @@ def read(published: Published, folder: Path) -> Dataset:
 
 
 def _path(file: PublishedFile, folder: Path) -> Path | None:
-    """Where the file lies; decompressed only if decompressed bytes can be verified."""
+    """The path of the file, or None. A decompressed file is used only if it has a checksum."""
     names = [file.gz] if file.sha256 is None else [file.name, file.gz]
     there = [folder / name for name in names if os.path.lexists(folder / name)]
     return next((path for path in there if path.is_file()), there[0] if there else None)
 
 
 def _read_verified(file: PublishedFile, folder: Path):
-    """The array of a file, and the SHA-256 of its decompressed bytes."""
+    """Reads a file's array and the SHA-256 of its decompressed bytes, after verifying the file."""
     path = _path(file, folder)
     if path is None:
         raise DataError(
-            f"{folder} must hold {file.name}", "no such file", "--data_dir=FOLDER that does"
+            f"{folder} must contain {file.name}", "no such file", "a --data_dir that contains it"
         )
     content = idx.content(path, file.shape)
     digest = hashlib.sha256(content).hexdigest()
     if file.sha256 is not None:
-        _verify(path, "SHA-256, decompressed,", digest, file.sha256)
+        _verify(path, "decompressed SHA-256", digest, file.sha256)
     else:
         algorithm, expected = file.compressed.split(":")
         with path.open("rb") as stream:
@@ -121,7 +121,7 @@ def _read_verified(file: PublishedFile, folder: Path):
 def _verify(path: Path, algorithm: str, actual: str, expected: str) -> None:
     if actual != expected:
         raise DataError(
-            f"{path} must be the published file, of {algorithm} {expected}",
-            f"a damaged or another file, of {actual}",
+            f"{path} must be the published file, with {algorithm} {expected}",
+            f"a damaged or different file, with {algorithm} {actual}",
             REPAIR,
         )

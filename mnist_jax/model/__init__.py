@@ -1,8 +1,8 @@
 """The network and its losses, as pure functions of a pytree of parameters.
 
-activations   f, by name
+activations   the activation functions
 network       initial parameters, and the forward pass
-loss          the losses, and what the network is given
+loss          the losses, and the network's inputs
 trained       a trained network, which predicts
 """
 

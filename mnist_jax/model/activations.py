@@ -1,7 +1,7 @@
-"""The activations, by name: `f(z, negative_slope)`, elementwise.
+"""The elementwise activation functions `f(z, negative_slope)`, by name.
 
-The rectifiers are written with `where`, so that their slope at exactly 0 is the negative slope
-(0 for relu); `jax.nn.leaky_relu` has slope 1 there, and 81 % of MNIST's pixels are exactly 0.
+relu and leaky_relu use `where`, so that their slope at exactly 0 is that for negative z. The slope
+of `jax.nn.leaky_relu` at 0 is 1. This matters, because 81 % of MNIST's pixels are exactly 0.
 """
 
 from collections.abc import Callable

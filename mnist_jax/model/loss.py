@@ -1,4 +1,4 @@
-"""The losses, by name, and what the network is given."""
+"""The losses, by name, and the conversion of images into the network's inputs."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from mnist_jax.model.network import Params, forward
 
 Outputs = Float[Array, "batch outputs"]
 
-# Each is C of one example, summed over outputs k, of outputs a and targets y: natural log, no ½.
+# The loss C of each example, a sum over its outputs a with targets y: natural log, no factor ½.
 LOSSES: dict[str, Callable[[Outputs, Outputs], Float[Array, " batch"]]] = {
     "cross_entropy": lambda a, y: -jnp.sum(y * jax.nn.log_softmax(a), axis=-1),
     "squared_error": lambda a, y: jnp.sum((y - a) ** 2, axis=-1),
@@ -33,5 +33,5 @@ def mean_loss(
 def network_inputs(
     images: UInt8[Array, "batch height width"], dtype: DTypeLike
 ) -> Float[Array, "batch inputs"]:
-    """Images as the network takes them: rows of pixels in [0, 1], in `dtype`."""
+    """Converts each image into a row of pixel values in [0, 1] of type `dtype`."""
     return images.reshape(images.shape[0], -1).astype(dtype) / 255

@@ -1,8 +1,11 @@
-"""The network of the document: pure functions over a pytree of parameters.
+"""The network: initial parameters, and the forward pass that autodiff differentiates.
 
-`params[l]` is layer `l`, the input layer 0 included: a dict with `"weight"` `[outputs, inputs]`
-(not in layer 0) and `"bias"` `[outputs]` where the layer has one. In memory an example is a row:
-activations are `[batch, units]`.
+`params[l]` holds layer `l`; layer 0 is the input layer. It is a dict with `"weight"`
+`[outputs, inputs]`, except in layer 0, and `"bias"` `[outputs]` if the layer has one. Activations
+are `[batch, units]`: each example is a row.
+
+`manual_grads` has a second forward pass. The autodiff and the handwritten gradient must not depend
+on the same code: a mistake in it would change both, and their comparison would not show it.
 """
 
 import jax
@@ -17,9 +20,9 @@ from mnist_jax.model.activations import ACTIVATIONS
 Params = list[dict[str, Array]]
 
 INITIALIZERS = {
-    # He et al. 2015, eq. 10: the variance that keeps the size of relu activations across layers
+    # He et al. 2015, eq. 10: with relu, activations have the same variance in every layer
     "he": lambda key, shape, dtype: jax.random.normal(key, shape, dtype) * (2 / shape[1]) ** 0.5,
-    # Glorot and Bengio 2010, eq. 16: a compromise between forward and backward pass
+    # Glorot and Bengio 2010, eq. 16: a compromise between constant variance forward and backward
     "glorot": lambda key, shape, dtype: (
         jax.random.uniform(key, shape, dtype, -1, 1) * (6 / sum(shape)) ** 0.5
     ),
@@ -34,9 +37,9 @@ def init(
     scale: float = 1.0,
     dtype: DTypeLike = "float32",
 ) -> Params:
-    """Draws weights from `INITIALIZERS[initializer]`, times `scale`; biases are 0.
+    """Draws weights from `INITIALIZERS[initializer]` and multiplies them by `scale`. Biases are 0.
 
-    Layer `l` draws from `fold_in(key, l)`, so that a layer's weights do not depend on the others.
+    Layer `l` uses the key `fold_in(key, l)`, so its weights do not depend on the other layers.
     """
     draw, params = INITIALIZERS[initializer], []
     for layer, shapes in enumerate(architecture.leaf_shapes()):
@@ -52,12 +55,12 @@ def init(
 def forward(
     architecture: Architecture, params: Params, images: Float[Array, "batch inputs"]
 ) -> Float[Array, "batch outputs"]:
-    """The outputs `a^L` of each example; under cross-entropy they are `z^L`, without activation.
+    """The outputs `a^L` of each example. With cross-entropy `a^L = z^L`, without activation.
 
         z⁰ = x + b⁰                  a⁰ = f(z⁰), or z⁰ if the input layer is plain
         z^l = a^{l−1} W^lᵀ + b^l     a^l = f(z^l)
 
-    Products are taken in full precision: a GPU would else round float32 factors to 10 bits.
+    Products use full precision; by default a GPU rounds float32 factors to 10 bits.
     """
 
     def f(z):

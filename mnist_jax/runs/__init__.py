@@ -1,9 +1,9 @@
-"""What a run leaves on disk, and who may write there.
+"""The files of a run: reading, writing and locking.
 
-files         writing a file whole or not at all, reading no more than expected
+files         atomic writes, and reads with a size limit
 directory     the run directory: configuration, metrics, parameters, result
-checkpoints   the states that a run can go on from
-claim         one process a run directory
+checkpoints   the states from which a run can be resumed
+claim         locking the run directory, so that only one process uses it
 """
 
 import lazy_loader

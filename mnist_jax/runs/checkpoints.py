@@ -1,8 +1,8 @@
-"""Checkpoints: one file each, `WORKDIR/checkpoints/STEP.safetensors`, used only if it is whole.
+"""Checkpoints: files `WORKDIR/checkpoints/STEP.safetensors`, loaded only if the checksum matches.
 
-Every leaf of the state is a tensor. The file's only metadata entry is the SHA-256 over the sorted
-names, dtypes, shapes and bytes of all tensors: a flipped digit anywhere else in the header would
-load without an error.
+A file contains every leaf of the state as a tensor. Its only metadata entry is the SHA-256 of the
+sorted names, dtypes, shapes and bytes of all tensors. safetensors itself has no checksum: it would
+load a file with a changed digit in the header without an error.
 """
 
 import contextlib
@@ -28,19 +28,19 @@ Tree = Any
 Tensors = Mapping[str, np.ndarray]
 
 KEPT = 3
-"""How many of the newest checkpoints are kept, besides the best one."""
+"""Number of newest checkpoints that are kept. The best one is kept too."""
 
 
 class CheckpointError(InputError):
-    """No checkpoint of a run is whole, or the one that is belongs to another run."""
+    """A run has no undamaged checkpoint, or only one that another run wrote."""
 
 
 @contextlib.contextmanager
 def writing(workdir: Path) -> Iterator[Callable[[int, Tree, int], Future[None]]]:
     """Yields `save(step, tree, best_step)`, which copies the tree and writes it in a thread.
 
-    One file is written at a time. A failed write is raised by what `save` returns, by the next
-    `save`, and at the end, as `RunDirectoryError`; older checkpoints stay.
+    One file is written at a time. If a write fails, `RunDirectoryError` is raised by the future
+    that `save` returned, by the next `save`, and at the end. Older checkpoints are kept.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint") as thread:
         last: Future[None] = thread.submit(lambda: None)
@@ -65,10 +65,10 @@ def _write(folder: Path, step: int, tensors: dict[str, np.ndarray], best_step: i
 
 
 def newest(workdir: Path, like: Tree, say: Callable[[str], None] = print) -> Tree | None:
-    """The newest whole checkpoint, as a tree with the leaves of `like`; None if there is no file.
+    """Loads the newest undamaged checkpoint into the structure of `like`; None if there is none.
 
     A damaged file is reported and skipped. Raises `CheckpointError` if every file is damaged, or if
-    the newest whole one has other leaves.
+    the newest undamaged one does not have the leaves of `like`.
     """
     folder = workdir / FOLDER
     damaged: dict[Path, str] = {}
@@ -84,9 +84,9 @@ def newest(workdir: Path, like: Tree, say: Callable[[str], None] = print) -> Tre
             break
     if found is None and damaged:
         raise CheckpointError(
-            f"one checkpoint in {folder} must be whole",
+            f"at least one checkpoint in {folder} must be undamaged",
             "; ".join(f"{path.name}: {damage}" for path, damage in damaged.items()),
-            "the files as they were, or --overwrite to train from the start",
+            "undamaged copies of the files, or --overwrite to train from the start",
         )
     for path, damage in damaged.items():
         say(f"checkpoint {path.name} is damaged ({damage}); using an older one")
@@ -94,7 +94,7 @@ def newest(workdir: Path, like: Tree, say: Callable[[str], None] = print) -> Tre
 
 
 def remove_after(workdir: Path, step: int) -> None:
-    """Removes the files that a run which goes on after `step` cannot use: later and unfinished."""
+    """Removes the checkpoints later than `step`, and files whose writing was interrupted."""
     folder = workdir / FOLDER
     for later in held(folder):
         if later > step:
@@ -104,12 +104,12 @@ def remove_after(workdir: Path, step: int) -> None:
 
 
 def size_of_all(tree: Tree) -> int:
-    """Bytes of all checkpoints of such trees: those kept, the best one, one being written."""
+    """Maximum bytes of all checkpoints of `tree`: those kept, the best, and one being written."""
     return (KEPT + 2) * sum(getattr(leaf, "nbytes", 8) for leaf in jax.tree.leaves(tree))
 
 
 def held(folder: Path) -> list[int]:
-    """The steps of the checkpoints in a folder, whole or not, in rising order."""
+    """The steps of all checkpoints in a folder, damaged ones included, in increasing order."""
     return sorted(
         int(path.stem)
         for path in folder.glob("*.safetensors")
@@ -118,12 +118,12 @@ def held(folder: Path) -> list[int]:
 
 
 def path_of(folder: Path, step: int) -> Path:
-    """The file of the checkpoint after `step` steps."""
+    """The path of the checkpoint that was written after `step` steps."""
     return folder / f"{step:010d}.safetensors"
 
 
 def remove_all(workdir: Path) -> None:
-    """Removes the checkpoints of a run, and their folder unless something else is in it."""
+    """Removes all checkpoints, and their folder if it is then empty."""
     folder = workdir / FOLDER
     for entry in list(folder.glob("*")):
         if re.match(r"\.?[0-9]{10}\b", entry.name):
@@ -133,34 +133,31 @@ def remove_all(workdir: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Removes a file, a link itself, or a folder."""
+    """Removes a file, a folder, or a link but not its target."""
     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def require_some(workdir: Path) -> None:
-    """Raises `CheckpointError` where a run has none, or some of the format of version 0.1.
-
-    That version wrote a folder for each.
-    """
+    """Raises `CheckpointError` if there is no checkpoint, or a folder, as in version 0.1."""
     folder = workdir / FOLDER
     names = sorted(entry.name for entry in folder.glob("*"))
     earlier = [name for name in names if re.fullmatch(r"[0-9]{10}", name)]
     if earlier:
         raise CheckpointError(
-            f"{folder} must hold checkpoints of this version, STEP.safetensors",
-            f"{earlier[-1]}, of the earlier format",
-            "version 0.1.0 of this program, which reads it, or --overwrite to train from the start",
+            f"{folder} must contain checkpoints of this version, STEP.safetensors",
+            f"{earlier[-1]}, in the format of version 0.1.0",
+            "version 0.1.0 of this program, or --overwrite to train from the start",
         )
     if not held(folder):
         raise CheckpointError(
-            f"--resume must find a checkpoint in {folder}",
-            "none there",
+            f"--resume needs a checkpoint in {folder}",
+            "no checkpoint",
             "the --workdir of another run, or --overwrite to train from the start",
         )
 
 
 def _tensors(path: Path, like: Tree) -> dict[str, np.ndarray]:
-    """The tensors of a whole file. Raises `OSError` or `ValueError` for any other."""
+    """Loads a file's tensors. Raises `OSError` or `ValueError` if it is unreadable or damaged."""
     if path.is_symlink() or not path.is_file():
         raise ValueError("it is not a plain file")
     size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(like))
@@ -191,7 +188,7 @@ def _tree(path: Path, tensors: Tensors, like: Tree) -> Tree:
         names = sorted(found.keys() | wanted)
         differing = [name for name in names if found.get(name) != wanted.get(name)]
         raise CheckpointError(
-            f"{path} must hold the leaves of this run, as config.json says",
+            f"{path} must contain exactly the tensors of the network in config.json",
             ", ".join(f"{name}: {found.get(name, 'none')}" for name in differing[:5]),
             "the checkpoints that this run wrote, or --overwrite to train from the start",
         )

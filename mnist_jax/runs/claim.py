@@ -1,6 +1,6 @@
-"""Who may write a run directory: one process, a new run, or the run that it holds already.
+"""Locks a run directory for one process, and checks that a run may write to it.
 
-`claimed` refuses and changes nothing; `begin` makes the folder that of the run.
+`claimed` locks and checks; if it fails, no file has changed. `begin` writes `config.json`.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ from mnist_jax.runs.files import RunDirectoryError, make_folder, make_free, writ
 
 @contextlib.contextmanager
 def claimed(config: Config) -> Iterator[Path]:
-    """The run directory, for this process alone. Raises `RunDirectoryError`, `CheckpointError`.
+    """Yields the locked run directory. Raises `RunDirectoryError` or `CheckpointError`.
 
-    `--workdir`, which must not hold a run unless `--overwrite` is given, and must hold one with
-    checkpoints if `--resume` is; without it `runs/NAME`, or the next free `runs/NAME-2`, `-3`, …
-    A folder that was made for a run which does not begin is removed.
+    It is `--workdir` if given, else the first of `runs/NAME`, `runs/NAME-2`, … that does not exist.
+    An existing run needs `--overwrite` or `--resume`, and `--resume` needs a run with checkpoints.
+    A folder that was made here is removed again if no run begins in it.
     """
     if config.workdir is None:
         workdir, is_new = make_free(config.name), True
@@ -36,7 +36,7 @@ def claimed(config: Config) -> Iterator[Path]:
         make_folder(workdir)
     with _locked(workdir):
         try:
-            _require_allowed(config, workdir)  # again, for another process may have begun a run
+            _require_allowed(config, workdir)  # again, because another process may have begun a run
             yield workdir
         finally:
             if is_new and [*workdir.glob("*")] == [workdir / directory.LOCK]:
@@ -45,9 +45,9 @@ def claimed(config: Config) -> Iterator[Path]:
 
 
 def begin(config: Config, workdir: Path) -> None:
-    """Writes `config.json`; unless the run is resumed, what the folder holds of a run goes first.
+    """Writes `config.json`. Unless the run is resumed, files of an earlier run are removed first.
 
-    Of all but `config.json`, which stays until it is replaced, so that the folder is always ours.
+    The old `config.json` stays until it is replaced: it marks the folder as a run directory.
     """
     make_folder(workdir)
     if not config.resume:
@@ -61,7 +61,7 @@ def begin(config: Config, workdir: Path) -> None:
 
 
 def create(config: Config) -> Path:
-    """Makes the run directory, where no other process is to be kept out."""
+    """Makes the run directory and writes `config.json`, without keeping the lock."""
     with claimed(config) as workdir:
         begin(config, workdir)
         return workdir
@@ -69,21 +69,21 @@ def create(config: Config) -> Path:
 
 @contextlib.contextmanager
 def _locked(workdir: Path) -> Iterator[None]:
-    """No other process can hold the lock, which ends with the process that does."""
+    """Locks the folder. If the process dies, the operating system releases the lock."""
     lock = filelock.FileLock(workdir / directory.LOCK, timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
         raise RunDirectoryError(
-            f"{workdir} must be the run directory of one process",
-            "another one that is training there",
-            "the end of that one, or another --workdir",
+            f"{workdir} must be used by one process only",
+            "another process is training there",
+            "another --workdir, or wait until that process ends",
         ) from None
     except OSError as error:
         raise RunDirectoryError(
-            f"{workdir} must be a folder that can be written",
+            f"{workdir} must be a writable folder",
             str(error),
-            "--workdir=FOLDER, one that you may write to",
+            "a --workdir for which you have write permission",
         ) from None
     try:
         yield
@@ -92,45 +92,45 @@ def _locked(workdir: Path) -> Iterator[None]:
 
 
 def _require_allowed(config: Config, workdir: Path) -> None:
-    """Raises an error unless the run may have the folder; changes nothing."""
+    """Raises an error unless the run may write to the folder. Changes nothing."""
     directory.require_plain(workdir)
-    held = [
+    existing = [
         name
         for name in (*directory.FILES, *directory.EVALUATION)
         if os.path.lexists(workdir / name)
     ]
-    if held and not (config.overwrite or config.resume):
+    if existing and not (config.overwrite or config.resume):
         raise RunDirectoryError(
-            f"{workdir} must not hold a run already",
-            f"it holds {', '.join(held)}",
-            "another --workdir, --resume to go on with that run, or --overwrite to replace it",
+            f"{workdir} must not contain a run already",
+            f"it contains {', '.join(existing)}",
+            "another --workdir, --resume to continue that run, or --overwrite to replace it",
         )
-    if config.resume and not held:
+    if config.resume and not existing:
         raise RunDirectoryError(
-            f"--resume must find a run in {workdir}",
-            "none there" if workdir.is_dir() else paths.what_is(workdir),
+            f"--resume needs a run in {workdir}",
+            "no run" if workdir.is_dir() else paths.what_is(workdir),
             "the --workdir of the run, or no --resume to train from the start",
         )
-    if held:
+    if existing:
         fields = directory.read_config(workdir)
         if config.resume:
             _require_same(options.build(Config, fields), config)
             checkpoints.require_some(workdir)
 
 
-OF_THE_COMMAND = ("workdir", "overwrite", "resume", "checkpoint_every_seconds", "data_dir", "name")
-"""Options that leave a run's bits as they are."""
+MAY_CHANGE = ("workdir", "overwrite", "resume", "checkpoint_every_seconds", "data_dir", "name")
+"""Options that do not affect the result of a run, so they may change when it is resumed."""
 
 
 def _require_same(was: Config, now: Config) -> None:
-    """Raises `RunDirectoryError` unless both are one run, of which `now` may have more epochs."""
+    """Raises `RunDirectoryError` if the run `was` cannot be resumed with the options `now`."""
     values = [
         {**vars(config), **vars(config.architecture), "architecture": None} for config in (was, now)
     ]
     differing = [
         name
         for name, value in values[0].items()
-        if name not in OF_THE_COMMAND and value != values[1][name]
+        if name not in MAY_CHANGE and value != values[1][name]
     ]
     if was.schedule == "constant" and was.epochs < now.epochs:
         differing = [name for name in differing if name != "epochs"]
@@ -140,9 +140,9 @@ def _require_same(was: Config, now: Config) -> None:
         " ".join(f"--{name}={options.text(each[name])}" for name in differing) for each in values
     ]
     raise RunDirectoryError(
-        f"a run must go on with the flags that decide its result, here {shown[0]}",
+        f"a run must be resumed with the flags that it began with, here {shown[0]}",
         shown[1],
-        "the run's own flags; more --epochs under --schedule=constant alone"
+        "the run's own flags; --epochs may grow only under --schedule=constant"
         if differing == ["epochs"]
         else "the run's own flags, or another --workdir",
     )

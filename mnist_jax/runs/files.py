@@ -1,4 +1,4 @@
-"""Files of a run: written whole or not at all, read only up to the size that they should have."""
+"""Making folders, writing files atomically, and reading them with a limit on their size."""
 
 import contextlib
 import itertools
@@ -13,11 +13,11 @@ import numpy as np
 from manual_grads.cli import InputError, paths
 
 SMALL = 2**20
-"""The most bytes of a file that describes others."""
+"""Size limit in bytes for files without large arrays, and for the headers of the others."""
 
 
 class RunDirectoryError(InputError):
-    """A run directory that cannot be made, must not be written, or cannot be read."""
+    """A run directory cannot be made, must not be written to, or cannot be read."""
 
 
 def numbered(name: str) -> Iterator[Path]:
@@ -44,18 +44,18 @@ def make_folder(folder: Path, exist_ok: bool = True) -> Path:
         if isinstance(error, FileExistsError) and not exist_ok:
             raise
         raise RunDirectoryError(
-            f"{folder} must be a folder that can be written",
+            f"{folder} must be a writable folder",
             str(error),
-            "--workdir=FOLDER, one that you may write to",
+            "a --workdir for which you have write permission",
         ) from None
     return folder
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Writes `content` to `path`, whole or not at all. Raises `RunDirectoryError`."""
+    """Writes `content` to `path` atomically. Raises `RunDirectoryError`."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.unlink(missing_ok=True)  # of a process of the same number, that was killed
+        beside.unlink(missing_ok=True)  # left by a killed process that had the same id
         with beside.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
@@ -63,9 +63,9 @@ def write(path: Path, content: str | bytes) -> None:
         beside.replace(path)
     except OSError as error:
         raise RunDirectoryError(
-            f"{path} must be a file that can be written",
+            f"{path} must be a writable file",
             str(error),
-            "space on its disk, permission to write, or another --workdir",
+            "more free space on its disk, write permission, or another --workdir",
         ) from None
     finally:
         with contextlib.suppress(OSError):
@@ -82,17 +82,17 @@ def read(path: Path, most: int = SMALL) -> bytes:
 
 
 def require_room(folder: Path, size: int) -> None:
-    """Raises `RunDirectoryError` unless the disk has room for `size` bytes more."""
+    """Raises `RunDirectoryError` unless the disk has `size` free bytes."""
     free = shutil.disk_usage(folder).free
     if free < size:
         raise RunDirectoryError(
-            f"the disk of {folder} must have room for a run, {size:,} bytes",
+            f"the disk of {folder} must have {size:,} free bytes for the run",
             f"{free:,} bytes are free",
-            "space on that disk, another --workdir, or smaller --layer_sizes",
+            "more free space, another --workdir, or smaller --layer_sizes",
         )
 
 
 def form(leaf: Any) -> str:
-    """Type and shape of an array, such as `float32[10, 784]`."""
+    """The dtype and shape of an array, such as `float32[10, 784]`."""
     leaf = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
     return f"{leaf.dtype}{list(leaf.shape)}"

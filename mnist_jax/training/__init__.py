@@ -1,12 +1,12 @@
-"""From the first step to a whole run directory.
+"""Training: from the first step to a complete run directory.
 
-gradients   who computes the gradient: one record a mode
-optimizer   gradients into updates
-step        one step, and the evaluation, as pure functions
-state       what a run carries from block to block
-compiled    these functions compiled for a run
-failures    what ends a training with an error
-loop        prepare, train, save, finish
+gradients   the ways to compute the gradient
+optimizer   the optimiser and the learning rate
+step        a training step and the evaluation, as pure functions
+state       the state of a run, as saved in a checkpoint
+compiled    these functions, compiled for a run
+failures    errors that end a training
+loop        the training loop
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The functions of a run, compiled before its first step: blocks of training, and evaluation."""
+"""Compiles the training blocks and the evaluation of a run before its first step."""
 
 import functools
 import math
@@ -26,9 +26,9 @@ from mnist_jax.training.step import Batches, Steps, epoch_blocks, evaluate, insp
 
 
 class Start(NamedTuple):
-    """What a run begins with, on the device.
+    """The optimiser, the initial state and the training data, on the device.
 
-    `batches(epoch)` are those of an epoch, counted from 1, in blocks of at most `block_steps`.
+    `batches(epoch)` returns the blocks of an epoch, each an array of batches; epochs count from 1.
     """
 
     optimizer: optax.GradientTransformation
@@ -38,9 +38,9 @@ class Start(NamedTuple):
 
 
 class BlockResult(NamedTuple):
-    """What the steps of a block saw, and how many examples each took; arrays `[steps]`.
+    """The results of a block's steps, and the number of examples in each step.
 
-    `float64` is what the gradient's mode inspected in float64, in an epoch's first block.
+    `float64` is the gradient inspection in float64, made once an epoch, in the first block.
     """
 
     steps: Steps
@@ -49,7 +49,7 @@ class BlockResult(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """The mean loss on a set, its right answers, and the outputs `[examples, classes]`."""
+    """The mean loss on a set of examples, the number of correct answers, and the outputs."""
 
     loss: float
     correct: int
@@ -57,11 +57,11 @@ class Evaluation(NamedTuple):
 
 
 class Training(NamedTuple):
-    """The compiled functions of a run, and what else its loop needs to know of them.
+    """The compiled functions of a run, and the constants that its loop needs.
 
-    `train_block(state, epoch, block)` gives up the state that it is given; epochs count from 1, the
-    `blocks` of each from 0. `validate` is there if examples are held out. `rates` has the learning
-    rate of each epoch's last step.
+    `train_block(state, epoch, block)` counts epochs from 1 and blocks from 0, and donates `state`.
+    `blocks` is the number of blocks in an epoch, and `rates` are the learning rates at the epochs'
+    last steps. `validate` is None if there are no validation examples.
     """
 
     mode: Mode
@@ -73,18 +73,18 @@ class Training(NamedTuple):
 
 
 def steps_per_epoch(config: Config, dataset: Dataset) -> int:
-    """How many steps an epoch takes, its last, partial one included."""
+    """The number of steps in an epoch, including a last step with fewer examples."""
     return math.ceil(len(dataset.train.labels) / config.batch_size)
 
 
 def blocks_per_epoch(config: Config, dataset: Dataset) -> int:
-    """How many blocks an epoch has."""
+    """The number of blocks in an epoch. A last step with fewer examples is a block of its own."""
     whole, rest = divmod(len(dataset.train.labels), config.batch_size)
     return math.ceil(whole / config.block_steps) + (rest > 0)
 
 
 def start(config: Config, dataset: Dataset) -> Start:
-    """The optimiser, the initial state and the data that a config says; nothing is trained."""
+    """Makes the optimiser and the initial state, and copies the training data to the device."""
     update = optimizer(config, steps_per_epoch(config, dataset))
     order_key, examples = key_for(config.seed, Purpose.ORDER), len(dataset.train.labels)
     cut = jax.jit(epoch_blocks, static_argnums=(2, 3, 4))
@@ -97,23 +97,22 @@ def start(config: Config, dataset: Dataset) -> Start:
     return Start(update, state, jax.tree.map(jnp.asarray, dataset.train), batches)
 
 
-def compile_block(config: Config, begun: Start, batches: Batches) -> Compiled:
-    """The steps over `batches`, as a function `(state, images, labels, batches)` of these shapes.
+def compile_block(config: Config, initial: Start, batches: Batches) -> Compiled:
+    """Compiles a block as a function `(state, images, labels, batches)`, which donates `state`.
 
-    The data are its arguments, for as constants they would be compiled into it; the state that it
-    is given is given up.
+    The data are arguments: as constants they would be compiled into the function, which is slow.
     """
-    block = jax.jit(make_block(config, begun.optimizer), donate_argnums=0)
-    return block.lower(begun.state, *begun.train, batches).compile()
+    block = jax.jit(make_block(config, initial.optimizer), donate_argnums=0)
+    return block.lower(initial.state, *initial.train, batches).compile()
 
 
 def compile_training(
     config: Config, dataset: Dataset, clock: Clock | None = None
 ) -> tuple[Training, TrainState]:
-    """Compiles all that a run needs; returns it with the initial state.
+    """Compiles the functions of a run, and returns them with the initial state.
 
-    Blocks of one length and batch size are one compiled function. The seconds of compiling and of
-    each call are added to the clock. Raises `MemoryExceededError`, as each function does.
+    Blocks with the same shape of batches share one compiled function. The time of compiling and of
+    each call is added to the clock. Raises `MemoryExceededError`; so do the compiled functions.
     """
     clock = clock or start_clock()
     with timed(clock, "compile"), enough_memory():
@@ -126,24 +125,26 @@ def _compile_training(
     if config.epochs * steps_per_epoch(config, dataset) >= 2**31:
         raise OptionError(
             f"a run must have fewer than {2**31:,} steps",
-            f"--epochs={config.epochs} of {steps_per_epoch(config, dataset):,} steps",
+            f"--epochs={config.epochs}, each with {steps_per_epoch(config, dataset):,} steps",
             "fewer --epochs, or a larger --batch_size",
         )
     _require_memory(config)
-    begun = start(config, dataset)
-    shapes = {batches.shape: batches for batches in begun.batches(1)}
-    blocks = {shape: compile_block(config, begun, batches) for shape, batches in shapes.items()}
-    inspect_first = _compile_inspection(config, begun)
+    initial = start(config, dataset)
+    shapes = {batches.shape: batches for batches in initial.batches(1)}
+    blocks = {shape: compile_block(config, initial, batches) for shape, batches in shapes.items()}
+    inspect_first = _compile_inspection(config, initial)
 
     def train_block(state: TrainState, epoch: int, block: int) -> tuple[TrainState, BlockResult]:
         with timed(clock, "train"), enough_memory():
-            batches = begun.batches(epoch)[block]
-            float64 = inspect_first(state.params, *begun.train, batches[0]) if block == 0 else None
-            state, steps = blocks[batches.shape](state, *begun.train, batches)
+            batches = initial.batches(epoch)[block]
+            float64 = (
+                inspect_first(state.params, *initial.train, batches[0]) if block == 0 else None
+            )
+            state, steps = blocks[batches.shape](state, *initial.train, batches)
             examples = np.full(len(batches), batches.shape[1])
             return state, BlockResult(jax.tree.map(np.asarray, steps), examples, float64)
 
-    on = functools.partial(_compile_evaluation, config, clock, begun.state.params)
+    evaluation_on = functools.partial(_compile_evaluation, config, clock, initial.state.params)
     steps = steps_per_epoch(config, dataset)
     last_steps = steps * np.arange(1, config.epochs + 1) - 1
     training = Training(
@@ -151,16 +152,16 @@ def _compile_training(
         learning_rates(config, steps, last_steps),
         blocks_per_epoch(config, dataset),
         train_block,
-        on(dataset.test),
-        on(dataset.validation) if dataset.validation else None,
+        evaluation_on(dataset.test),
+        evaluation_on(dataset.validation) if dataset.validation else None,
     )
-    return training, begun.state
+    return training, initial.state
 
 
 def _require_memory(config: Config) -> None:
-    """Raises `MemoryError` if the host has too little for the state and a gradient.
+    """Raises `MemoryError` if the state and one gradient do not fit into the host's memory.
 
-    A host grants more memory than it has, and ends the process that uses it.
+    Allocating too much memory often succeeds; the system then kills the process that uses it.
     """
     if jax.default_backend() != "cpu":
         return
@@ -169,15 +170,15 @@ def _require_memory(config: Config) -> None:
         math.prod(leaf.shape) * leaf.dtype.itemsize
         for leaf in jax.tree.leaves((state, state.params))
     )
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > there:
-        raise MemoryError(f"{needed:,} bytes are needed, and the machine has {there:,}")
+    available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > available:
+        raise MemoryError(f"{needed:,} bytes are needed, and the machine has {available:,}")
 
 
 def train_epoch(
     training: Training, state: TrainState, epoch: int
 ) -> tuple[TrainState, list[BlockResult]]:
-    """All blocks of an epoch. Gives up the state that it is given."""
+    """Trains all blocks of an epoch. Donates `state`."""
     results = []
     for block in range(training.blocks):
         state, result = training.train_block(state, epoch, block)
@@ -188,7 +189,7 @@ def train_epoch(
 def _compile_evaluation(
     config: Config, clock: Clock, params: Params, examples: Examples
 ) -> Callable[[Params], Evaluation]:
-    """The evaluation on these examples, as a function of the parameters."""
+    """Compiles the evaluation on `examples` as a function of the parameters."""
     arrays = jax.tree.map(jnp.asarray, examples)
     evaluation = jax.jit(evaluate, static_argnums=0)
     evaluation = evaluation.lower(config.architecture, params, *arrays).compile()
@@ -201,14 +202,14 @@ def _compile_evaluation(
     return run
 
 
-def _compile_inspection(config: Config, begun: Start) -> Callable[..., Inspected]:
-    """What the mode inspects in float64, as a function `(params, images, labels, batch)`."""
+def _compile_inspection(config: Config, initial: Start) -> Callable[..., Inspected]:
+    """Compiles the float64 inspection as a function `(params, images, labels, batch)`."""
     if mode(config).inspect_in_float64 is None:
         return lambda *_: None
-    batch: Int32[Array, " batch"] = begun.batches(1)[0][0]
+    batch: Int32[Array, " batch"] = initial.batches(1)[0][0]
     with jax.enable_x64(True):
         inspect = jax.jit(inspect_step, static_argnums=0)
-        inspect = inspect.lower(config, begun.state.params, *begun.train, batch).compile()
+        inspect = inspect.lower(config, initial.state.params, *initial.train, batch).compile()
 
     def run(*arguments) -> Inspected:
         with jax.enable_x64(True):

@@ -1,4 +1,4 @@
-"""What ends a training with an error: no device, too little memory, a loss, a gradient."""
+"""The errors that end a training: no device, too little memory, a bad loss or gradient."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ from mnist_jax.config import Config
 
 
 class DeviceError(InputError):
-    """JAX has no device to compute on."""
+    """JAX finds no device to compute on."""
 
 
 class MemoryExceededError(InputError):
@@ -28,7 +28,7 @@ class NotFiniteError(InputError):
 
 
 class DisagreementError(InputError):
-    """The handwritten gradient and autodiff's differ by more than rounding can make them."""
+    """The handwritten gradient and autodiff's differ by more than rounding errors can explain."""
 
 
 def require_device() -> None:
@@ -38,20 +38,20 @@ def require_device() -> None:
     except (RuntimeError, AssertionError) as error:
         raise DeviceError(
             "JAX must find a device to compute on",
-            str(error).split("\n", maxsplit=1)[0] or "none",
-            "JAX_PLATFORMS=cpu, or the extra cuda13 for a GPU",
+            str(error).split("\n", maxsplit=1)[0] or "no device",
+            "JAX_PLATFORMS=cpu, or for a GPU the optional dependency cuda13",
         ) from None
 
 
 @contextlib.contextmanager
 def enough_memory() -> Iterator[None]:
-    """Raises `MemoryExceededError` where the device has too little for what is done inside."""
+    """Raises `MemoryExceededError` if the device runs out of memory inside the `with` block."""
     try:
         yield
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
         message = str(error).split("\n", maxsplit=1)[0]
-        out = isinstance(error, MemoryError) or re.search("(?i)out of memory|exhausted", message)
-        if not out:
+        full = isinstance(error, MemoryError) or re.search("(?i)out of memory|exhausted", message)
+        if not full:
             raise
         raise MemoryExceededError(
             "the network and a batch must fit into the device's memory",
@@ -70,18 +70,18 @@ def require_finite(
 ) -> None:
     """Raises `NotFiniteError` at the first loss that is NaN or infinite.
 
-    `losses` begin at `step` of `epoch`, with parameters that `taken` steps have changed.
+    The first of `losses` is that of `step` in `epoch`; `taken` steps were taken before it.
     """
     broken = np.flatnonzero(~np.isfinite(losses))
     if broken.size == 0:
         return
-    place = int(broken[0])
+    first = int(broken[0])
     raise NotFiniteError(
         "the loss must stay finite",
-        f"{losses[place]} in epoch {epoch}, at step {step + place}; what was written before is in "
+        f"{losses[first]} in epoch {epoch}, at step {step + first}; all files so far are in "
         f"{workdir}",
-        f"--init_scale below {config.init_scale:g}, for no step has been taken yet"
-        if taken + place == 0
+        f"--init_scale below {config.init_scale:g}, because no step has been taken yet"
+        if taken + first == 0
         else f"--learning_rate below {config.learning_rate:g}",
     )
 
@@ -91,8 +91,8 @@ def require_agreement(
 ) -> None:
     """Raises `DisagreementError` at the first step whose gradients disagree in any leaf.
 
-    `inspected` has the inspections of a block's steps by the name of their precision, the first of
-    which is looked at first; `explain` says what the mistake is.
+    `inspected` maps the name of a precision to the inspections of a block's steps; the precisions
+    are checked in order. `explain` describes the mistake.
     """
     for precision, disagreement in inspected.items():
         fields = [named_leaves(field) for field in disagreement]
@@ -103,9 +103,9 @@ def require_agreement(
         step, leaf = min(broken)
         _, of_bound, entry, handwritten, autodiff = (field[leaf][step] for field in fields)
         raise DisagreementError(
-            f"handwritten and differentiated gradients must agree to twice the {precision} bound",
+            f"handwritten and autodiff gradients must agree to twice the {precision} bound",
             f"{leaf}, flat entry {entry}: handwritten {handwritten:.17g}, autodiff "
-            f"{autodiff:.17g}, {of_bound:.3g} times what rounding allows, in epoch {epoch}, at "
+            f"{autodiff:.17g}, {of_bound:.3g} times the allowed difference, in epoch {epoch}, at "
             f"step {steps_before + step + 1}",
             explain(),
         )

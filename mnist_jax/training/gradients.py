@@ -1,6 +1,6 @@
-"""Who computes the gradient: one record for each `--gradient`.
+"""The ways to compute the gradient: one `Mode` for each value of `--gradient`.
 
-The only file of this package that imports the handwritten derivatives and the check.
+No other file of this package imports the handwritten derivatives or the gradient check.
 """
 
 from collections.abc import Callable
@@ -20,20 +20,19 @@ Targets = Float[Array, "batch outputs"]
 Inspected = derivatives.Disagreement | None
 Record = dict[str, dict[str, dict[str, float]]]
 
-# (params, images, targets) -> (loss, gradient): the loss a scalar, the mean over the batch; the
-# gradient with exactly the structure, shapes and dtype of params.
+# (params, images, targets) -> (loss, gradient). The loss is a scalar, the mean over the batch. The
+# gradient has the structure, shapes and dtype of params.
 ValueAndGrad = Callable[[Params, Images, Targets], tuple[Float[Array, ""], Params]]
 
 
 class Mode(NamedTuple):
-    """One way to compute the gradient, and what is inspected while it trains.
+    """A way to compute the gradient, and the inspection of the gradient during training.
 
-    `outputs` is the forward pass that the gradient takes: in one compiled step with
-    `value_and_grad`, the compiler computes both once. `inspect(params, images, targets, gradient)`
-    is part of every step, and `inspect_in_float64(params, images, targets)`, if there is one, of an
-    epoch's first. `record` makes of a block's inspections what is added to the epoch's metrics,
-    starting with `no_record(params)`; two records are merged by the maximum. `explain(params,
-    images, targets)` says why training stops where an inspection finds a disagreement.
+    `outputs` is the forward pass that `value_and_grad` contains; XLA computes it only once a step.
+    `inspect(params, images, targets, gradient)` runs in every step; `inspect_in_float64(params,
+    images, targets)` runs in the first step of an epoch, unless it is None. `record` turns a
+    block's inspections into metrics, whose maximum over an epoch is reported; `no_record(params)`
+    is their initial value. `explain(params, images, targets)` describes the mistake found.
     """
 
     value_and_grad: ValueAndGrad
@@ -46,13 +45,13 @@ class Mode(NamedTuple):
 
 
 def autodiff(architecture: Architecture) -> Mode:
-    """Reverse-mode differentiation of the loss."""
+    """The mode that differentiates the loss with `jax.value_and_grad`."""
     value_and_grad = jax.value_and_grad(partial(mean_loss, architecture))
     return Mode(value_and_grad, partial(forward, architecture))
 
 
 def manual(architecture: Architecture) -> Mode:
-    """The handwritten backward pass."""
+    """The mode that uses the handwritten backward pass."""
     return Mode(
         partial(derivatives.value_and_grad, architecture),
         lambda params, images: derivatives.forward(architecture, params, images.T).a[-1].T,
@@ -60,7 +59,7 @@ def manual(architecture: Architecture) -> Mode:
 
 
 def checked(architecture: Architecture) -> Mode:
-    """Trains on autodiff's gradient, and compares the handwritten one with it at every step."""
+    """The mode that trains with autodiff and compares the handwritten gradient at every step."""
     return autodiff(architecture)._replace(
         inspect=partial(disagreement, architecture),
         inspect_in_float64=partial(disagreement_in_float64, architecture),
@@ -85,7 +84,7 @@ def mode(config: Config) -> Mode:
 def disagreement(
     architecture: Architecture, params: Params, images: Images, targets: Targets, reference: Params
 ) -> derivatives.Disagreement:
-    """How the handwritten gradient differs from `reference`, in the dtype of the arguments."""
+    """Compares the handwritten gradient with `reference`, in the dtype of the arguments."""
     _, handwritten = derivatives.value_and_grad(architecture, params, images, targets)
     bound = derivatives.gradient_bound(architecture, params, images, targets, images.dtype.name)
     return derivatives.compare(handwritten, reference, bound)
@@ -94,9 +93,9 @@ def disagreement(
 def disagreement_in_float64(
     architecture: Architecture, params: Params, images: Images, targets: Targets
 ) -> derivatives.Disagreement:
-    """How both gradients differ if both are computed in float64, of float32 arguments.
+    """Converts the arguments to float64 and compares the handwritten gradient with autodiff's.
 
-    Is to be called under `jax.enable_x64(True)`.
+    Call it inside `jax.enable_x64(True)`.
     """
     arguments = jax.tree.map(lambda leaf: leaf.astype("float64"), (params, images, targets))
     params, images, targets = arguments
@@ -107,7 +106,7 @@ def disagreement_in_float64(
 def explanation(
     architecture: Architecture, params: Params, images: Images, targets: Targets
 ) -> str:
-    """What the gradient check says of the handwritten gradient at these parameters."""
+    """The verdict of the gradient check on the handwritten gradient at these parameters."""
 
     def handwritten(params, images, targets):
         return derivatives.value_and_grad(architecture, params, images, targets)[1]
@@ -115,7 +114,7 @@ def explanation(
     loss = partial(mean_loss, architecture)
     report = check_gradient(handwritten, loss, params, (images, targets), network=architecture)
     if report.agrees:
-        return "no mistake shows on a few examples; look for what depends on the batch"
+        return "a few examples show no mistake; look for code that depends on the batch"
     return report.verdict()
 
 
@@ -126,7 +125,7 @@ def _no_record(params: Params) -> Record:
 
 
 def _record(inspected: Inspected) -> Record:
-    """For each leaf, the largest |M − G| of the steps and the largest |M − G| / 2B."""
+    """For each leaf, the largest |M − G| of all steps and the largest |M − G| / 2B."""
     worst: Any = jax.tree.map(lambda steps: float(np.max(steps)), inspected)
     of_bound = named_leaves(worst.of_bound)
     return {

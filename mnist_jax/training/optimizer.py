@@ -1,4 +1,4 @@
-"""The optimiser and its learning rate, put together from optax's parts."""
+"""The optimiser and its learning rate, composed of optax's parts."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from mnist_jax.config import Config
 
-# How a gradient becomes a direction, before weight decay and the learning rate.
+# Each turns a gradient into a direction, before weight decay and the learning rate.
 DIRECTIONS = {
     "sgd": lambda config: optax.identity(),
     "momentum": lambda config: optax.trace(decay=config.momentum),
@@ -20,8 +20,8 @@ DIRECTIONS = {
 def schedule(config: Config, steps_per_epoch: int) -> optax.Schedule:
     """The learning rate at each step, counted from 0.
 
-    Over a warm-up of w steps it is peak·(step + 1)/(w + 1); then constant, or half a cosine down
-    to 0 at the end of the last epoch.
+    In a warm-up of w steps it is peak·(step + 1)/(w + 1). After that it is constant, or it follows
+    half a cosine to 0 at the end of the last epoch.
     """
     peak, steps = config.learning_rate, config.epochs * steps_per_epoch
     warmup = round(config.warmup_epochs * steps_per_epoch)
@@ -46,9 +46,9 @@ def learning_rates(
 
 
 def optimizer(config: Config, steps_per_epoch: int) -> optax.GradientTransformation:
-    """`θ ← θ − rate · (direction + decay · θ)`, the decay on weights alone.
+    """`θ ← θ − rate · (direction + decay · θ)` for weights; biases have no decay.
 
-    Decoupled as in Loshchilov and Hutter 2019: the decay meets no moment of the gradient.
+    The decay is decoupled (Loshchilov and Hutter 2019): it does not enter the gradient's moments.
     """
 
     def is_weight(params):

@@ -1,4 +1,4 @@
-"""What a run carries from block to block, which is what a checkpoint holds of it."""
+"""The state of a run between two blocks. A checkpoint is a saved `RunState`."""
 
 import enum
 import hashlib
@@ -21,26 +21,26 @@ DTYPE = "float32"
 
 
 class TrainState(NamedTuple):
-    """What a step changes."""
+    """The arrays that a training step changes."""
 
     params: model.Params
     optimizer: optax.OptState
 
 
 class Purpose(enum.IntEnum):
-    """What a random draw is for. The numbers decide every run's bits, so they never change."""
+    """The uses of random keys. Changing a number would change the results of every run."""
 
     INIT = 0
     ORDER = 1
 
 
 def key_for(seed: int, purpose: Purpose) -> Key[Array, ""]:
-    """The key of a purpose, from which an epoch or a layer folds its own."""
+    """The key of a purpose. Each epoch or layer derives its own key from it with `fold_in`."""
     return jax.random.fold_in(jax.random.key(seed), purpose)
 
 
 def init_state(config: Config, optimizer: optax.GradientTransformation) -> TrainState:
-    """Initial parameters, and the optimiser's state for them."""
+    """Draws the initial parameters and makes the optimiser's state."""
     key = key_for(config.seed, Purpose.INIT)
     params = model.init(key, config.architecture, config.init, config.init_scale, DTYPE)
     with jax.numpy_dtype_promotion("standard"):  # optax's Adam mixes float and int32
@@ -48,10 +48,10 @@ def init_state(config: Config, optimizer: optax.GradientTransformation) -> Train
 
 
 class EpochTotals(NamedTuple):
-    """Totals over the blocks of the epoch that are done.
+    """Totals over the completed blocks of the current epoch.
 
-    `loss` is a sum over examples; `seconds` are those of the run when the epoch began, in training
-    and evaluation; `record` is what the gradient's mode has recorded.
+    `loss` is the sum over the examples. `seconds` is the time that training and evaluation had
+    taken before the epoch. `record` is the maximum of `Mode.record` over the blocks.
     """
 
     examples: int
@@ -62,11 +62,11 @@ class EpochTotals(NamedTuple):
 
 
 class RunState(NamedTuple):
-    """The training state, its place in the run, and what is reported at the epoch's and run's end.
+    """The training state, the position in the run, and the numbers for the reports.
 
-    `epoch` is the one that is running, from 1, and `block` how many blocks of it are done; `step`
-    counts all steps. `best_step` is the one after the epoch with the lowest validation loss, or 0.
-    `data` is a digest of the data set, and `seconds` how long the run has taken, by part.
+    `epoch` is the current epoch, counted from 1. `block` counts its completed blocks, and `step`
+    the run's completed steps. `best_step` is the last step of the epoch with the lowest validation
+    loss, or 0. `data` is a digest of the dataset. `seconds` is the time of each part of the run.
     """
 
     state: TrainState
@@ -82,7 +82,7 @@ class RunState(NamedTuple):
 
 
 def begin(config: Config, dataset: Dataset, state: TrainState, record: Record) -> RunState:
-    """A run before its first step; `record` is the mode's empty one."""
+    """The state before the first step; `record` is the mode's empty record."""
     data = hashlib.sha256(json.dumps(dataset.sha256, sort_keys=True).encode()).digest()
     return RunState(
         state=state,
@@ -106,7 +106,7 @@ def after_block(
     correct: np.ndarray,
     record: Record,
 ) -> RunState:
-    """The run after one more block, whose steps had these examples, mean losses and hits."""
+    """The state after a block whose steps had these examples, mean losses, correct answers."""
     before = run.totals
     totals = before._replace(
         examples=before.examples + int(examples.sum()),
@@ -120,7 +120,7 @@ def after_block(
 
 
 def after_epoch(run: RunState, record: Record, validation_loss: float | None) -> RunState:
-    """The run before the first block of its next epoch; `record` is the mode's empty one."""
+    """The state before the first block of the next epoch; `record` is the mode's empty record."""
     if validation_loss is not None and validation_loss < run.best_loss:
         run = run._replace(best_loss=validation_loss, best_step=run.step)
     totals = EpochTotals(0, 0.0, 0, busy(run.seconds), record)

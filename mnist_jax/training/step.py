@@ -1,4 +1,4 @@
-"""One step of training and the evaluation, as pure functions; nothing is compiled here."""
+"""A training step and the evaluation, as pure functions that `compiled` compiles."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,9 +21,7 @@ Batches = Int32[Array, "steps batch"]
 
 
 class Steps(NamedTuple):
-    """What each step saw: the batch's mean loss, how many of its examples the network had right
-    before the step, and what the gradient's mode inspected.
-    """
+    """For each step the batch's mean loss and correct answers before it, and the inspection."""
 
     losses: Float[Array, "*steps"]
     correct: Int32[Array, "*steps"]
@@ -33,9 +31,9 @@ class Steps(NamedTuple):
 def epoch_batches(
     key: Key[Array, ""], epoch: Int32[Array, ""], examples: int, batch_size: int
 ) -> list[Batches]:
-    """An epoch's order of the examples, cut into batches: the whole ones, then what is left.
+    """Shuffles the indices of the examples for an epoch and divides them into batches.
 
-    Returns `[steps, batch_size]` and `[1, rest]`, without the one that has no examples.
+    Returns the full batches `[steps, batch_size]` and the rest `[1, rest]`, unless empty.
     """
     order = jax.random.permutation(jax.random.fold_in(key, epoch), examples)
     whole = examples - examples % batch_size
@@ -46,7 +44,7 @@ def epoch_batches(
 def epoch_blocks(
     key: Key[Array, ""], epoch: Int32[Array, ""], examples: int, batch_size: int, block_steps: int
 ) -> list[Batches]:
-    """The batches of an epoch, in blocks of at most `block_steps`."""
+    """The batches of an epoch, divided into blocks of at most `block_steps` batches."""
     return [
         batches[at : at + block_steps]
         for batches in epoch_batches(key, epoch, examples, batch_size)
@@ -57,7 +55,7 @@ def epoch_blocks(
 def make_block(
     config: Config, optimizer: optax.GradientTransformation
 ) -> Callable[[TrainState, Images, Labels, Batches], tuple[TrainState, Steps]]:
-    """A function that takes one step a batch, and returns the state and what each step saw."""
+    """A function that takes one step for each batch, and returns the new state and the `Steps`."""
     gradient_mode = mode(config)
 
     def block(state, images, labels, batches):
@@ -84,16 +82,16 @@ def inspect_step(
     labels: Labels,
     batch: Int32[Array, " batch"],
 ) -> Inspected:
-    """What the mode inspects in float64, from the float32 numbers that the step uses.
+    """Inspects the gradient in float64 at the float32 values that the training step uses.
 
-    Is to be called under `jax.enable_x64(True)`.
+    Call it inside `jax.enable_x64(True)`.
     """
     inspect = mode(config).inspect_in_float64
     return inspect and inspect(params, *_inputs(config.architecture, images, labels, batch))
 
 
 def _inputs(architecture: Architecture, images, labels, batch):
-    """The images of a batch as the network takes them, and their targets."""
+    """The network inputs and the targets of a batch."""
     truth = targets(architecture, labels[batch], DTYPE)
     return model.network_inputs(images[batch], DTYPE), truth
 
@@ -101,14 +99,14 @@ def _inputs(architecture: Architecture, images, labels, batch):
 def correct(
     outputs: Float[Array, "batch outputs"], labels: UInt8[Array, " batch"]
 ) -> Int32[Array, ""]:
-    """How many examples have their largest output at their label."""
+    """The number of examples whose largest output is at their label."""
     return jnp.sum(jnp.argmax(outputs, axis=-1) == labels.astype(jnp.int32))
 
 
 def evaluate(
     architecture: Architecture, params: model.Params, images: Images, labels: Labels
 ) -> tuple[Float[Array, ""], Int32[Array, ""], Float[Array, "examples outputs"]]:
-    """The loss that is trained on, the count of right answers, and the outputs, on all examples."""
+    """The mean loss, the number of correct answers, and the outputs, on all examples."""
     outputs = model.forward(architecture, params, model.network_inputs(images, DTYPE))
     losses = model.LOSSES[architecture.loss](outputs, targets(architecture, labels, DTYPE))
     return jnp.mean(losses), correct(outputs, labels), outputs

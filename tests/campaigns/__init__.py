@@ -1,4 +1,4 @@
-"""Long trials against random input, each a command with a short form that `.ci/run` calls."""
+"""Long tests with random input. Each is a command; `.ci/run` calls its short form."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from tests import ROOT
 
 
 def record(campaign: str, numbers: dict[str, Any], publish: bool) -> None:
-    """Prints what came of a campaign, and if asked writes it to `CAMPAIGN.json` in this folder."""
+    """Prints the results of a campaign; `publish` also writes them to `CAMPAIGN.json` here."""
     text = json.dumps({"command": f"python -m tests.campaigns.{campaign}", **numbers}, indent=1)
     if publish:
         (ROOT / f"tests/campaigns/{campaign}.json").write_text(text + "\n")

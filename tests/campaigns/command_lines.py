@@ -1,15 +1,14 @@
-"""Gives every command lines of random words.
+"""Calls every command with random arguments.
 
     python -m tests.campaigns.command_lines
     python -m tests.campaigns.command_lines --short
 
-5,000 lines, of known, mistyped and unknown flags with values near and far from what they take, of
-flag files, of other words. In this process, for each command's `main` is what its process calls;
-what a command does with a line that is right is short here: no steps are trained, and experiments
-measure nothing. Every line must end with a status that the command documents, without an exception,
-and a refusal in three parts; and no control character reaches the terminal. Writes
-`command_lines.json` beside this file, which the short form does not; ends with 1 where anything
-else happens.
+There are 5,000 command lines. They contain known, mistyped and unknown flags with valid and invalid
+values, flag files, and other words. Each command's `main` is called in this process. The main work
+of a command is replaced: no steps are trained, and experiments measure nothing. Every command must
+return a documented exit status within 10 s, without an exception. A refusal must have three parts,
+and no control character may be printed. The results are written to `command_lines.json` beside this
+file, except by the short form. The exit status is 1 if a command violates these rules.
 """
 
 import contextlib
@@ -43,7 +42,7 @@ Draw = random.Random
 
 
 class Command(NamedTuple):
-    """A module that is a command, its options, its statuses, and what is left out of its work."""
+    """A command: its module, options and exit statuses, and the function that is replaced."""
 
     module: Any
     options: type
@@ -92,7 +91,7 @@ GIVEN_FILES = {
 
 
 def value(option: options.Option | None, draw: Draw) -> str:
-    """Something behind `--name=`, often of the right kind."""
+    """A random value for a flag, often a valid one."""
     pools = [NUMBERS, TEXTS, LISTS]
     if option is not None:
         pools += [[options.text(option.default)]] * 3
@@ -101,13 +100,13 @@ def value(option: options.Option | None, draw: Draw) -> str:
 
 
 def mistyped(word: str, draw: Draw) -> str:
-    """A character more, less or other."""
+    """The word with one character added, removed or replaced."""
     at = draw.randrange(len(word) + 1)
     return word[:at] + draw.choice(["", "x", "-", "=", "\x1b"]) + word[at + draw.randrange(2) :]
 
 
 def line(command: Command, draw: Draw) -> list[str]:
-    """Random words behind a command."""
+    """Random arguments for a command."""
     known = list(options.options_of(command.options))
     words: list[str] = []
     if command.options is config.Config and draw.random() < 0.5:
@@ -149,13 +148,13 @@ def line(command: Command, draw: Draw) -> list[str]:
 
 @contextlib.contextmanager
 def in_a_folder() -> Iterator[None]:
-    """A folder to stand in, with some files, a folder, a link and a pipe; it is `~` besides."""
+    """Enters a temporary folder with files, a folder, a link and a pipe. Its parent is `~`."""
     here = Path.cwd()
     with (
         tempfile.TemporaryDirectory() as place,
         mock.patch.dict(os.environ, HOME=place),
     ):
-        folder = Path(place) / "here"  # and `..` is no folder of anybody else
+        folder = Path(place) / "here"  # so that `..` is temporary too
         folder.mkdir()
         os.chdir(folder)
         for name, content in GIVEN_FILES.items():
@@ -170,7 +169,7 @@ def in_a_folder() -> Iterator[None]:
 
 
 def ran(command: Command, words: list[str]) -> tuple[str, str]:
-    """What came of a line: its status, or what is wrong; and what was printed."""
+    """Runs a command line; returns its status or what is wrong, and the printed text."""
     said, errors = io.StringIO(), io.StringIO()
     left_out = {"training.train_and_save": RESULT, "_reply": REPLY}.get(command.left_out, 0)
     holder, _, name = command.left_out.rpartition(".")
@@ -199,7 +198,7 @@ def ran(command: Command, words: list[str]) -> tuple[str, str]:
 
 
 def main(lines: int = LINES, publish: bool = False) -> int:
-    """Tries all, writes and prints what came of it, and returns the exit status."""
+    """Runs the campaign, writes and prints the results, and returns the exit status."""
     draw = Draw(0)
     outcomes = {name: Counter() for name in COMMANDS}
     wrong = []

@@ -1,14 +1,15 @@
-"""Damages data files and checkpoints in every way, and sees that none is used.
+"""Damages data files and checkpoints in many ways, and checks that no damaged file is used.
 
     python -m tests.campaigns.fuzzing
     python -m tests.campaigns.fuzzing --short
 
-2,000 folders of the real MNIST, each with one damaged file, and 200 checkpoint folders. Every one
-must be refused in three parts, or be as good as the undamaged one: a checkpoint because an older,
-whole one was taken, a data file because its decompressed bytes are the published ones. Data are
-read in a process of their own, whose memory is compared with that of one that reads the good files.
-Writes `fuzzing.json` beside this file, which the short form does not; ends with 1 where anything
-else happens. Needs MNIST_DATA_DIR.
+There are 2,000 folders with the real MNIST, each with one damaged file, and 200 folders with
+damaged checkpoints. Each must be refused with an error of three parts, or give correct data: from
+an older, undamaged checkpoint, or from a data file whose decompressed bytes are still the published
+ones. Data are read in a separate process. Its memory is compared with that of a process that reads
+undamaged files. The results are written to `fuzzing.json` beside this file, except by the short
+form. The exit status is 1 if a damaged file is used or the memory is too large. The campaign needs
+MNIST_DATA_DIR.
 """
 
 import gzip
@@ -43,24 +44,24 @@ WHOLE = {
     *("the newest", "an older one, said", "an older one, the newest is gone"),
     *("refused", "none left"),
 }
-"""What may come of damaged checkpoints; nobody can tell that a removed file has been there."""
+"""Correct outcomes for damaged checkpoints. A removed file cannot be noticed."""
 
 MEMORY = 1.5
 
 
 def flip(content: bytes, draw: random.Random) -> bytes:
-    """One bit flipped."""
+    """Flips one bit."""
     at = draw.randrange(len(content))
     return content[:at] + bytes([content[at] ^ 1 << draw.randrange(8)]) + content[at + 1 :]
 
 
 def truncate(content: bytes, draw: random.Random) -> bytes:
-    """The end cut off."""
+    """Cuts off the end."""
     return content[: draw.randrange(len(content))]
 
 
 def header(content: bytes, draw: random.Random) -> bytes:
-    """Another magic number, or other lengths, up to 2³² − 1 images."""
+    """Changes the magic number, or the lengths of the array, in the header."""
     raw = bytearray(gzip.decompress(content))
     place = 4 * draw.randrange(4 if len(raw) > 10**6 else 2)
     raw[place : place + 4] = struct.pack(">I", draw.choice([0, 1, 2**31, 2**32 - 1, 60_001]))
@@ -68,14 +69,14 @@ def header(content: bytes, draw: random.Random) -> bytes:
 
 
 def bomb(content: bytes, draw: random.Random) -> bytes:
-    """A good header, then 1 to 4 GB of zeros in a few MB."""
+    """A correct header and then 1 to 4 GB of zeros, compressed to a few MB."""
     raw = gzip.decompress(content)[:16]
     compressed = gzip.compress(bytes(2**26), 1)
     return gzip.compress(raw, 1) + compressed * draw.choice([16, 32, 64])
 
 
 def longer(content: bytes, draw: random.Random) -> bytes:
-    """Some bytes more, inside the compression or behind it."""
+    """Adds bytes, before or after compression."""
     more = draw.randbytes(draw.choice([1, 100, 10_000]))
     if draw.random() < 0.5:
         return content + more
@@ -83,18 +84,18 @@ def longer(content: bytes, draw: random.Random) -> bytes:
 
 
 def noise(content: bytes, draw: random.Random) -> bytes:
-    """Random bytes of the same size."""
+    """Replaces the content by as many random bytes."""
     return draw.randbytes(len(content))
 
 
 def flip_header(content: bytes, draw: random.Random) -> bytes:
-    """One bit flipped in the header of a file of tensors, or in its length."""
+    """Flips one bit of a safetensors header, or of the length of the header."""
     end = 8 + int.from_bytes(content[:8], "little")
     return flip(content[:end], draw) + content[end:]
 
 
 def longer_tensors(content: bytes, draw: random.Random) -> bytes:
-    """Some bytes more at the end."""
+    """Adds bytes at the end."""
     return content + draw.randbytes(draw.choice([1, 100, 10_000]))
 
 
@@ -107,11 +108,11 @@ DAMAGES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "noise": noise,
 }
 RARE = {"bomb": 0.02, "wrong header": 0.15}
-"""Shares of the slow ones; the others, and `swapped`, have equal shares of the rest."""
+"""The fractions of the slow kinds; the other kinds and `swapped` have equal fractions."""
 
 
 def read(folder: str) -> dict[str, str] | str:
-    """The digests of the MNIST in a folder; or in words, what came of reading it."""
+    """Reads MNIST from a folder; returns its digests, or words if the folder is refused."""
     try:
         return data.load(Config(dataset="mnist", data_dir=folder)).sha256
     except InputError as error:
@@ -122,18 +123,19 @@ def read(folder: str) -> dict[str, str] | str:
 
 
 def peak() -> int:
-    """The most memory that this process has had."""
+    """The peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def reader() -> ProcessPoolExecutor:
-    """A fresh process, which reads and does nothing else."""
+    """A pool with one new process, which only reads data."""
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
 def damaged_files(folder: str, count: int, seed: int) -> tuple[dict[str, Counter], float]:
-    """What comes of `count` folders with a damaged file, and the reader's memory, of that of one
-    that reads the good files.
+    """Reads `count` folders with one damaged file each; returns the outcomes and the peak memory.
+
+    The memory is divided by that of a process which reads undamaged files.
     """
     draw = random.Random(seed)  # noqa: S311 - no secret
     source = Path(folder)
@@ -165,7 +167,7 @@ def damaged_files(folder: str, count: int, seed: int) -> tuple[dict[str, Counter
 
 
 def damaged_checkpoints(count: int, seed: int) -> Counter:
-    """What comes of `count` run directories with one to three damaged places."""
+    """Reads `count` run directories with one to three damages; returns the outcomes."""
     draw = random.Random(seed)  # noqa: S311 - no secret
     config = Config(
         architecture=Architecture(layer_sizes=(784, 16, 10)), dataset="digits", workdir="unused"
@@ -201,7 +203,7 @@ def damaged_checkpoints(count: int, seed: int) -> Counter:
 
 
 def _restored(workdir: Path, fresh: RunState, runs: dict[int, RunState]) -> str:
-    """What came of reading the newest whole checkpoint."""
+    """Loads the newest undamaged checkpoint and returns the outcome in words."""
     said = []
     try:
         found = checkpoints.newest(workdir, fresh, said.append)
@@ -225,7 +227,7 @@ def _restored(workdir: Path, fresh: RunState, runs: dict[int, RunState]) -> str:
 def main(
     files: int = FILES, damaged: int = CHECKPOINTS, seed: int = 0, publish: bool = False
 ) -> int:
-    """Tries all, writes and prints what came of it, and returns the exit status."""
+    """Runs the campaign, writes and prints the results, and returns the exit status."""
     outcomes, memory = damaged_files(os.environ["MNIST_DATA_DIR"], files, seed)
     of_checkpoints = damaged_checkpoints(damaged, seed)
     numbers = {"files": files, "data": outcomes, "memory": memory, "checkpoints": of_checkpoints}

@@ -1,4 +1,4 @@
-"""Makes a hostile run directory out of a whole one: changes that are drawn at random."""
+"""Makes a hostile run directory by random changes to a valid one."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ import safetensors.numpy
 from mnist_jax.runs import checkpoints, directory
 
 READ = 2**24
-"""Larger files are no longer those of a run, and are not read here."""
+"""Larger files cannot be those of a run, and this module does not read them."""
 
 Draw = random.Random
 ODD = [
@@ -26,12 +26,12 @@ ODD = [
 
 
 def truncated(content: bytes, draw: Draw) -> bytes:
-    """The end cut off."""
+    """Cuts off the end."""
     return content[: draw.randrange(len(content) + 1)]
 
 
 def noisy(content: bytes, draw: Draw) -> bytes:
-    """A few bytes replaced, or all."""
+    """Replaces a few bytes, or all bytes."""
     if draw.random() < 0.3:
         return draw.randbytes(draw.choice([0, 1, 8, 1000, 100_000]))
     damaged = bytearray(content)
@@ -41,13 +41,13 @@ def noisy(content: bytes, draw: Draw) -> bytes:
 
 
 def deep(content: bytes, draw: Draw) -> bytes:
-    """JSON within JSON, without end."""
+    """Very deeply nested JSON."""
     depth = draw.choice([900, 20_000, 400_000])
     return draw.choice([b"[" * depth, b'{"a":' * depth, b"[" * depth + b"]" * depth])
 
 
 def other_values(content: bytes, draw: Draw) -> bytes:
-    """A value of the JSON, or of each of its lines, replaced, removed, or said twice."""
+    """Replaces, removes or repeats a value of the JSON, or of each of its lines."""
     lines = content.splitlines() if content.count(b"\n{") else [content]
     chosen = draw.randrange(len(lines)) if lines else 0
     with contextlib.suppress(ValueError, IndexError, RecursionError):
@@ -71,7 +71,7 @@ def other_values(content: bytes, draw: Draw) -> bytes:
 
 
 def other_header(content: bytes, draw: Draw) -> bytes:
-    """A file of tensors whose header says other lengths, types, shapes or names."""
+    """Changes lengths, types, shapes or names in the header of a safetensors file."""
     length = int.from_bytes(content[:8], "little")
     if draw.random() < 0.3 or length > len(content):
         return draw.choice([0, 1, 2**40, 2**63, 2**64 - 1]).to_bytes(8, "little") + content[8:]
@@ -80,7 +80,7 @@ def other_header(content: bytes, draw: Draw) -> bytes:
 
 
 def other_tensors(content: bytes, draw: Draw) -> bytes:
-    """A whole file with its checksum, of other numbers, types, shapes or leaves."""
+    """Changes values, types, shapes or names of tensors, and updates the checksum."""
     try:
         tensors = dict(safetensors.numpy.load(content))
     except (safetensors.SafetensorError, ValueError, KeyError):
@@ -98,7 +98,7 @@ def other_tensors(content: bytes, draw: Draw) -> bytes:
 
 
 def changed(path: Path, outside: Path, draw: Draw) -> str:
-    """Makes one hostile thing of what stands at the path, and says which."""
+    """Makes one hostile change to a file or folder, and returns its name."""
     plain = path.is_file() and not path.is_symlink() and path.stat().st_size < READ
     content = path.read_bytes() if plain else b""
     damages: list[Callable[[bytes, Draw], bytes]] = [truncated, noisy, deep]
@@ -116,7 +116,7 @@ def changed(path: Path, outside: Path, draw: Draw) -> str:
 
 
 def linked(path: Path, outside: Path, draw: Draw) -> str:
-    """A link to something else, or the other name of a file elsewhere."""
+    """Makes a symbolic link, or a hard link to a file outside the run directory."""
     if draw.random() < 0.2:
         path.hardlink_to(outside / "file")
         return "hard link"
@@ -126,27 +126,27 @@ def linked(path: Path, outside: Path, draw: Draw) -> str:
 
 
 def special(path: Path, outside: Path, draw: Draw) -> str:
-    """A pipe or a socket."""
+    """Makes a pipe or a socket."""
     if draw.random() < 0.5:
         os.mkfifo(path)
         return "pipe"
     with socket.socket(socket.AF_UNIX) as door:
         here = Path.cwd()
-        os.chdir(path.parent)  # the name of a socket has at most 100 characters
+        os.chdir(path.parent)  # the path of a socket may have about 100 characters
         door.bind(path.name)
         os.chdir(here)
     return "socket"
 
 
 def huge(path: Path, outside: Path, draw: Draw) -> str:
-    """Terabytes of zeros that take no room."""
+    """Makes a sparse file of gigabytes or terabytes that uses no disk space."""
     with path.open("wb") as file:
         file.truncate(draw.choice([2**31, 2**42]))
     return "huge"
 
 
 def misplaced(path: Path, outside: Path, draw: Draw) -> str:
-    """Nothing, a folder with something in it, or an empty file."""
+    """Makes a folder that is not empty, an empty file, or nothing."""
     kind = draw.choice(["nothing", "folder", "empty file"])
     if kind == "folder":
         path.mkdir()
@@ -157,7 +157,7 @@ def misplaced(path: Path, outside: Path, draw: Draw) -> str:
 
 
 def added(run: Path, outside: Path, draw: Draw) -> str:
-    """One entry more, of an odd name."""
+    """Adds a file or folder with an unusual name."""
     names = ["\udcff\udcfe", "\x1b[2J", "\u202egnp", "a" * 255, "0000000000", "9999999999"]
     names += [f"{number}.safetensors" for number in ("0000000001", "9999999999", "٣" * 10, "-1")]
     names += [".0000000002.safetensors.1", ".metrics.jsonl.1", f".config.json.{os.getpid()}"]
@@ -173,7 +173,7 @@ def added(run: Path, outside: Path, draw: Draw) -> str:
 
 
 def make_hostile(run: Path, outside: Path, seed: int) -> list[str]:
-    """Changes a copy of a whole run; returns what was done."""
+    """Makes one to three hostile changes to a copy of a run, and returns their names."""
     draw = Draw(seed)
     done = []
     for _ in range(draw.choice([1, 1, 2, 3])):

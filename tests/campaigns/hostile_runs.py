@@ -1,15 +1,15 @@
-"""Gives run directories from elsewhere to everything that reads or writes one.
+"""Tests all code that reads or writes a run directory on hostile directories.
 
     python -m tests.campaigns.hostile_runs
     python -m tests.campaigns.hostile_runs --short
 
-Each directory is a whole run with one to three hostile changes, drawn at random: links, pipes,
-devices, folders, huge, deep, truncated and random files, odd names, values of other types, whole
-checkpoints of other numbers. `mnist_jax.load`, `mnist_jax.evaluate`, `--resume` and `--overwrite`
-each meet a fresh copy. Each must do its work, or refuse in three parts and leave every byte of the
-directory; it must read and change nothing that a link leads to, and answer within 10 s and 1 GiB.
-Writes `hostile_runs.json` beside this file, which the short form does not; ends with 1 where
-anything else happens.
+Each directory is a complete run with one to three random hostile changes: links, pipes, devices,
+folders, files that are huge, deeply nested, truncated or random, unusual names, values of wrong
+types, and valid checkpoints with other values. `mnist_jax.load`, `mnist_jax.evaluate`, `--resume`
+and `--overwrite` are each called with a new copy. Each must succeed, or refuse with an error of
+three parts and change no file. It must not read or change the target of a link, and must return
+within 10 s and 1 GiB of memory. The results are written to `hostile_runs.json` beside this file,
+except by the short form. The exit status is 1 if one of these rules is violated.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ from tests.campaigns.hostile_directories import READ, make_hostile
 
 DIRECTORIES, SECONDS, BYTES = 1000, 10, 2**30
 TO_A_PROCESS = 50
-"""What JAX has compiled stays in a process, and is no memory of a single answer."""
+"""Number of directories per process. The limit keeps JAX's compilation caches small."""
 
 FLAGS = [
     *("--dataset=digits", "--train_examples=64", "--layer_sizes=784,3,10", "--batch_size=32"),
@@ -49,7 +49,7 @@ FLAGS = [
 
 
 def snapshot(folder: Path) -> dict[str, tuple]:
-    """What stands in a folder, and all bytes of its smaller files."""
+    """The entries of a folder and its subfolders, and the content of the smaller files."""
     found: dict[str, tuple] = {}
     if folder.is_symlink() or not folder.is_dir():
         return found
@@ -67,7 +67,7 @@ def snapshot(folder: Path) -> dict[str, tuple]:
 
 
 class Watch:
-    """Which files below a folder this process opens: Python tells an audit hook of each."""
+    """Records which files in a folder this process opens, with a Python audit hook."""
 
     def __init__(self):
         self.folder: str | None = None
@@ -75,7 +75,7 @@ class Watch:
         sys.addaudithook(self.note)
 
     def note(self, event: str, arguments: tuple) -> None:
-        """Notes a file that is opened, followed to where its links lead."""
+        """Records an opened file by its path without links."""
         if event == "open" and self.folder and isinstance(arguments[0], str | bytes):
             path = os.path.realpath(os.fsdecode(arguments[0]))
             if path.startswith(self.folder) or path == "/dev/zero":
@@ -86,7 +86,7 @@ watch = cache(Watch)
 
 
 def trained(workdir: Path, *words: str) -> int:
-    """The exit status of the training command."""
+    """Runs the training command and returns its exit status."""
     return train.main([*FLAGS, f"--workdir={workdir}", *words])
 
 
@@ -99,7 +99,7 @@ DOORS: dict[str, Callable[[Path], Any]] = {
 
 
 def met(door: str, seed: int, source: Path) -> tuple[str, str]:
-    """What came of one door that met one hostile directory; and the details of what is wrong."""
+    """Calls one entry point on one hostile directory; returns the outcome and details of errors."""
     with tempfile.TemporaryDirectory() as place:
         run, outside = Path(place) / "runs/run", Path(place) / "outside"
         shutil.copytree(source, run)
@@ -110,9 +110,9 @@ def met(door: str, seed: int, source: Path) -> tuple[str, str]:
         done = make_hostile(run, outside, seed)
         before, away = snapshot(run), snapshot(outside)
         watching = watch()
-        meant = Path(os.path.realpath(run))  # whoever names a link means where it leads
+        meant = Path(os.path.realpath(run))  # a link named as the run directory may be followed
         watching.folder, watching.opened = os.path.realpath(outside), []
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak memory
         said, refusal, started = io.StringIO(), "", time.perf_counter()
         try:
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -145,19 +145,19 @@ def met(door: str, seed: int, source: Path) -> tuple[str, str]:
 
 
 def outside_is_as_it_was(outside: Path, before: dict[str, tuple], meant: Path) -> bool:
-    """Whether a folder holds what it held, and nothing new but in the run directory."""
+    """Whether all earlier entries are unchanged, and new ones are in the run directory only."""
     after = snapshot(outside)
     new = [outside.resolve() / name for name in after.keys() - before]
     return before.items() <= after.items() and all(meant in path.parents for path in new)
 
 
 def all_doors(seed: int, source: Path) -> dict[str, tuple[str, str]]:
-    """What came of every door on one hostile directory."""
+    """Calls every entry point on copies of one hostile directory; returns the outcomes."""
     return {door: met(door, seed, source) for door in DOORS}
 
 
 def whole_run(folder: Path) -> Path:
-    """A run that has ended and was evaluated."""
+    """Trains and evaluates a run; returns its directory."""
     with contextlib.redirect_stdout(io.StringIO()):
         assert trained(folder / "source") == 0
         assert evaluate.main([f"--workdir={folder / 'source'}"]) == 0
@@ -165,7 +165,7 @@ def whole_run(folder: Path) -> Path:
 
 
 def main(directories: int = DIRECTORIES, publish: bool = False) -> int:
-    """Tries all, writes and prints what came of it, and returns the exit status."""
+    """Runs the campaign, writes and prints the results, and returns the exit status."""
     outcomes = {door: Counter() for door in DOORS}
     wrong = []
     context = multiprocessing.get_context("spawn")

@@ -1,13 +1,14 @@
-"""Kills a training again and again at random moments, resumes it, and compares the bits.
+"""Kills training at random moments, resumes it, and compares the final files bit for bit.
 
     python -m tests.campaigns.killing
     python -m tests.campaigns.killing --short
 
-Each trial trains in processes of its own until one comes to its end: SIGKILL, or SIGTERM, comes
-after a random part of the time that a whole run takes, and the next process resumes, after SIGTERM
-from the block that was running. The parameters, `metrics.jsonl`, `result.json` and the last
-checkpoint's leaves must be those of a run that nobody stopped, times apart. Writes
-`tests/campaigns/killing.json`; ends with 1 if a trial differs.
+In each trial, processes train one run until one of them completes it. Each earlier process gets
+SIGKILL or SIGTERM after a random part of the time that a complete run takes, and the next process
+resumes the run; after SIGTERM no completed block may be lost. The parameters, `metrics.jsonl`,
+`result.json` and the tensors of the last checkpoint must be those of an uninterrupted run, except
+for times. The results are written to `tests/campaigns/killing.json`. The exit status is 1 if a
+trial differs.
 """
 
 import json
@@ -37,16 +38,16 @@ TRAIN = [
     *("--block_steps=1", "--batch_size=100", "--gradient=checked"),
 ]
 STEPS = 15
-"""Of an epoch; each is a block."""
+"""Steps in an epoch. Each is a block."""
 
 SECONDS = {signal.SIGKILL: 0, signal.SIGTERM: 1e9}
-"""Between checkpoints: some write is always running, or only the stop itself writes one."""
+"""`--checkpoint_every_seconds`: with 0 a write is always running, with 1e9 only a stop writes."""
 
 KILLS, STOPS, EPOCHS = 50, 10, 10
 
 
 def bits(workdir: Path) -> dict[str, Any]:
-    """All that a run leaves behind, apart from times."""
+    """The results of a run, without times."""
     result = json.loads((workdir / "result.json").read_text())
     metrics = [json.loads(line) for line in history(workdir)]
     for told in (result, *metrics):
@@ -69,10 +70,9 @@ def bits(workdir: Path) -> dict[str, Any]:
 def interrupted(
     workdir: Path, signal_number: signal.Signals, waits: list[float], epochs: int
 ) -> tuple[bool, list[int]]:
-    """Trains with a signal after each wait, then to the end.
+    """Trains and sends a signal after each wait, then trains to the end.
 
-    Returns whether the run came to its end, having lost no block to a SIGTERM, and the exit
-    statuses.
+    Returns the exit statuses, and whether the run was completed and SIGTERM lost no block.
     """
     statuses, lost = [], False
     every = f"--checkpoint_every_seconds={SECONDS[signal_number]}"
@@ -102,20 +102,20 @@ def interrupted(
 
 
 def history(workdir: Path) -> list[str]:
-    """The lines of metrics, one an epoch."""
+    """The lines of `metrics.jsonl`, one for each epoch."""
     file = workdir / "metrics.jsonl"
     return file.read_text().splitlines() if file.exists() else []
 
 
 def newest_step(workdir: Path) -> int:
-    """Of the checkpoints; 0 without any."""
+    """The step of the newest checkpoint, or 0 if there is none."""
     return max(checkpoints.held(workdir / checkpoints.FOLDER), default=0)
 
 
 def main(
     kills: int = KILLS, stops: int = STOPS, epochs: int = EPOCHS, publish: bool = False
 ) -> int:
-    """Tries all, writes and prints what came of it, and returns the exit status."""
+    """Runs the campaign, writes and prints the results, and returns the exit status."""
     draw = random.Random(0)  # noqa: S311 - no secret
     folder = Path(tempfile.mkdtemp())
     try:

@@ -1,11 +1,12 @@
-"""Gives the check code that ends its process, never returns, or returns what is no gradient.
+"""Runs the gradient check on code that exits, never returns, or returns no valid gradient.
 
     python -m tests.campaigns.misbehaving
     python -m tests.campaigns.misbehaving --short
 
-Each kind is tried with the whole command, as a user would: it must end with status 2 and an error
-in three parts, without a traceback. Writes `misbehaving.json` beside this file; the short form
-tries every eighth and writes nothing. Ends with 1 where anything else happens.
+Each kind of code is given to the command, as a user would do. The command must end with status 2
+and an error of three parts, without a traceback. The results are written to `misbehaving.json`
+beside this file; the short form tries every eighth kind and writes nothing. The exit status is 1
+if a command ends in another way.
 """
 
 import os
@@ -122,7 +123,7 @@ def gradient(params, images, labels):
 
 
 def kinds() -> dict[str, str]:
-    """The files, by what is wrong with them."""
+    """The source of each file, by the name of its kind."""
     functions = {
         kind: f"{RIGHT}{textwrap.indent(code, '    ')}\n" for kind, code in IN_THE_FUNCTION.items()
     }
@@ -134,7 +135,7 @@ def kinds() -> dict[str, str]:
 
 
 def checked(code: str) -> tuple[str, str]:
-    """What came of the command on this code, and what it said."""
+    """Runs the command on this code; returns the outcome and the printed text."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "mine.py").write_text(code)
         temporary = Path(folder) / "temporary"
@@ -158,7 +159,7 @@ def checked(code: str) -> tuple[str, str]:
 
 
 def main(every: int = 1, publish: bool = False) -> int:
-    """Tries the kinds, prints and writes what came of it, and returns the exit status."""
+    """Runs the campaign, writes and prints the results, and returns the exit status."""
     tried = dict(list(kinds().items())[::every])
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         running = threads.map(checked, tried.values())

@@ -1,16 +1,16 @@
-"""Mutates the derivative files, one place at a time, and sees whether the tests notice.
+"""Mutation testing of the derivative files: makes one change at a time and runs the tests.
 
     python -m tests.campaigns.mutation
     python -m tests.campaigns.mutation --again
     python -m tests.campaigns.mutation --short
 
-Every mutation that cosmic-ray knows, of every derivative file, is tried against the kill suite, in
-a process of its own: JAX keeps what it has traced, so one process would hide mutants from another.
-The process is forked with JAX imported and nothing of ours, and reads the mutated source in place
-of the file, which stays as it is. Writes `mutation.json` beside this file; ends with 1 if a mutant
-survives that `equivalent_mutants.json` does not explain. The second line tries those alone that
-lived in that record, against tests that have been added since; the third, 40 of the mutants that
-were killed, drawn at random, and writes nothing.
+The kill suite is run on every mutation that cosmic-ray generates for every derivative file. Each
+mutant needs a new process, because JAX caches traces and would reuse those of an earlier mutant.
+The process is forked when JAX is imported but none of the project's modules. It reads the mutated
+source instead of the file, which is not changed. The results are written to `mutation.json` beside
+this file. The exit status is 1 if a mutant survives and `equivalent_mutants.json` does not explain
+it. `--again` tries only the mutants that survived in `mutation.json`, for example after tests were
+added. `--short` tries 40 random mutants that were killed, and writes nothing.
 """
 
 import collections
@@ -41,22 +41,22 @@ from tests import ROOT
 from tests.compiling import AS_XLA_FLAGS
 
 DERIVATIVES = ("document", "activations", "loss", "network", "rounding_bound")
-"""The files of `manual_grads/derivatives` that compute; the others compare and refuse."""
+"""The files of `manual_grads/derivatives` that compute derivatives or error bounds."""
 
 KILL_SUITE = ("rounding_bound", "loss", "activations", "document", "finite_differences")
-"""Files of `tests/manual_grads/derivatives`; a mutant's own comes first."""
+"""Test files in `tests/manual_grads/derivatives`. That of the mutated file runs first."""
 
 IMPORTED_ONCE = ("beartype", "jax.numpy", "optax")
-"""Before all processes are forked, since each would take its seconds for them."""
+"""Modules imported before the processes are forked, because each import takes seconds."""
 
 RECORD = ROOT / "tests/campaigns/mutation.json"
 
 SECONDS = 60
-"""That a mutant may take; the kill suite takes less than 10."""
+"""Time limit for a mutant. The kill suite takes less than 10 s."""
 
 
 class Mutant(NamedTuple):
-    """One change of one derivative file: its place, what it does, the line that it makes."""
+    """One change of one derivative file: its position, its operator, and the changed line."""
 
     file: str
     line_number: int
@@ -66,14 +66,14 @@ class Mutant(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What became of a mutant: killed, survived, timed out, or crashed on import; and by what."""
+    """The outcome of a mutant, and the test that killed it, if one did."""
 
     outcome: str
     killer: str | None
 
 
 def mutants(name: str) -> Iterator[Mutant]:
-    """Every mutant of the derivative file `NAME.py`."""
+    """All mutants of the derivative file `NAME.py`."""
     file = f"manual_grads/derivatives/{name}.py"
     source = (ROOT / file).read_text()
     nodes = list(ast_nodes(get_ast(source)))
@@ -90,7 +90,7 @@ def mutants(name: str) -> Iterator[Mutant]:
 
 
 def judge(mutant: Mutant | None) -> Verdict:
-    """Runs the kill suite on a mutant, or on the files as they are, in a process of its own."""
+    """Runs the kill suite in a new process, on a mutant or on the unchanged files."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.Process(target=_run_kill_suite, args=(mutant, sender))
     process.start()
@@ -116,7 +116,7 @@ def _run_kill_suite(mutant: Mutant | None, sender) -> None:
         _read_in_place_of_the_file(mutant)
     os.environ["XLA_FLAGS"] = AS_XLA_FLAGS
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    # The unmutated run fills JAX's cache of programs; the others, many at once, only read it.
+    # Only the run without a mutant writes JAX's compilation cache; parallel runs only read it.
     least = 0.0 if mutant is None else 1e9
     jax.config.update("jax_persistent_cache_min_compile_time_secs", least)
     failed = []
@@ -134,7 +134,7 @@ def _run_kill_suite(mutant: Mutant | None, sender) -> None:
 
 
 def _read_in_place_of_the_file(mutant: Mutant) -> None:
-    """Lets Python find the mutated source where the file and its bytecode are."""
+    """Makes Python import the mutated source instead of the file and its bytecode."""
     file = ROOT / mutant.file
     read = importlib.machinery.SourceFileLoader.get_data
 
@@ -142,14 +142,14 @@ def _read_in_place_of_the_file(mutant: Mutant) -> None:
         if Path(path) == file:
             return mutant.source.encode()
         if Path(path).name.startswith(f"{file.stem}.") and Path(path).suffix == ".pyc":
-            raise OSError("the bytecode is of the file as it is")
+            raise OSError("the bytecode is that of the unchanged file")
         return read(self, path)
 
     importlib.machinery.SourceFileLoader.get_data = get_data
 
 
 def main() -> int:
-    """Tries the mutants, writes and prints what became of them, and returns the exit status."""
+    """Runs the campaign, writes and prints the results, and returns the exit status."""
     with tempfile.TemporaryDirectory() as cache:
         jax.config.update("jax_compilation_cache_dir", cache)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -163,12 +163,12 @@ def main() -> int:
 
 
 def _try_some(count: int) -> int:
-    """Tries `count` mutants that the record neither lists as equivalent nor as crashed."""
+    """Tries `count` mutants that the record does not list as equivalent or crashed."""
     record = json.loads(RECORD.read_text())
     listed = [_named(place) for name in ("equivalent", "crashed") for place in record[name]]
     everyone = [mutant for name in DERIVATIVES for mutant in mutants(name)]
     killed = [mutant for mutant in everyone if _named(_place(mutant)) not in listed]
-    assert judge(None) == Verdict("survived", None), "the kill suite fails on the files as they are"
+    assert judge(None) == Verdict("survived", None), "the kill suite fails on the unchanged files"
     tried = random.SystemRandom().sample(killed, count)
     with ProcessPoolExecutor() as pool:
         verdicts = list(track(pool.map(judge, tried), "trying mutants", count))
@@ -178,10 +178,10 @@ def _try_some(count: int) -> int:
 
 
 def _try_all(earlier: str | None) -> int:
-    """Tries all, or those alone that survived in an earlier record."""
-    assert judge(None) == Verdict("survived", None), "the kill suite fails on the files as they are"
+    """Tries all mutants, or only those that survived in an earlier record."""
+    assert judge(None) == Verdict("survived", None), "the kill suite fails on the unchanged files"
     started = time.perf_counter()
-    judge(None)  # as every mutant is, with JAX's cache of programs full
+    judge(None)  # timed with a full compilation cache, as for every mutant
     suite_seconds = time.perf_counter() - started
     everyone = [mutant for name in DERIVATIVES for mutant in mutants(name)]
     kept = json.loads(earlier) if earlier else {"counts": {}, "killed_by": {}, "crashed": []}
@@ -206,7 +206,7 @@ def _try_all(earlier: str | None) -> int:
             killers[verdict.killer.split("[")[0]] += 1
         else:
             listed[outcome].append(_place(mutant) | ({"reason": reason} if reason else {}))
-    assert counts.total() == len(everyone), "the derivative files are not those of the record"
+    assert counts.total() == len(everyone), "the derivative files differ from those of the record"
     record = {
         "command": "python -m tests.campaigns.mutation",
         "kill_suite_seconds": suite_seconds,

@@ -3,11 +3,11 @@
     python -m tests.campaigns.stopping
     python -m tests.campaigns.stopping --short
 
-100 stops of `mnist_jax.train`, two at a time, then 25 of each of four other commands. Each must end
-with status 130 or 143 and one line; the training must leave a checkpoint, which is whole, of every
-step that its metrics tell of. The other commands may also have ended before the signal came. Writes
-`stopping.json` beside this file, which the short form does not; ends with 1 where anything else
-happens.
+`mnist_jax.train` is stopped 100 times, two processes at a time, and then each of four other
+commands 25 times. Each must end with status 130 or 143 and print one line. Training must leave an
+undamaged checkpoint of the last epoch in its metrics. The other commands may also end before the
+signal is sent. The results are written to `stopping.json` beside this file, except by the short
+form. The exit status is 1 if a command ends in another way.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from tests.campaigns.killing import history, newest_step
 
 STOPS, OTHERS, FIRST, LAST = 100, 25, 0.2, 5.0
 STEPS = 3
-"""Of an epoch."""
+"""Steps in an epoch."""
 
 SMALL = ["--dataset=digits", "--layer_sizes=784,64,10", "--batch_size=500"]
 TRAIN = ["mnist_jax.train", *SMALL, "--epochs=100000", "--workdir={here}/run"]
@@ -46,7 +46,7 @@ MINE = "def gradient(params, images, labels):\n    return params\n"
 
 
 def lost(run: Path) -> bool:
-    """Whether the newest checkpoint is damaged, or not of the last epoch that was told."""
+    """Whether the newest checkpoint is damaged, or is not of the last epoch in the metrics."""
     newest = checkpoints.path_of(run / checkpoints.FOLDER, newest_step(run))
     if newest.exists():
         with safe_open(newest, "numpy") as file:
@@ -57,7 +57,7 @@ def lost(run: Path) -> bool:
 
 
 def stopped(words: list[str], wait: float, number: signal.Signals, **places: Path) -> str:
-    """What came of a command that got a signal after a time."""
+    """Runs a command, sends a signal after `wait` seconds, and returns the outcome."""
     with tempfile.TemporaryDirectory() as here:
         process = subprocess.Popen(
             [sys.executable, "-m", *(word.format(here=here, **places) for word in words)],
@@ -81,7 +81,7 @@ def stopped(words: list[str], wait: float, number: signal.Signals, **places: Pat
 
 
 def main(stops: int = STOPS, others: int = OTHERS, publish: bool = False) -> int:
-    """Tries all, writes and prints what came of it, and returns the exit status."""
+    """Runs the campaign, writes and prints the results, and returns the exit status."""
     draw = random.Random(0)  # noqa: S311 - no secret
     signals = (signal.SIGINT, signal.SIGTERM)
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(os.cpu_count()) as threads:

@@ -1,4 +1,4 @@
-"""The evaluation of a run that has ended: numbers that are the run's own, tables, two figures."""
+"""The evaluation of a completed run: the numbers of the run itself, tables, and two figures."""
 
 import json
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from mnist_jax import train
-from mnist_jax.evaluate import confusion_matrix, main, of_confusion
+from mnist_jax.evaluate import accuracies, confusion_matrix, main
 
 QUICK = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=2", "--workdir=here"]
 
 
-def test_it_tells_the_accuracy_of_the_run_and_writes_its_numbers(capsys):
+def test_it_prints_the_accuracy_of_the_run_and_writes_its_numbers(capsys):
     assert train.main(QUICK) == 0
     *_, told = capsys.readouterr().out.splitlines()
     assert main(["--workdir=here"]) == 0
@@ -40,7 +40,7 @@ def test_the_confusion_matrix_counts_labels_in_rows_and_answers_in_columns():
         (3, 8): 2,
         (7, 3): 1,
     }
-    numbers = of_confusion(confusion)
+    numbers = accuracies(confusion)
     assert (numbers["test_accuracy"], numbers["test_errors"]) == (0.25, 3)
     three, eight = numbers["digits"][3], numbers["digits"][8]
     assert (three["examples"], three["found"], three["recall"], three["precision"]) == (
@@ -65,7 +65,7 @@ def test_a_run_of_an_earlier_version_is_read_and_one_of_another_format_names_its
 
 def test_without_a_workdir_it_says_which_flag_it_needs(capsys):
     assert main([]) == 1
-    assert "--workdir must name the folder of a run" in capsys.readouterr().err
+    assert "--workdir must name a run directory" in capsys.readouterr().err
 
 
 def test_a_run_that_has_not_ended_is_refused(capsys):

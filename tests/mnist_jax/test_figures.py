@@ -1,4 +1,4 @@
-"""The figures show the numbers that they were given."""
+"""The figures show the numbers from which they are made."""
 
 import numpy as np
 import pytest
@@ -37,12 +37,12 @@ def test_the_learning_curve_has_loss_and_wrong_answers_over_epochs(epochs):
             assert np.asarray(line.get_xdata()).tolist() == list(range(1, epochs + 1))
     assert f"{1 - 0.2 / epochs:.2%}" in loss.figure.get_suptitle()
     train, test = loss.lines
-    assert train.get_linestyle() != test.get_linestyle()  # told apart without colour
+    assert train.get_linestyle() != test.get_linestyle()  # distinguishable without colour
 
 
 @pytest.mark.parametrize(("units", "shown"), [(1, 1), (10, 10), (100, 64)])
 def test_the_first_layer_shows_the_largest_weights_first(units, shown):
-    """By norm, whatever the sign, upright, and coloured evenly about 0."""
+    """Units are sorted by norm, images are upright, and the colour scale is symmetric about 0."""
     pattern = np.linspace(-1.5, 0.5, 784, dtype=np.float32)
     weight = np.arange(1, units + 1, dtype=np.float32)[:, None] * pattern
     axes = figures.first_layer(weight).axes[0]

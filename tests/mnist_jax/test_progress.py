@@ -1,4 +1,4 @@
-"""Progress of training: one bar on a terminal, plain lines otherwise, never both."""
+"""The progress of training: one bar on a terminal, plain lines elsewhere, never both."""
 
 import re
 
@@ -41,7 +41,7 @@ def test_the_bar_is_full_after_the_last_epoch(monkeypatch, capsys):
     with progress.training(epochs=2) as report:
         report.advance(0.0)
         report.epoch(METRICS)
-    assert "0:00:00" in capsys.readouterr().out  # nothing remains
+    assert "0:00:00" in capsys.readouterr().out  # no time remains
 
 
 def test_the_bar_fits_80_columns_and_never_shows_an_unknown_time(monkeypatch, capsys):
@@ -58,7 +58,7 @@ def test_the_bar_fits_80_columns_and_never_shows_an_unknown_time(monkeypatch, ca
     assert lines[-1].split("  ")[0].endswith("epoch 12/20")
 
 
-def test_a_download_bar_adds_up_what_it_is_told():
+def test_a_download_bar_adds_up_the_bytes_reported_to_it():
     bar = Progress()
     task = bar.add_task("a file", total=None)
     download = progress.DownloadBar(bar, task)

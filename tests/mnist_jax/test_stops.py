@@ -1,4 +1,4 @@
-"""How a run ends before its time: signals, and a disk without room."""
+"""Runs that end early: by a signal, or because the disk is full."""
 
 import json
 import signal
@@ -37,7 +37,7 @@ def test_a_signal_ends_the_command_with_its_status_and_keeps_the_files(signal_nu
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
 @pytest.mark.parametrize("delay", [0.3, 0.5, 0.8, 1.3, 2.1])
 def test_a_stop_before_the_first_step_ends_in_one_line(delay, number):
-    """While modules are imported, data read and functions compiled."""
+    """The signal comes while modules are imported, data read or functions compiled."""
     arguments, settings = command(
         *QUICK, "--epochs=1000000", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -51,7 +51,7 @@ def test_a_stop_before_the_first_step_ends_in_one_line(delay, number):
 
 @pytest.mark.parametrize("delay", [0.1, 0.3])
 def test_a_stop_in_the_middle_of_a_block_ends_as_any_other(delay):
-    """While the device computes: leaving it to Python's own end made XLA crash there."""
+    """The signal comes while the device computes; a normal shutdown of Python would crash XLA."""
     arguments, settings = command(
         *QUICK, "--layer_sizes=784,2000,2000,10", "--epochs=1000", "--batch_size=64",
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -68,12 +68,12 @@ def test_a_stop_in_the_middle_of_a_block_ends_as_any_other(delay):
 @pytest.mark.parametrize(
     ("sizes", "what"),
     [
-        ("784,64,10", "safetensors must be a file that"),
+        ("784,64,10", "safetensors must be a writable file"),
         ("784,1,10", "learning_curve.png must"),
     ],
 )
 def test_a_disk_that_is_full_ends_the_run_in_three_parts_and_leaves_what_was_whole(sizes, what):
-    """No file may grow beyond 20 KiB, which is the same to a program as a disk without room."""
+    """`ulimit` allows no file beyond 20 KiB; for a program this is like a full disk."""
     words = ["--dataset=digits", f"--layer_sizes={sizes}", "--epochs=3", "--workdir=here"]
     assert main([*words, "--epochs=1", "--schedule=constant"]) == 0
     whole = checkpoints.held(Path("here/checkpoints"))
@@ -84,6 +84,6 @@ def test_a_disk_that_is_full_ends_the_run_in_three_parts_and_leaves_what_was_who
     ended = subprocess.run(limited, **settings)
     assert ended.returncode == 1
     assert what in ended.stderr
-    assert "  try:      space on its disk" in ended.stderr
+    assert "  try:      more free space on its disk" in ended.stderr
     assert set(whole) <= set(checkpoints.held(Path("here/checkpoints")))
     assert main([*words, "--schedule=constant", "--resume"]) == 0

@@ -1,4 +1,4 @@
-"""The command: what it prints, what it refuses, how it ends."""
+"""The training command: its output, its errors, and its exit status."""
 
 import json
 import os
@@ -24,20 +24,20 @@ QUICK = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=2"]
 
 
 def command(*words, **options):
-    """The command in a process of its own, as the README runs it."""
+    """The command as the README gives it, to be run in a new process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return [sys.executable, "-m", "mnist_jax.train", *words], {"env": environment, **options}
 
 
 def run(*words):
-    """Runs the command to its end, compiled as users have it."""
+    """Runs the command to its end, with the XLA flags that users have."""
     arguments, settings = command(*words, capture_output=True, text=True, check=True)
     settings["env"].pop("XLA_FLAGS")
     return subprocess.run(arguments, **settings)
 
 
-def test_a_home_that_cannot_be_written_is_worth_no_word():
-    """Libraries keep caches there."""
+def test_a_read_only_home_causes_no_message():
+    """Libraries such as matplotlib keep caches in the home folder and warn if they cannot."""
     words, settings = command(*QUICK, capture_output=True, text=True, check=True)
     settings["env"] |= {"HOME": "/dev/null/none"}
     for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
@@ -188,8 +188,8 @@ BAD_INPUT = {
         "--layer_sizes=784,50,10",
     ),
     "a name with a folder": (lambda: ["--name=a/b"], "--name must be the plain name", "--name="),
-    "only warm-up": (lambda: ["--warmup_epochs=9"], "--warmup_epochs must be below", "fewer"),
-    "overwrite of nothing": (lambda: ["--overwrite"], "--overwrite must come with", "--workdir="),
+    "only warm-up": (lambda: ["--warmup_epochs=9"], "--warmup_epochs must be below", "smaller"),
+    "overwrite of nothing": (lambda: ["--overwrite"], "--overwrite needs the", "--workdir="),
     "a missing folder": (
         lambda: ["--data_dir=absent"],
         "must be a folder that holds",
@@ -212,12 +212,12 @@ BAD_INPUT = {
     ),
     "a folder that cannot be made": (
         a_file_in_the_way,
-        "must be a folder that can be",
+        "must be a writable folder",
         "--workdir",
     ),
     "a workdir that holds a run": (
         a_run_of_ours,
-        "mine must not hold a run already",
+        "mine must not contain a run already",
         "--overwrite",
     ),
     "a loss that is not finite": (

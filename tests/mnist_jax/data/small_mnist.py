@@ -1,4 +1,4 @@
-"""A small dataset in MNIST's form: its four files, and the table that publishes them."""
+"""A small dataset in the format of MNIST: its four files, and their `Published` record."""
 
 import gzip
 import hashlib
@@ -13,13 +13,13 @@ SHAPES = ((60, 28, 28), (60,), (20, 28, 28), (20,))
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    """An IDX file of unsigned bytes."""
+    """The content of an IDX file of unsigned bytes."""
     header = struct.pack(f">{1 + array.ndim}I", 0x0800 + array.ndim, *array.shape)
     return header + array.tobytes()
 
 
 def contents() -> dict[str, bytes]:
-    """Each file's decompressed bytes, by name."""
+    """The decompressed bytes of each file, by file name."""
     random = np.random.default_rng(0)
     return {
         name: idx_bytes(random.integers(0, 10 if len(shape) == 1 else 256, shape, np.uint8))
@@ -28,12 +28,12 @@ def contents() -> dict[str, bytes]:
 
 
 def compressed() -> dict[str, bytes]:
-    """Each file's gzipped bytes, by the name it is served under."""
+    """The gzipped bytes of each file, by the file name on a mirror."""
     return {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in contents().items()}
 
 
 def published(*mirrors: str, sums_of: str = "decompressed") -> Published:
-    """The table of the small dataset, with MNIST's kind of sums or (`gz`) Fashion-MNIST's."""
+    """The dataset's `Published` record, with checksums like MNIST's, or Fashion-MNIST's if `gz`."""
     files = [
         PublishedFile(
             name,
@@ -49,7 +49,7 @@ def published(*mirrors: str, sums_of: str = "decompressed") -> Published:
 
 
 def write(folder: Path, *, gz: bool = True) -> Path:
-    """The four files in `folder`."""
+    """Writes the four files into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (compressed() if gz else contents()).items():
         (folder / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""Downloading, against servers on loopback: only whole, verified files ever appear."""
+"""Downloads from local servers: the folder only ever shows complete, verified files."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ from tests.mnist_jax.data import small_mnist
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves `files` by name; `behaviour` says how it misbehaves."""
+    """Serves `files` by name; `behaviour` names the way in which it misbehaves."""
 
     def __init__(self, files, behaviour, *args):
         self.files, self.behaviour = files, behaviour
@@ -52,13 +52,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         return content
 
-    def log_message(self, format, *args):  # noqa: A002 - the name that the method has
+    def log_message(self, format, *args):  # noqa: A002 - http.server's name for it
         pass
 
 
 @contextlib.contextmanager
 def mirror(behaviour="serves well", files=None):
-    """A server on loopback; yields its address."""
+    """Runs a local server and yields its address."""
     files = small_mnist.compressed() if files is None else files
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, files, behaviour))
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -71,14 +71,14 @@ def mirror(behaviour="serves well", files=None):
 
 @contextlib.contextmanager
 def silent_mirror():
-    """A server that takes connections and never answers; yields its address."""
+    """Runs a local server that accepts connections and never answers; yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
 @contextlib.contextmanager
 def dead_mirror():
-    """An address where nothing listens."""
+    """The address of a port where no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     yield address
@@ -110,13 +110,13 @@ BAD_MIRRORS = {
 
 
 @pytest.mark.parametrize("bad", BAD_MIRRORS.values(), ids=BAD_MIRRORS.keys())
-def test_the_next_mirror_stands_in_for_a_bad_one(tmp_path, bad):
+def test_the_next_mirror_replaces_a_bad_one(tmp_path, bad):
     with bad() as first, mirror() as second:
         fetch(tmp_path / "cache", first, second)
     assert in_folder(tmp_path / "cache") == small_mnist.compressed()
 
 
-def test_the_next_mirror_stands_in_for_a_silent_one(tmp_path):
+def test_the_next_mirror_replaces_a_silent_one(tmp_path):
     with silent_mirror() as first, mirror() as second:
         fetch(tmp_path / "cache", first, second, reach_seconds=0.5)
     assert in_folder(tmp_path / "cache") == small_mnist.compressed()
@@ -126,7 +126,7 @@ REASONS = {
     "is dead": "Connection refused",
     "lacks the files": "it does not have the files",
     "breaks off": "IncompleteRead|more expected",
-    "serves something else": "it served something else than the published file",
+    "serves something else": "it served a file with a wrong checksum",
     "lacks the last file": "404",
 }
 
@@ -226,7 +226,7 @@ def test_two_that_download_at_once_do_not_harm_each_other(tmp_path):
     assert in_folder(tmp_path / "cache") == small_mnist.compressed()
 
 
-def test_without_a_terminal_a_download_is_told_in_plain_lines(tmp_path, capsys):
+def test_without_a_terminal_a_download_is_reported_in_plain_lines(tmp_path, capsys):
     with mirror() as address:
         fetch(tmp_path / "cache", address)
     lines = capsys.readouterr().out.splitlines()

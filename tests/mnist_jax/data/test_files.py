@@ -1,4 +1,4 @@
-"""Reading published files: only the published bytes are ever read as data."""
+"""Reading published files: a file is used only if its checksum is the published one."""
 
 import gzip
 import os
@@ -66,8 +66,8 @@ def test_a_file_that_is_not_the_published_one_is_refused(tmp_path, name, content
         published.read(small_mnist.published(), folder)
     _, first, second, third = str(refusal.value).splitlines()
     assert file_name in first
-    assert "SHA-256, decompressed," in first
-    assert "another file" in second
+    assert "decompressed SHA-256" in first
+    assert "different file" in second
     assert "published file" in third
 
 
@@ -80,7 +80,7 @@ IN_ITS_PLACE = {
 
 
 @pytest.mark.parametrize(("put", "words"), IN_ITS_PLACE.values(), ids=IN_ITS_PLACE.keys())
-def test_what_stands_in_a_files_place_is_said(put, words, tmp_path):
+def test_an_error_names_what_is_there_in_place_of_a_file(put, words, tmp_path):
     folder = small_mnist.write(tmp_path / "data")
     (folder / f"{TRAIN_IMAGES}.gz").unlink()
     put(folder / f"{TRAIN_IMAGES}.gz")
@@ -106,7 +106,7 @@ def test_a_damaged_gzip_file_is_refused(tmp_path, content):
 
 
 def test_a_gzip_bomb_takes_no_memory(tmp_path):
-    """300 MB behind a good header: read to one byte more than the file may have."""
+    """The file has 300 MB after a correct header; at most one byte too many is read."""
     path = tmp_path / "bomb.gz"
     bomb = zlib.compressobj(9, wbits=31)
     megabyte = bytes(2**20)
@@ -124,11 +124,11 @@ def test_a_gzip_bomb_takes_no_memory(tmp_path):
 
 
 def test_a_folder_in_a_files_place_is_refused(tmp_path):
-    with pytest.raises(DataError, match="must be a file that can be read"):
+    with pytest.raises(DataError, match="must be a readable file"):
         idx.content(tmp_path, (60, 28, 28))
 
 
-def test_files_published_by_sums_of_their_gz_are_verified_by_those(tmp_path):
+def test_files_with_checksums_of_their_gz_are_verified_by_those(tmp_path):
     table = small_mnist.published(sums_of="gz")
     folder = small_mnist.write(tmp_path / "data")
     assert published.read(table, folder).sha256 == {
@@ -136,24 +136,24 @@ def test_files_published_by_sums_of_their_gz_are_verified_by_those(tmp_path):
     }
     path = folder / f"{TRAIN_LABELS}.gz"
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=1, mtime=1))
-    with pytest.raises(DataError, match="must be the published file, of MD5"):
+    with pytest.raises(DataError, match="must be the published file, with MD5"):
         published.read(table, folder)
 
 
-def test_files_published_by_sums_of_their_gz_are_not_read_decompressed(tmp_path):
+def test_files_with_checksums_of_their_gz_are_not_read_decompressed(tmp_path):
     folder = small_mnist.write(tmp_path / "data", gz=False)
     table = small_mnist.published(sums_of="gz")
     assert published.missing(table, folder) == list(table.files)
 
 
-def test_a_deflate_block_that_is_none_is_refused(tmp_path):
+def test_an_invalid_deflate_block_is_refused(tmp_path):
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(gzip.compress(bytes(1000))[:10] + b"\xff" * 50)
     with pytest.raises(DataError, match="must be an undamaged gzip file"):
         idx.content(path, (60, 28, 28))
 
 
-def test_a_folder_of_a_files_name_is_passed_over(tmp_path):
+def test_a_folder_with_the_name_of_a_file_is_skipped(tmp_path):
     folder = small_mnist.write(tmp_path / "data")
     (folder / TRAIN_IMAGES).mkdir()
     published.read(small_mnist.published(), folder)

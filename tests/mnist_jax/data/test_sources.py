@@ -1,4 +1,4 @@
-"""Which source a run reads, and what is said of it."""
+"""The choice of the source of data, and the messages about it."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.mnist_jax.data.test_download import dead_mirror, mirror
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """MNIST is the small one, from a mirror that is dead."""
+    """Replaces MNIST by a small dataset, whose only mirror does not answer."""
     with dead_mirror() as address:
         monkeypatch.setattr(sources, "MNIST", small_mnist.published(address))
         fashion = small_mnist.published(address, sums_of="gz")._replace(name="fashion_mnist")
@@ -45,7 +45,7 @@ def test_an_empty_cache_is_filled_from_a_mirror(monkeypatch):
     with mirror() as address:
         monkeypatch.setattr(sources, "MNIST", small_mnist.published(address))
         assert data.load(Config()).name == "mnist"
-    assert data.load(Config()).name == "mnist"  # from the cache, for the mirror is gone
+    assert data.load(Config()).name == "mnist"  # read from the cache: the mirror is stopped
 
 
 def test_a_cache_that_lacks_one_file_downloads_that_one(monkeypatch, capsys):
@@ -74,7 +74,7 @@ def test_a_named_folder_that_is_missing_is_an_error():
         data.load(Config(data_dir="absent"))
 
 
-def test_auto_without_mnist_is_digits_said_in_one_line():
+def test_auto_without_mnist_uses_digits_and_reports_it_in_one_line():
     said = []
     dataset = data.load(Config(), said.append)
     assert dataset.name == "digits"
@@ -99,7 +99,7 @@ def test_auto_with_a_wrong_mnist_file_is_an_error_never_digits():
         data.load(Config())
 
 
-def test_mnist_that_is_nowhere_to_be_had_is_an_error():
+def test_mnist_that_is_not_available_is_an_error():
     with pytest.raises(DataError, match=r"mnist must be on this machine.*\n.*refused"):
         data.load(Config(dataset="mnist"))
 
@@ -168,7 +168,7 @@ def test_the_digits_are_the_published_ones():
     }
 
 
-def test_the_sums_of_fashion_mnist_are_the_published_ones():
+def test_the_checksums_of_fashion_mnist_are_the_published_ones():
     assert {file.name: file.compressed for file in published.FASHION_MNIST.files} == {
         "train-images-idx3-ubyte": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
         "train-labels-idx1-ubyte": "md5:25c81989df183df01b3e8a0aad5dffbe",
@@ -187,7 +187,7 @@ def test_the_real_mnist_is_the_published_one(mnist_data_dir, monkeypatch):
     assert np.mean(dataset.train.images == 0) == pytest.approx(0.81, abs=0.005)
 
 
-def test_the_published_sums_of_the_compressed_mnist_are_those_of_its_files(mnist_data_dir):
+def test_the_checksums_of_the_compressed_mnist_are_those_of_its_files(mnist_data_dir):
     for file in published.MNIST.files:
         algorithm, digest = file.compressed.split(":")
         assert pooch.file_hash(Path(mnist_data_dir) / file.gz, alg=algorithm) == digest

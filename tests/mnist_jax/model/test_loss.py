@@ -1,4 +1,4 @@
-"""The losses and their targets."""
+"""The losses, the targets, and the network's inputs."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -38,7 +38,7 @@ def test_smoothed_targets_are_1_minus_ε_times_y_plus_ε_over_the_classes():
 
 def test_images_become_rows_of_pixels_from_0_to_1():
     images = jnp.array([[[0, 255], [51, 102]]], jnp.uint8)
-    one_rounding_more = 2.0**-23  # XLA multiplies by 1/255
+    one_rounding_more = 2.0**-23  # XLA multiplies by 1/255, so there is one more rounding error
     np.testing.assert_allclose(
         network_inputs(images, "float32"), [[0, 1, 0.2, 0.4]], rtol=one_rounding_more
     )

@@ -1,4 +1,4 @@
-"""The network: the document's formula, its symmetries, its shapes."""
+"""The network: the formula of the document, symmetries, and shapes."""
 
 import math
 
@@ -25,7 +25,7 @@ def uniform(key, *shape):
 
 
 def random_params(key, architecture):
-    """Parameters with biases that are not zero, all in (−1, 1)."""
+    """Random parameters in (−1, 1), biases included."""
     params = network.init(key, architecture)
     leaves, structure = jax.tree.flatten(params)
     keys = jax.random.split(key, len(leaves))
@@ -38,8 +38,9 @@ def random_params(key, architecture):
 def test_1_5_1_is_the_documents_formula(activation, key):
     """z⁰ = x + b⁰, z¹_j = w¹_j a⁰ + b¹_j, z² = Σ_j w²_j a¹_j + b², a = f(z), C = (y − a²)².
 
-    Both sides make fewer than 64 roundings in float64 (a sigmoid or tanh counted as 5), of numbers
-    below 8, and every factor behind a rounding is below 16, the slope 2(y − a²) of C included.
+    Each side has fewer than 64 rounding errors in float64, if a sigmoid or tanh counts as 5. The
+    rounded numbers are below 8. Later factors, such as 2(y − a²) in C, multiply each error by less
+    than 16.
     """
     with jax.enable_x64(True):
         architecture = Architecture(
@@ -92,11 +93,12 @@ def test_a_plain_input_layer_adds_its_bias_without_activation():
 
 
 def rounding_bound(params, images):
-    """How far a float32 relu network's outputs z^L can be from the exact ones, entry by entry.
+    """The largest possible rounding error of each output z^L of a float32 relu network.
 
-    From layer to layer E_z = |W| E_a + γ_{m+1} (|W| |a| + |b|) with γ_n = n u / (1 − n u) and m
-    inputs: a dot product in any order errs by γ_m of the sum of its absolute terms, adding the
-    bias by u more; relu adds nothing. In float64, whose own rounding is far below what it bounds.
+    In each layer E_z = |W| E_a + γ_{m+1} (|W| |a| + |b|) with γ_n = n u / (1 − n u) and m inputs.
+    In any order of summation, a dot product has an error of at most γ_m times the sum of its
+    absolute terms. Adding the bias rounds once more; relu adds no error. The bound is computed in
+    float64, whose rounding errors are negligible here.
     """
     a = z = np.asarray(images, np.float64)
     error = np.zeros(images.shape)
@@ -124,15 +126,16 @@ def test_permuting_hidden_units_leaves_the_outputs_unchanged(key):
     outputs = network.forward(architecture, params, images)
     difference = np.abs(outputs - network.forward(architecture, permuted, images))
     assert np.all(difference <= 2 * bound)
-    assert bound.max() < 1e-3 * np.abs(outputs).max()  # the bound says something
+    assert bound.max() < 1e-3 * np.abs(outputs).max()  # the bound is not trivial
 
 
 def test_the_loss_of_a_batch_is_the_mean_over_its_examples(key):
-    """Within rounding: E bounds an output's error (squared error of a relu network, a = z ≥ 0).
+    """They agree within rounding errors, for the squared error of a relu network (a = z ≥ 0).
 
-    Two computed outputs differ by 2E, so their squares by (2|y − a| + 2E)·2E; and each computed
-    mean is off by γ_{K+N+3} of itself, its terms being positive: K outputs are subtracted, squared
-    and added, N examples added and divided.
+    E bounds the error of an output. Two computed outputs differ by at most 2E, so their squared
+    errors differ by at most (2|y − a| + 2E)·2E. Each computed mean has a relative error of at most
+    γ_{K+N+3}, because its terms are positive: K outputs are subtracted, squared and added, then N
+    examples are added and divided.
     """
     architecture = Architecture(layer_sizes=(30, 20, 10), loss="squared_error", label_smoothing=0.0)
     params = random_params(key, architecture)
@@ -143,7 +146,7 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_examples(key):
     distance = np.abs(np.asarray(targets, np.float64) - np.maximum(z, 0))
     of_outputs = ((2 * distance + 2 * error) * 2 * error).sum(axis=1).mean()
     of_means = 2 * (10 + 7 + 3) * 2.0**-24 * float(batch)
-    tolerance = 1.01 * (of_outputs + of_means)  # 1 % for products of errors
+    tolerance = 1.01 * (of_outputs + of_means)  # 1 % more, for products of errors
     assert abs(float(batch) - np.mean([float(single) for single in singles])) <= tolerance
     assert tolerance < 1e-3 * float(batch)
 
@@ -152,7 +155,7 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_examples(key):
 @pytest.mark.parametrize("input_layer", ["plain", "active"])
 @pytest.mark.parametrize("output", ["cross_entropy", "squared_error"])
 def test_leaky_relu_without_biases_is_positively_homogeneous(factor, input_layer, output, key):
-    """f(c·x) = c·f(x), to the bit: the reason why the author could only learn linear functions."""
+    """f(c·x) = c·f(x) holds to the bit, because c is a power of 2."""
     architecture = Architecture(
         layer_sizes=(30, 20, 20, 10),
         activation="leaky_relu",
@@ -193,7 +196,7 @@ def test_a_bias_that_is_off_is_no_leaf():
     ],
 )
 def test_initial_weights_have_their_deviation_and_biases_are_0(initializer, deviation, key):
-    """120,000 draws: the deviation of a sample is off by under 1 % (5 of its own deviations)."""
+    """The sample deviation of 120,000 draws has an error below 1 %, or 5 standard errors."""
     architecture = Architecture(layer_sizes=(400, 300, 10))
     params = network.init(key, architecture, initializer, 0.5)
     assert float(params[1]["weight"].std()) == pytest.approx(0.5 * deviation, rel=0.0103)

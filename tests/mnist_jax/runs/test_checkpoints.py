@@ -1,4 +1,4 @@
-"""Checkpoints: used only if whole, the newest three and the best, read back to the bit."""
+"""Checkpoints: which ones are kept, read back to the bit, and used only if undamaged."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def begun(config=SMALL) -> RunState:
 
 
 def at(step, run=None, best=0) -> RunState:
-    """A run whose every number says at which step it is."""
+    """The state of a run in which every number depends on the step."""
     run = run or begun()
     state = jax.tree.map(lambda leaf: leaf + jnp.asarray(step, leaf.dtype), run.state)
     return run._replace(state=state, step=step, epoch=step, best_step=best, best_loss=1 / step)
@@ -84,12 +84,12 @@ def test_its_only_metadata_is_one_digest_that_every_part_of_every_tensor_changes
     assert checkpoints._metadata(dict(reversed(tensors.items())))["sha256"] == digests[0]
 
 
-def test_without_checkpoints_there_is_nothing_to_go_on_from(tmp_path):
+def test_without_checkpoints_there_is_no_newest_one(tmp_path):
     assert checkpoints.newest(tmp_path, begun()) is None
 
 
-def test_the_state_that_is_saved_may_be_given_up_at_once(tmp_path):
-    """It is copied before `save` returns: the next block takes its memory."""
+def test_the_saved_state_may_be_donated_at_once(tmp_path):
+    """It is copied before `save` returns, because the next block reuses its memory."""
     run = at(3)
     with checkpoints.writing(tmp_path) as save:
         save(3, run, 0)
@@ -106,7 +106,7 @@ def flip(path):
 
 
 def with_header(path, change):
-    """The file with its JSON header changed, and its tensors' bytes as they were."""
+    """The file with a changed JSON header and unchanged bytes of tensors."""
     content = path.read_bytes()
     end = 8 + int.from_bytes(content[:8], "little")
     header = change(content[8:end].decode()).encode()
@@ -114,7 +114,7 @@ def with_header(path, change):
 
 
 def other_digit(header):
-    """The header with the last digit of the digest changed."""
+    """Changes the last digit of the digest in the header."""
     digest = json.loads(header)["__metadata__"]["sha256"]
     return header.replace(digest, digest[:-1] + ("0" if digest[-1] != "0" else "1"))
 
@@ -165,12 +165,12 @@ def test_where_every_checkpoint_is_damaged_there_is_an_error_and_nothing_is_remo
     folder = saved(tmp_path, 1, 2)
     for step in (1, 2):
         flip(checkpoints.path_of(folder, step))
-    with pytest.raises(CheckpointError, match=r"one checkpoint in .* must be whole"):
+    with pytest.raises(CheckpointError, match=r"one checkpoint in .* must be undamaged"):
         checkpoints.newest(tmp_path, begun())
     assert checkpoints.held(folder) == [1, 2]
 
 
-def test_what_was_never_finished_is_the_start_again_and_is_removed(tmp_path):
+def test_an_unfinished_checkpoint_is_ignored_and_removed(tmp_path):
     folder = saved(tmp_path, 1)
     checkpoints.path_of(folder, 1).rename(folder / ".0000000001.safetensors.4711")
     assert checkpoints.newest(tmp_path, begun()) is None
@@ -181,7 +181,7 @@ def test_what_was_never_finished_is_the_start_again_and_is_removed(tmp_path):
 def test_a_checkpoint_of_another_architecture_is_refused(tmp_path):
     folder = saved(tmp_path, 1)
     wide = Config(architecture=Architecture(layer_sizes=(784, 30, 10)), dataset="digits")
-    with pytest.raises(CheckpointError, match="must hold the leaves of this run"):
+    with pytest.raises(CheckpointError, match="must contain exactly the tensors of the network"):
         checkpoints.newest(tmp_path, begun(wide))
     assert checkpoints.held(folder) == [1]
 
@@ -194,14 +194,16 @@ def test_checkpoints_of_the_earlier_format_are_refused_by_the_version_that_reads
     (folder / "0000000002").mkdir(parents=True)
     (folder / "0000000002" / "manifest.ocdbt").touch()
     (folder / "0000000002.json").write_text("{}")
-    with pytest.raises(CheckpointError, match=r"0000000002, of the earlier.*\n.*version 0\.1\.0"):
+    with pytest.raises(
+        CheckpointError, match=r"0000000002, in the format of version 0\.1\.0\n.*version 0\.1\.0"
+    ):
         checkpoints.require_some(tmp_path)
     assert (folder / "0000000002" / "manifest.ocdbt").exists()
     checkpoints.remove_all(tmp_path)
     assert not folder.exists()
 
 
-def test_a_disk_that_is_full_is_reported_and_leaves_what_was_whole(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_older_checkpoints_stay(tmp_path, monkeypatch):
     folder = saved(tmp_path, 1)
     with monkeypatch.context() as patch:
 
@@ -219,7 +221,7 @@ def test_a_disk_that_is_full_is_reported_and_leaves_what_was_whole(tmp_path, mon
 
 @pytest.mark.parametrize("name", ["notes.txt", "٣٣٣٣٣٣٣٣٣٣.safetensors"])
 def test_only_checkpoints_are_held_and_removed(name, tmp_path):
-    """Python counts ٣, a three, among the digits."""
+    """`int` also accepts ٣, the Arabic digit three."""
     folder = saved(tmp_path, 1, 2)
     (folder / name).write_text("the user's own")
     assert checkpoints.held(folder) == [1, 2]

@@ -1,4 +1,4 @@
-"""The run directory: whole files, nothing lost, read back as they were written."""
+"""The run directory: atomic writes, nothing lost, and files read back as they were written."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def test_leaves_are_named_by_layer_and_kind():
 
 
 def run_in(folder, content="a run"):
-    """A folder that holds a run of ours and a file of the user's."""
+    """A folder with a run and with a file of the user."""
     runs.create(Config(workdir=str(folder)))
     (folder / "metrics.jsonl").write_text(content)
     (folder / "notes.txt").write_text("the user's own")
@@ -60,7 +60,7 @@ def run_in(folder, content="a run"):
 def test_a_workdir_that_holds_a_run_is_refused_and_nothing_in_it_changes(tmp_path):
     run_in(tmp_path / "run")
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    with pytest.raises(RunDirectoryError, match="must not hold a run already"):
+    with pytest.raises(RunDirectoryError, match="must not contain a run already"):
         runs.create(Config(workdir=str(tmp_path / "run"), seed=1))
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
@@ -93,7 +93,7 @@ def test_a_workdir_with_files_of_the_users_alone_is_used(tmp_path):
 
 def test_a_workdir_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(RunDirectoryError, match="must be a folder that can be written"):
+    with pytest.raises(RunDirectoryError, match="must be a writable folder"):
         runs.create(Config(workdir=str(tmp_path / "file" / "run")))
 
 
@@ -159,7 +159,7 @@ def test_files_from_elsewhere_are_not_read_beyond_the_size_that_they_should_have
     small = parameters.read_bytes()
     for path, what in ((parameters, "more than 1,06"), (config, "more than 1,048,")):
         with path.open("r+b") as file:
-            file.truncate(2**40)  # a file with a hole: the size alone is that of a terabyte
+            file.truncate(2**40)  # a sparse file: it has the size of a terabyte and uses no space
         with pytest.raises(RunDirectoryError, match=what):
             runs.load(workdir)
         parameters.write_bytes(small)
@@ -253,7 +253,7 @@ def test_overwrite_that_is_cut_short_leaves_a_folder_of_ours(tmp_path, monkeypat
 
 def test_runs_that_leads_nowhere_is_refused(tmp_path):
     Path("runs").symlink_to(tmp_path / "unmounted" / "disk")
-    with pytest.raises(RunDirectoryError, match="runs must be a folder that can be written"):
+    with pytest.raises(RunDirectoryError, match="runs must be a writable folder"):
         runs.create(Config())
 
 

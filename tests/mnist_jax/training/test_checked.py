@@ -1,4 +1,4 @@
-"""`--gradient=checked` trains as autodiff does, records every disagreement, and stops on one."""
+"""`--gradient=checked` trains like autodiff, records differences, and stops if one is too large."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ WORDS = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=1", "--batch_si
 
 @pytest.fixture
 def no_trace_of_another_test():
-    """JAX keeps traces by function and shapes, and would keep a planted mistake with them."""
+    """Clears the traces that JAX caches, because they would contain an injected mistake."""
     jax.clear_caches()
     yield
     jax.clear_caches()
@@ -53,7 +53,7 @@ def test_checked_records_the_largest_disagreement_of_each_leaf_in_each_epoch():
     ids=" ".join,
 )
 def test_the_handwritten_gradient_trains_with_every_flag(words):
-    """`checked` has the bits of autodiff, as the first test says."""
+    """`checked` gives the same bits as autodiff, as the first test shows."""
     for name in ("manual", "checked"):
         assert main([*WORDS, *words, f"--gradient={name}", f"--workdir={name}"]) == 0
     by_hand, plain = (
@@ -64,14 +64,14 @@ def test_the_handwritten_gradient_trains_with_every_flag(words):
 
 
 def plant(monkeypatch, change):
-    """Makes the handwritten pass return what `change` makes of its gradient."""
+    """Applies `change` to every gradient that the handwritten backward pass returns."""
     right = network.leaf_derivatives
     monkeypatch.setattr(network, "leaf_derivatives", lambda *a: change(right(*a)))
 
 
 @pytest.mark.usefixtures("no_trace_of_another_test")
 def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch, capsys):
-    """A twentieth of a percent, which no check in float32 would see."""
+    """The injected error of 0.05 % is too small for a check in float32."""
 
     def change(gradient):
         gradient[1]["weight"] = 1.0005 * gradient[1]["weight"]
@@ -92,7 +92,7 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch,
 
 @pytest.mark.usefixtures("no_trace_of_another_test")
 def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsys):
-    """In the last, partial batch alone, of 237, so that the first step is right."""
+    """The gradient is wrong only for the last batch, of 237, so the first step is correct."""
 
     def value_and_grad(architecture, params, images, targets):
         loss, gradient = right(architecture, params, images, targets)
@@ -107,4 +107,4 @@ def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsy
     assert "must agree to twice the float32 bound" in first
     assert second.startswith("  got:      2/bias, ")
     assert second.endswith("in epoch 1, at step 4")
-    assert "look for what depends on the batch" in third
+    assert "look for code that depends on the batch" in third

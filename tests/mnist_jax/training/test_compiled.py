@@ -1,4 +1,4 @@
-"""What is compiled: traced once a batch shape, every example once an epoch, nothing twice."""
+"""The compiled functions: how often they are traced, and which examples their steps use."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -32,7 +32,7 @@ SMALL = Architecture(layer_sizes=(784, 8, 10))
 
 @pytest.mark.parametrize(("batch_size", "shapes"), [(100, 2), (479, 1), (2000, 1)])
 def test_a_whole_run_traces_the_step_once_a_batch_shape(batch_size, shapes, monkeypatch, tmp_path):
-    """1,437 digits: batches of 100 leave 37 over, of 479 nothing; 2,000 is more than there are."""
+    """Of 1,437 digits, batches of 100 leave 37, batches of 479 leave 0; 2,000 is too many."""
     traces = []
 
     def counted(config):
@@ -63,7 +63,7 @@ def test_an_epoch_takes_every_example_once(examples, batch_size, key):
 
 @pytest.mark.parametrize(("block_steps", "lengths"), [(1, [1] * 4), (2, [2, 1, 1]), (9, [3, 1])])
 def test_blocks_are_the_batches_of_an_epoch_in_their_order(block_steps, lengths, key):
-    """10 examples in batches of 3: three whole ones, and one of 1."""
+    """10 examples in batches of 3 are three full batches and one with 1 example."""
     blocks = epoch_blocks(key, jnp.int32(1), 10, 3, block_steps)
     assert [len(block) for block in blocks] == lengths
     parts = epoch_batches(key, jnp.int32(1), 10, 3)
@@ -77,7 +77,7 @@ def test_each_epoch_has_an_order_of_its_own(key):
 
 
 class Epoch(NamedTuple):
-    """The state after an epoch, and each step's loss, right answers and examples."""
+    """The state after an epoch, and the loss, correct answers and examples of each step."""
 
     state: TrainState
     losses: np.ndarray
@@ -92,7 +92,7 @@ def epoch_of(functions, state, number) -> Epoch:
 
 
 def test_one_step_is_plain_descent_on_the_mean_over_its_examples():
-    """θ − rate · ∂C/∂θ of the whole training set at once, to the rounding of two compilations."""
+    """With one batch for all examples it is θ − rate · ∂C/∂θ, up to rounding errors."""
     config = Config(
         architecture=SMALL,
         dataset="digits",
@@ -132,7 +132,7 @@ def test_steps_count_their_own_right_answers():
 
 @pytest.mark.parametrize("gradient", ["autodiff", "manual"])
 def test_counting_right_answers_costs_no_second_forward_pass(gradient, monkeypatch):
-    """The compiler finds the outputs among what the gradient computes, and shares them."""
+    """XLA finds the outputs among the values that the gradient computes, and reuses them."""
     architecture = Architecture(layer_sizes=(784, 32, 10))
     config = Config(architecture=architecture, batch_size=64, gradient=gradient)
     update = optimizer(config, steps_per_epoch=1)
@@ -202,12 +202,12 @@ STILL = {"optimizer": "sgd", "learning_rate": 1e-30, "weight_decay": 0.0}
 
 
 def losses_of(config, epoch):
-    """Each step's loss of one epoch in which nothing moves: it tells which examples it took."""
+    """The losses of an epoch with fixed parameters; they show which examples each step used."""
     functions, state = compile_training(config, data.load(config))
     return epoch_of(functions, state, epoch).losses
 
 
-def test_the_order_of_a_program_is_the_epochs_and_the_seeds_own():
+def test_the_order_of_the_examples_depends_on_the_epoch_and_the_seed():
     config = Config(architecture=SMALL, dataset="digits", batch_size=100, **STILL)
     first, second = losses_of(config, 1), losses_of(config, 2)
     assert not np.array_equal(first, second)
@@ -232,7 +232,7 @@ def test_another_seed_has_other_initial_parameters():
     assert not jnp.array_equal(first[1]["weight"], second[1]["weight"])
 
 
-def test_a_step_gives_up_the_state_that_it_is_given():
+def test_a_step_donates_its_state():
     config = Config(architecture=SMALL, dataset="digits", batch_size=479)
     functions, state = compile_training(config, data.load(config))
     train_epoch(functions, state, 1)
@@ -243,5 +243,5 @@ def test_more_steps_than_are_counted_in_int32_are_refused():
     config = Config(architecture=SMALL, dataset="digits", epochs=1_000_000, batch_size=1)
     digits = data.load(config)
     twice = data.Examples(*(np.concatenate([part, part]) for part in digits.train))
-    with pytest.raises(OptionError, match=r"fewer than 2,147,483,648 steps\n.*of 2,874 steps"):
+    with pytest.raises(OptionError, match=r"fewer than 2,147,483,648 steps\n.* 2,874 steps"):
         compile_training(config, digits._replace(train=twice))

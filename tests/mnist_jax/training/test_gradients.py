@@ -1,4 +1,4 @@
-"""The switch: whatever computes the gradient keeps one contract."""
+"""All ways to compute the gradient have the same interface and the same meaning."""
 
 from functools import partial
 
@@ -22,7 +22,7 @@ CONFIGS = [
 
 @pytest.fixture
 def key():
-    """One seed: what is held here is a contract, and each program takes a second to compile."""
+    """A single seed is enough to test an interface, and each compilation takes a second."""
     return jax.random.key(0)
 
 
@@ -44,7 +44,10 @@ def test_every_gradient_that_the_flag_names_is_in_the_switch():
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.gradient} {c.architecture.biases}")
 def test_the_loss_is_the_loss_and_the_gradient_its_slope(config, key):
-    """Along a random direction v: (C(θ + h v) − C(θ − h v)) / 2h, in float64, to h² and to u/h."""
+    """The directional derivative along a random v is (C(θ + h v) − C(θ − h v)) / 2h.
+
+    It is computed in float64. Its errors are of the orders h² and u/h.
+    """
     with jax.enable_x64(True):
         wide = partial(jax.tree.map, lambda leaf: leaf.astype("float64"))
         params = wide(model.init(key, config.architecture))

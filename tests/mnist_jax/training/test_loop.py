@@ -1,4 +1,4 @@
-"""A whole run: what it leaves behind, what it repeats, where it stops."""
+"""A complete run: its files, its reproducibility, and the errors that stop it."""
 
 import json
 from concurrent.futures import Future
@@ -75,7 +75,7 @@ def test_the_loaded_parameters_have_the_accuracy_of_the_result(tmp_path):
 
 
 def test_metrics_of_an_untouched_network_are_means_over_the_examples(tmp_path):
-    """At a rate of 1e-30 nothing moves, so that the partial batch's share shows: 37 of 1,437."""
+    """The rate 1e-30 changes no parameter, so the last batch must count as 37 of 1,437 examples."""
     run(tmp_path, optimizer="sgd", learning_rate=1e-30, batch_size=100, epochs=1)
     config, params = mnist_jax.load(tmp_path)
     (line,) = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
@@ -118,7 +118,7 @@ def test_the_result_is_written_last(tmp_path, monkeypatch):
 
 
 def test_the_result_is_of_the_last_epoch_not_of_the_best(tmp_path):
-    """At a rate that rises tenfold and more, the network gets worse in the end."""
+    """The learning rate rises so much that the network gets worse in the end."""
     result = run(
         tmp_path, optimizer="sgd", schedule="constant", learning_rate=60.0,
         warmup_epochs=3.0, epochs=4, weight_decay=0.0,
@@ -128,7 +128,7 @@ def test_the_result_is_of_the_last_epoch_not_of_the_best(tmp_path):
     assert max(accuracies) > accuracies[-1] == result["test_accuracy"]
 
 
-def test_too_little_memory_is_told_in_three_parts(tmp_path):
+def test_too_little_memory_is_reported_in_three_parts(tmp_path):
     with pytest.raises(training.MemoryExceededError, match="must fit into the device's memory"):
         run(tmp_path, architecture=Architecture(layer_sizes=(784, 10**9, 10)))
 
@@ -139,7 +139,7 @@ def test_a_loss_that_is_not_finite_before_any_step_is_the_initial_weights(tmp_pa
 
 
 def deterministic(workdir):
-    """All that a run writes, apart from times."""
+    """All files of a run, without the times in them."""
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     result = json.loads((workdir / "result.json").read_text())
     for record in (*lines, result):

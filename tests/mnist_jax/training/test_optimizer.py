@@ -1,4 +1,4 @@
-"""The optimisers: each update from its formula, and the learning rate over the steps."""
+"""The optimisers and the learning rate, compared with their formulas."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ GRADIENTS = [
 
 
 def updates(config):
-    """The two updates that the two gradients make, as (weight, bias)."""
+    """The updates for two consecutive gradients, each as (weight, bias)."""
     update = optimizer(config, steps_per_epoch=10)
     with jax.numpy_dtype_promotion("standard"):
         state, made = update.init(PARAMS), []
@@ -42,7 +42,7 @@ def test_momentum_adds_the_decayed_velocity():
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])
 def test_adams_first_step_is_the_learning_rate_whatever_the_gradient(name):
-    of_second_moment = 2.0**-24 / (1 - 0.999)  # what rounding 0.999 to float32 does to 1 − 0.999
+    of_second_moment = 2.0**-24 / (1 - 0.999)  # effect on 1 − 0.999 of rounding 0.999
     first = updates(constant(name))[0]
     np.testing.assert_allclose(first, (-0.125, 0.125), rtol=of_second_moment)
 
@@ -71,14 +71,14 @@ def test_cosine_falls_by_half_a_cosine():
 
 @pytest.mark.parametrize("name", ["constant", "cosine"])
 def test_warm_up_rises_to_the_peak_and_leaves_the_rest_to_the_schedule(name):
-    """Five steps of ten an epoch, the first of them not at 0; then 15 steps of the schedule."""
+    """The warm-up has 5 of the 20 steps and does not begin at 0; the schedule has the other 15."""
     after = {"constant": np.ones(15), "cosine": (1 + np.cos(np.pi * np.arange(15) / 15)) / 2}[name]
     expected = np.concatenate([np.arange(1, 6) / 6, after])
     np.testing.assert_allclose(rates(schedule=name, warmup_epochs=0.5), expected, atol=1e-6)
 
 
 def test_adams_second_step_is_that_of_its_formula():
-    """β₁ = 0.9, β₂ = 0.999: m̂ / √v̂ of the gradients 0.5, 0.25 and −1, 1."""
+    """It is m̂ / √v̂ with β₁ = 0.9 and β₂ = 0.999, for the gradients 0.5, 0.25 and −1, 1."""
     second = updates(constant("adam"))[1]
     for step, (g1, g2) in zip(second, [(0.5, 0.25), (-1.0, 1.0)], strict=True):
         m = (0.9 * 0.1 * g1 + 0.1 * g2) / (1 - 0.9**2)

@@ -1,4 +1,4 @@
-"""What cannot be gone on with is refused, and every byte of it stays."""
+"""A run that cannot be resumed is refused, and none of its files changes."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from tests.mnist_jax.training.test_resume import run, stopped_after
 
 
 def whole_folder(folder):
-    """Every file below the folder, with its content."""
+    """The content of every file in the folder and its subfolders."""
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -36,7 +36,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("damage", REFUSED.values(), ids=REFUSED.keys())
-def test_a_run_that_cannot_be_gone_on_with_keeps_every_byte(damage, tmp_path):
+def test_a_run_that_cannot_be_resumed_keeps_every_byte(damage, tmp_path):
     run(tmp_path, epochs=3, schedule="constant")
     for name in ("evaluation.json", "digits.png"):
         (tmp_path / name).write_text("of mnist_jax.evaluate")
@@ -52,8 +52,8 @@ NO_PLACE["state/params/1/weight"] = lambda old: np.full_like(old, np.nan)
 
 
 @pytest.mark.parametrize("number", NO_PLACE)
-def test_a_checkpoint_of_no_place_in_the_run_is_refused(number, tmp_path):
-    """It is whole, but this run cannot have written it."""
+def test_a_checkpoint_that_the_run_cannot_have_written_is_refused(number, tmp_path):
+    """The checkpoint is undamaged, but this run cannot have written it."""
     stopped_after(tmp_path, 4)
     folder = tmp_path / "checkpoints"
     path = checkpoints.path_of(folder, checkpoints.held(folder)[-1])
@@ -66,15 +66,15 @@ def test_a_checkpoint_of_no_place_in_the_run_is_refused(number, tmp_path):
     assert whole_folder(tmp_path) == before
 
 
-def test_to_go_on_where_there_is_no_run_is_refused_and_makes_no_folder(tmp_path):
-    with pytest.raises(RunDirectoryError, match="--resume must find a run in"):
+def test_resuming_where_there_is_no_run_is_refused_and_makes_no_folder(tmp_path):
+    with pytest.raises(RunDirectoryError, match="--resume needs a run in"):
         run(tmp_path / "mistyped", resume=True)
     assert not (tmp_path / "mistyped").exists()
 
 
-def test_a_disk_without_room_is_said_before_the_first_step(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_before_the_first_step(tmp_path, monkeypatch):
     free = type("Usage", (), {"free": 100_000})
     monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
-    with pytest.raises(RunDirectoryError, match=r"must have room for a run.*\n.*100,000 bytes"):
+    with pytest.raises(RunDirectoryError, match=r"free bytes for the run\n.*100,000 bytes"):
         run(tmp_path / "run")
     assert not list(tmp_path.iterdir())

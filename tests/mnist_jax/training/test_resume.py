@@ -1,4 +1,4 @@
-"""A run that was stopped and resumed ends with the bits of one that was not; or it is refused."""
+"""A run that is stopped and resumed ends with the same bits as one that is never stopped."""
 
 import json
 import os
@@ -29,11 +29,11 @@ FIELDS = {
 
 
 class StoppedError(Exception):
-    """Stands for a signal."""
+    """An exception that takes the role of a signal."""
 
 
 def run(workdir, blocks=None, **fields):
-    """Trains in `workdir`, and stops after so many blocks."""
+    """Trains in `workdir` and stops after the given number of blocks."""
     fields = {"resume": (workdir / "config.json").exists(), **fields}
     config = Config(**{**FIELDS, "workdir": str(workdir), **fields})
     asked = []
@@ -55,7 +55,7 @@ def stopped_after(workdir, blocks, **fields):
 def test_a_run_that_was_stopped_and_resumed_has_the_bits_of_one_that_was_not(
     optimizer, gradient, tmp_path
 ):
-    """In the middle of an epoch, at the end of one, and at the very end."""
+    """It is stopped within an epoch, after an epoch, and at the end of the run."""
     fields = {"optimizer": optimizer, "gradient": gradient, "validation_examples": 137}
     run(tmp_path / "whole", **fields)
     for blocks in (1, 1, 3, 4):
@@ -64,14 +64,14 @@ def test_a_run_that_was_stopped_and_resumed_has_the_bits_of_one_that_was_not(
     assert bits(tmp_path / "pieces") == bits(tmp_path / "whole")
 
 
-def test_a_run_that_has_ended_is_told_again_by_resuming_it(tmp_path):
+def test_resuming_a_completed_run_reports_its_result_again(tmp_path):
     run(tmp_path / "a")
     run(tmp_path / "b")
     run(tmp_path / "b")
     assert bits(tmp_path / "a") == bits(tmp_path / "b")
 
 
-def test_what_was_said_of_an_earlier_end_stays_until_the_parameters_are_replaced(tmp_path):
+def test_results_of_an_earlier_end_stay_until_the_parameters_are_replaced(tmp_path):
     run(tmp_path, epochs=2, schedule="constant")
     (tmp_path / "evaluation.json").write_text("{}")
     before = (tmp_path / "result.json").read_text()
@@ -83,7 +83,7 @@ def test_what_was_said_of_an_earlier_end_stays_until_the_parameters_are_replaced
     assert json.loads((tmp_path / "result.json").read_text())["epochs"] == 3
 
 
-def test_a_run_that_dies_before_its_first_block_ends_can_be_gone_on_with(tmp_path, monkeypatch):
+def test_a_run_that_dies_before_its_first_block_ends_can_be_resumed(tmp_path, monkeypatch):
     run(tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr("mnist_jax.training.loop._next_block", dies)
@@ -105,8 +105,8 @@ def test_blocks_of_any_length_take_the_same_steps(tmp_path):
     assert results[0] == results[1] == results[2]
 
 
-def test_resuming_goes_on_where_it_stopped(tmp_path):
-    """Three blocks an epoch: after 4, the first epoch is told and one block of the second done."""
+def test_resuming_continues_where_the_run_stopped(tmp_path):
+    """With 3 blocks an epoch, 4 blocks are the first epoch and one block of the second."""
     stopped_after(tmp_path, 4)
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert len(lines) == 1
@@ -129,7 +129,7 @@ def test_the_time_before_a_stop_counts(tmp_path):
     assert result["seconds"]["total"] > before.seconds["total"]
 
 
-def test_metrics_are_cut_back_to_the_checkpoint_and_a_torn_line_is_none(tmp_path):
+def test_metrics_are_cut_back_to_the_checkpoint_and_an_incomplete_line_is_ignored(tmp_path):
     run(tmp_path / "whole")
     stopped_after(tmp_path / "torn", 4)
     with (tmp_path / "torn" / "metrics.jsonl").open("a") as file:
@@ -156,7 +156,7 @@ def test_flags_that_change_the_result_are_listed(tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0
 
 
-def test_flags_that_leave_the_bits_may_differ(tmp_path):
+def test_flags_that_do_not_affect_the_result_may_differ(tmp_path):
     stopped_after(tmp_path, 1)
     run(tmp_path, name="other", checkpoint_every_seconds=1e9)
 
@@ -170,13 +170,13 @@ def test_epochs_may_grow_under_a_constant_schedule(tmp_path):
         run(tmp_path / "grown", schedule="constant", epochs=3)
 
 
-def test_epochs_may_not_grow_under_a_schedule_that_they_bend(tmp_path):
+def test_epochs_may_not_grow_under_a_schedule_that_depends_on_them(tmp_path):
     run(tmp_path, epochs=2)
-    with pytest.raises(RunDirectoryError, match="more --epochs under --schedule=constant alone"):
+    with pytest.raises(RunDirectoryError, match="--epochs may grow only under --schedule=constant"):
         run(tmp_path, epochs=3)
 
 
-def test_a_run_goes_on_with_its_own_data_alone(tmp_path, monkeypatch):
+def test_a_run_is_resumed_only_with_its_own_data(tmp_path, monkeypatch):
     stopped_after(tmp_path, 1)
     before = checkpoints.held(tmp_path / "checkpoints")
     load = data.load
@@ -200,7 +200,7 @@ def test_a_second_process_is_refused_until_the_first_has_died(tmp_path):
     ) as process:  # fmt: skip
         assert process.stdout is not None
         process.stdout.readline()
-        with pytest.raises(RunDirectoryError, match="must be the run directory of one process"):
+        with pytest.raises(RunDirectoryError, match="must be used by one process only"):
             run(tmp_path)
         process.kill()
     run(tmp_path, resume=False, overwrite=True)
@@ -213,7 +213,7 @@ def test_overwrite_removes_the_checkpoints_of_the_run(tmp_path):
 
 
 def test_the_best_checkpoint_is_the_one_after_the_epoch_of_the_lowest_validation_loss(tmp_path):
-    """At a rate that rises tenfold and more, the network gets worse in the end."""
+    """The learning rate rises so much that the network gets worse in the end."""
     run(
         tmp_path, optimizer="sgd", schedule="constant", learning_rate=60.0, warmup_epochs=3.0,
         epochs=5, weight_decay=0.0, validation_examples=137, checkpoint_every_seconds=1e9,
