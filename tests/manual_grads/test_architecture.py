@@ -1,4 +1,4 @@
-"""The architecture: which networks there are."""
+"""Tests of `Architecture`: valid networks, and invalid ones that raise."""
 
 import pytest
 
@@ -27,11 +27,11 @@ def test_no_bias_at_all_is_a_network():
     ("fields", "message"),
     [
         ({"layer_sizes": (784,)}, "at least an input and an output layer"),
-        ({"layer_sizes": (784, 0, 10)}, "each of at least 1 unit"),
+        ({"layer_sizes": (784, 0, 10)}, "each with at least 1 unit"),
         ({"activation": "selu"}, "--activation must be one of sigmoid, tanh, relu, leaky_relu"),
         ({"input_layer": "loud"}, "--input_layer must be one of plain, active"),
         ({"biases": ("inner",)}, "--biases must be none, or any of"),
-        ({"biases": ("input", "input")}, "each once"),
+        ({"biases": ("input", "input")}, "each at most once"),
         (
             {"layer_sizes": (784, 10), "biases": ("hidden",)},
             "must name layers that the network has",

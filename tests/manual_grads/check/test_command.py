@@ -64,7 +64,7 @@ def test_a_mistake_is_named_with_its_leaf_and_written_as_json_and_picture(capsys
 
 
 UNUSABLE = {
-    "no such function": (EXAMPLE, "other", "mine.py must hold the function other", "gradient"),
+    "no such function": (EXAMPLE, "other", "mine.py must define the function other", "gradient"),
     "raises": (
         EXAMPLE.replace("labels] -= 1", "label] -= 1"),
         "gradient",

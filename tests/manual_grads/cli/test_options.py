@@ -1,4 +1,4 @@
-"""Options: one dataclass is flags, help and checks at once."""
+"""Tests of options: a dataclass defines the flags, the help and the checks."""
 
 import os
 from dataclasses import dataclass
@@ -75,13 +75,13 @@ def test_parsing_leaves_no_trace_in_the_next_parse():
     ("words", "expected", "got", "repair"),
     [
         (["--colour=gren"], "--colour must be one of green, yellow", "--colour=gren", "=green"),
-        (["--count=0"], "--count must be at least 1", "--count=0", "--count=1 is the default"),
+        (["--count=0"], "--count must be at least 1", "--count=0", "--count=1, which is"),
         (["--count=ten"], "--count must be a whole number", "--count=ten", "--count=1"),
         (["--count"], "every flag must be written --name=value", "count", "--help"),
         (["--rate=nan"], "--rate must be above 0 and finite", "--rate=nan", "--rate=0.5"),
         (["--rate=inf"], "--rate must be above 0 and finite", "--rate=inf", "--rate=0.5"),
         (["--loud=perhaps"], "--loud must be true or false", "--loud=perhaps", "--loud=False"),
-        (["--sizes=3,two"], "--sizes must be whole numbers", "--sizes=3,two", "behind --sizes="),
+        (["--sizes=3,two"], "--sizes must be whole numbers", "--sizes=3,two", "after --sizes="),
         (["--noloud=7"], "every flag must be written --name=value", "--noloud=7", "--help"),
         (["--colour=\x1b[31m\u202e"], "--colour must be one of", "=\\x1b[31m\\u202e", "=green"),
         (
@@ -92,7 +92,7 @@ def test_parsing_leaves_no_trace_in_the_next_parse():
         ),
         (["--cuont=2"], "every flag must be one that this command knows", "--cuont", "--count"),
         (["--undefok=x", "--x=1"], "that this command knows", "--undefok", "--help"),
-        (["--place="], "--place must be a path that", "--place=", "no --place at all"),
+        (["--place="], "--place must be a path that", "--place=", "leaving out --place"),
         (["--far=inf"], "--far must be 0, or above 0 and finite", "--far=inf", "--far=0.0"),
         (["--far=-1"], "--far must be 0, or above 0 and finite", "--far=-1.0", "--far=0.0"),
         (["--rate=0"], "--rate must be above 0 and finite", "--rate=0", "--rate=0.5"),
@@ -146,7 +146,7 @@ def test_a_flag_file_may_name_another_but_not_itself():
     Path("inner.flags").write_text("// a comment\n\n  --colour=yellow\n")
     assert parse(Outer, ["--flagfile", "outer.flags"]) == Outer("yellow", 2)
     Path("inner.flags").write_text("--flagfile=outer.flags\n")
-    with pytest.raises(FlagError, match=r"must not lead back to itself\n.*outer.flags"):
+    with pytest.raises(FlagError, match=r"must not include itself\n.*outer.flags"):
         parse(Outer, ["--flagfile=outer.flags"])
 
 
@@ -206,6 +206,6 @@ def test_a_flag_file_that_exists_is_read_before_one_that_is_shipped():
     assert parse(Config, ["--flagfile=document.flags"]).name == "mine"
 
 
-def test_a_flag_file_that_is_nowhere_is_told_which_are_shipped_and_where():
-    with pytest.raises(FlagError, match=r"base.flags, document.flags of .*experiments"):
+def test_the_error_for_a_missing_flag_file_lists_the_shipped_ones_and_their_folder():
+    with pytest.raises(FlagError, match=r"base.flags, document.flags in .*experiments"):
         parse(Outer, ["--flagfile=other.flags"])

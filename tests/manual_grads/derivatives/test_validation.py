@@ -1,4 +1,4 @@
-"""What the handwritten gradient refuses, each in three parts."""
+"""Tests of invalid arguments of the handwritten gradient, each of which raises `InputsError`."""
 
 import jax
 import jax.numpy as jnp
@@ -22,19 +22,19 @@ def with_leaf(layer, name, value):
 BAD = {
     "images of another width": (
         POINT._replace(images=jnp.ones((5, 3))),
-        r"images must be .*\[batch, 4\]",
+        r"images must have .*\[batch, 4\]",
     ),
-    "one image": (POINT._replace(images=jnp.ones(4)), "images must be of shape"),
+    "one image": (POINT._replace(images=jnp.ones(4)), "images must have the shape"),
     "no examples": (
         POINT._replace(images=jnp.ones((0, 4)), targets=jnp.ones((0, 2))),
-        "of at least 1 example",
+        "at least 1, for images and targets",
     ),
     "targets of another width": (
         POINT._replace(targets=jnp.ones((5, 3))),
-        r"targets must be .*\[batch, 2\]",
+        r"targets must have .*\[batch, 2\]",
     ),
-    "targets of another batch": (POINT._replace(targets=jnp.ones((4, 2))), "of one batch"),
-    "labels": (POINT._replace(targets=jnp.ones(5)), "targets must be of shape"),
+    "targets of another batch": (POINT._replace(targets=jnp.ones((4, 2))), "the same batch size"),
+    "labels": (POINT._replace(targets=jnp.ones(5)), "targets must have the shape"),
     "a transposed weight": (with_leaf(1, "weight", jnp.ones((4, 3))), "leaves and shapes"),
     "a bias that is off": (with_leaf(2, "bias", jnp.ones(2)), "leaves and shapes"),
     "a layer too few": (POINT._replace(params=POINT.params[:2]), "leaves and shapes"),
