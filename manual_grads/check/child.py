@@ -207,7 +207,7 @@ def answer(argv: Sequence[str], folder: Path) -> dict[str, Any]:
 def main() -> None:
     """Writes the reply and exits at once, even if the user's code has left threads running."""
     end, folder, status = os._exit, Path(sys.argv[1]), 1
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in other programs
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Python's default handlers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with contextlib.suppress(BaseException):  # the parent reports that there is no reply
         said = json.dumps(answer(sys.argv[2:], folder))

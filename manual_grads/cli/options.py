@@ -244,7 +244,7 @@ def _kind_words(kind: Any) -> str:
 
 
 def _converted(name: str, kind: Any, value: Any) -> Any:
-    """Converts a list, which comes from a flag or from JSON, if the field is a tuple."""
+    """Converts a list from a flag or from JSON to a tuple, if the field is a tuple."""
     if get_origin(kind) is not tuple or not isinstance(value, list):
         return value
     if value == ["none"]:

@@ -18,11 +18,11 @@ class Stopped(BaseException):
 
 
 def end_at_once(package: str) -> None:
-    """Makes Ctrl-C and SIGTERM end a command of the package with one line and no exception.
+    """Makes Ctrl-C and SIGTERM print one line and exit, in a command of the package.
 
-    The package calls this when it is imported. Only `python -m PACKAGE.…` is affected. This is for
-    the time of the imports: an exception there can get lost or crash a C++ module, and there is
-    nothing to save yet. `stoppable` replaces these handlers later.
+    The package calls this when it is imported. Only `python -m PACKAGE.…` is affected. During the
+    imports that follow, an exception could get lost or crash a C++ module, and there is nothing to
+    save yet. Later, `stoppable` replaces these handlers.
     """
     being_located = sys.argv[:1] == ["-m"]  # true until Python has found the module to run
     if being_located and any(f"{package}." in word for word in sys.orig_argv):

@@ -13,8 +13,8 @@ class Disagreement(NamedTuple):
     """The largest difference in each leaf. Each field has the structure of the gradients.
 
     `largest` is max |M − G|. `of_bound` is max |M − G| / 2B; the leaf disagrees if it is above 1.
-    `entry` is where the second maximum is, as an index into the flattened leaf; `handwritten` and
-    `reference` are the values of M and G there.
+    `entry` is the index, in the flattened leaf, of the entry with that maximum of |M − G| / 2B.
+    `handwritten` and `reference` are the values of M and G at this entry.
     """
 
     largest: Tree
@@ -41,7 +41,7 @@ def _worst(
     of_bound = error / (2 * b.ravel())
     of_bound = jnp.where(jnp.isnan(of_bound), jnp.inf, of_bound)
     worst = jnp.max(of_bound)
-    # Two simple reductions are used because argmax is slow: as slow as all the rest together.
+    # Two simple reductions replace argmax, which would take as long as all the rest together.
     places = jnp.arange(of_bound.size)
     entry = jnp.min(jnp.where(of_bound == worst, places, of_bound.size))
     return Disagreement(jnp.max(error), worst, entry, m.ravel()[entry], g.ravel()[entry])

@@ -4,7 +4,7 @@
     z^l = W^l a^{l−1} + b^l      a^l = f(z^l), or z^L if the loss is cross-entropy
 
 δ^l is what the document calls the base derivative: the derivative of the mean cost of the batch's N
-examples with respect to z^l. In its first formula, C is the cost of one example:
+examples with respect to z^l. In the formula for δ^L, C is the cost of one example:
 
     δ^L = (1/N) ∂C/∂a^L ⊙ f'(z^L)              δ^l = (W^{l+1}ᵀ δ^{l+1}) ⊙ f'(z^l)
 

@@ -80,7 +80,7 @@ def _gelu_value(z, a, slope, e_z, s, precision):
     """E_a = |f'| E_z + 0.4 E_z² + 5u (|a| + z² φ(z)) + |z| η.
 
     The factor 0.4 is half of 0.8, because |f''| ≤ 2 φ(0) < 0.8. Rounding the argument of Φ changes
-    Φ(z) by up to 2u |z| φ(z). Where Φ(z) underflows to 0, a changes by up to |z| η.
+    Φ(z) by up to 2u |z| φ(z). If Φ(z) underflows to 0, the error of a is up to |z| η.
     """
     u, eta = precision
     size = jnp.minimum(jnp.abs(z), VANISHED)
@@ -209,8 +209,8 @@ def gradient_bound(
 ) -> Params:
     """The bound B of each entry, for a gradient computed in `precision`, a key of `PRECISIONS`.
 
-    The bound is itself computed with rounding, in the dtype of the arguments. This changes it by a
-    few u, relatively, which is much less than its slack.
+    The bound is itself computed with rounding, in the dtype of the arguments. Its relative error is
+    a few u, which is negligible because the bound is much larger than typical errors.
     """
     u, eta = PRECISIONS[precision]
     y, examples = targets.T, images.shape[0]

@@ -15,7 +15,7 @@ def test_biases_name_layers_by_their_role():
     assert [network.has_bias(layer) for layer in range(4)] == [True, True, True, False]
 
 
-def test_the_negative_slope_is_the_documents_unless_said():
+def test_the_default_negative_slope_is_that_of_the_document():
     assert Architecture().negative_slope == 0.1
 
 
@@ -43,6 +43,6 @@ def test_no_bias_at_all_is_a_network():
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_what_is_no_network_is_refused(fields, message):
+def test_an_invalid_architecture_raises_an_error(fields, message):
     with pytest.raises(OptionError, match=message):
         Architecture(**fields)

@@ -19,7 +19,7 @@ def leaf_mistakes(
     kind, layer = line
     theta = at.params[layer][kind]
     if line == ("bias", at.architecture.depth) and at.architecture.loss == "cross_entropy":
-        words = "the leaf is zero; perhaps it is added to another bias, unseen because its sum is 0"
+        words = "the leaf is zero; its values, whose sum is 0, may be added to another bias instead"
         yield Mistake("leaked-slot", line, words, lambda at, layer, d, c: 0 * c)
     words = "the leaf is zero everywhere; compute it"
     yield Mistake("unwritten", line, words, lambda at, layer, d, c: 0 * c)

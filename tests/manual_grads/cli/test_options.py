@@ -113,7 +113,7 @@ def test_parsing_leaves_no_trace_in_the_next_parse():
     ],
     ids=lambda value: "" if isinstance(value, str) else " ".join(value),
 )
-def test_what_cannot_be_read_is_refused_in_three_parts(words, expected, got, repair):
+def test_invalid_words_raise_an_error_in_three_parts(words, expected, got, repair):
     with pytest.raises(InputError) as refusal:
         parse(Outer, words)
     _, first, second, third = str(refusal.value).splitlines()
@@ -135,13 +135,13 @@ def test_what_cannot_be_read_is_refused_in_three_parts(words, expected, got, rep
     ],
     ids=["no text", "huge", "a device", "a link to nowhere", "a pipe"],
 )
-def test_a_flag_file_that_is_no_small_text_file_is_refused(make, got):
+def test_a_flag_file_must_be_a_small_text_file(make, got):
     make(Path("given"))
     with pytest.raises(FlagError, match=f"must name a text file.*\n.*{got}"):
         parse(Outer, ["--flagfile=given"])
 
 
-def test_a_flag_file_may_name_another_but_not_itself():
+def test_a_flag_file_can_include_another_but_not_itself():
     Path("outer.flags").write_text("--count=2\n--flagfile=inner.flags\n")
     Path("inner.flags").write_text("// a comment\n\n  --colour=yellow\n")
     assert parse(Outer, ["--flagfile", "outer.flags"]) == Outer("yellow", 2)
@@ -161,12 +161,12 @@ def test_a_flag_file_may_name_another_but_not_itself():
     ],
     ids=str,
 )
-def test_a_value_of_another_type_is_refused_from_python_too(fields):
+def test_a_value_of_a_wrong_type_raises_an_error_from_python_too(fields):
     with pytest.raises(OptionError, match="must be"):
         build(Outer, fields)
 
 
-def test_values_may_come_nested_as_json_holds_them():
+def test_values_can_be_nested_as_in_json():
     assert build(Outer, {"count": 2, "inner": {"sizes": [1, 1]}}) == Outer(
         count=2, inner=Inner((1, 1))
     )
@@ -193,13 +193,13 @@ def test_numbers_in_json_are_not_rounded_into_range():
 
 
 @pytest.mark.parametrize("name", ["document.flags", "experiments/document.flags"])
-def test_a_flag_file_that_is_shipped_is_found_from_anywhere(name):
+def test_a_shipped_flag_file_is_found_from_every_folder(name):
     from mnist_jax import Config
 
     assert parse(Config, [f"--flagfile={name}"]).name == "document"
 
 
-def test_a_flag_file_that_exists_is_read_before_one_that_is_shipped():
+def test_an_existing_flag_file_is_preferred_to_a_shipped_one():
     from mnist_jax import Config
 
     Path("document.flags").write_text("--name=mine\n")

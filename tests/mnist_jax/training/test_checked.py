@@ -15,7 +15,7 @@ WORDS = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=1", "--batch_si
 
 @pytest.fixture
 def no_trace_of_another_test():
-    """JAX keeps traces by function and shapes, and would keep a planted mistake with them."""
+    """JAX keeps traces by function and shapes, and would keep an injected mistake with them."""
     jax.clear_caches()
     yield
     jax.clear_caches()
