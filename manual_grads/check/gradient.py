@@ -261,7 +261,8 @@ def _unexplained(trial: Trial, bad: Sequence[str]) -> Diagnosis:
 
 
 def _arbiter(loss: Callable[..., Any], params: Tree, trial: Trial, leaf: str) -> str:
-    """The gradient that a central difference of the loss supports, along their difference."""
+    """Which gradient a central difference of the loss supports: "autodiff" or "handwritten"."""
+    # The difference is taken in the direction in which the two gradients of the leaf differ.
     error = trial.handwritten[leaf] - trial.autodiff[leaf]
     direction = error / np.linalg.norm(error)
     claims = {

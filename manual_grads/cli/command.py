@@ -97,7 +97,7 @@ def leave(status: int) -> NoReturn:
     """Exits at once, without Python's normal shutdown.
 
     The shutdown can crash XLA while the device still computes. A signal during the shutdown would
-    kill the process, because its handlers are already removed.
+    kill the process, because Python has removed its handlers by then.
     """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # the stream is closed

@@ -30,7 +30,7 @@ class Mistake(NamedTuple):
 
 
 class Diagnosis(NamedTuple):
-    """A mistake, its leaf or δ, the share of the error that its cause explains, and a sentence."""
+    """A mistake, where it is, the share of the error that its cause explains, and a sentence."""
 
     mistake: str
     where: str

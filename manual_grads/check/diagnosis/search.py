@@ -204,8 +204,8 @@ def leaked_slot(line: Line, slot: int, owners: Sequence[int]) -> Mistake:
         return leaf
 
     repair = (
-        f"the derivatives of {names} are added to slot {slot} of {line[1]}/bias, perhaps with the "
-        "index of a finished loop; add each to its own slot"
+        f"the derivatives of {names} are added to slot {slot} of {line[1]}/bias, perhaps "
+        "because an index is used after its loop; add each to its own slot"
     )
     return Mistake("leaked-slot", line, repair, change, owners=tuple(owners))
 

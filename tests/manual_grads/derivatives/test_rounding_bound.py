@@ -160,7 +160,7 @@ def output_layer(network, row, y, examples, u, eta):
 @pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
 def test_the_bound_is_the_stated_formula(activation, loss, input_layer, biases, monkeypatch):
-    """Both are computed in float64; a large `u` and `η` make every term of the bound visible."""
+    """Both are computed in float64, with `u` and `η` so large that each term of B matters."""
     network = Architecture(
         layer_sizes=(4, 2, 5, 3),
         activation=activation,
