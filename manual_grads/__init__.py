@@ -1,11 +1,11 @@
-"""Derivatives by hand, and the check of anyone's.
+"""Handwritten derivatives of a neural network, and a checker of handwritten gradients.
 
-cli            flags, errors and signals of every command
-architecture   which network and which loss
-leaves         the leaves of a pytree by name
-targets        labels as the targets of a loss
-derivatives    the handwritten backward pass, and what rounding can do to it
-check          which of somebody's derivatives is wrong, and why
+cli            the flags, error messages and signal handlers that every command uses
+architecture   the description of a network and its loss
+leaves         names for the leaves of a pytree
+targets        the targets of a loss, computed from labels
+derivatives    the handwritten backward pass, and a bound on its rounding error
+check          the checker, which finds the wrong leaves of a gradient and the mistakes in them
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The architecture that the handwritten and the differentiated network share."""
+"""The architecture of a network: its layers, activation, biases and loss."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,43 +11,40 @@ INPUT_LAYERS = ("plain", "active")
 BIASED_LAYERS = ("input", "hidden", "output")
 
 SIZES = Rule(
-    "name at least an input and an output layer, each of at least 1 unit",
+    "name at least an input and an output layer, each with at least 1 unit",
     lambda sizes: len(sizes) >= 2 and all(map(AT_LEAST_1.holds, sizes)),
 )
 BIASES = Rule(
-    "be none, or any of input, hidden, output, each once",
+    "be none, or any of input, hidden, output, each at most once",
     lambda names: set(names) <= set(BIASED_LAYERS) and len(set(names)) == len(names),
 )
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Which network, and which loss; everything that a derivative depends on.
+    """A network and its loss: everything that a derivative depends on.
 
-    Layer 0 is the input layer; depth `L` is the number of weight layers. Raises `OptionError`.
+    Layer 0 is the input layer. The depth `L` is the number of weight layers. An invalid value
+    raises `OptionError`.
     """
 
-    layer_sizes: Annotated[tuple[int, ...], "units of each layer, input layer first", SIZES] = (
-        784,
-        1024,
-        10,
-    )
-    activation: Annotated[str, "the activation f of every layer", one_of(*ACTIVATION_NAMES)] = (
-        "relu"
-    )
-    negative_slope: Annotated[float, "slope of leaky_relu at and below 0", FINITE] = 0.1
+    layer_sizes: Annotated[
+        tuple[int, ...], "number of units in each layer, input layer first", SIZES
+    ] = (784, 1024, 10)
+    activation: Annotated[str, "the activation function f", one_of(*ACTIVATION_NAMES)] = "relu"
+    negative_slope: Annotated[float, "slope of leaky_relu for z ≤ 0", FINITE] = 0.1
     input_layer: Annotated[
-        str, "whether the input layer has the activation too", one_of(*INPUT_LAYERS)
+        str, "active if the input layer has the activation too, else plain", one_of(*INPUT_LAYERS)
     ] = "plain"
     biases: Annotated[tuple[str, ...], "the layers that have a bias", BIASES] = ("hidden", "output")
     loss: Annotated[
         str,
-        "cross_entropy of the softmax of z^L, or squared_error: a sum over outputs, no ½, of "
-        "activated outputs; both a mean over the batch",
+        "cross_entropy of softmax(z^L), or squared_error, which is Σ (y − a^L)² without ½; both "
+        "are averaged over the batch. With cross_entropy, the output layer has no activation",
         one_of(*LOSS_NAMES),
     ] = "cross_entropy"
     label_smoothing: Annotated[
-        float, "ε of the targets (1 − ε)·one-hot + ε/K, for cross_entropy", FRACTION
+        float, "ε in the cross_entropy targets (1 − ε)·one-hot + ε/K, with K classes", FRACTION
     ] = 0.1
 
     def __post_init__(self):
@@ -55,8 +52,8 @@ class Architecture:
         if "hidden" in self.biases and self.depth < 2:
             raise OptionError(
                 "--biases must name layers that the network has",
-                f"hidden, with --layer_sizes={options.text(self.layer_sizes)}",
-                "--biases=output, or a hidden layer in --layer_sizes",
+                f"hidden, but no hidden layer in --layer_sizes={options.text(self.layer_sizes)}",
+                "--biases=output, or add a hidden layer to --layer_sizes",
             )
         if self.loss == "squared_error" and self.label_smoothing > 0:
             raise OptionError(
@@ -67,11 +64,11 @@ class Architecture:
 
     @property
     def depth(self) -> int:
-        """`L`, the number of weight layers and the index of the output layer."""
+        """`L`: the number of weight layers, which is also the index of the output layer."""
         return len(self.layer_sizes) - 1
 
     def leaf_shapes(self) -> list[dict[str, tuple[int, ...]]]:
-        """The shape of every parameter, one dict a layer: `params` has this structure."""
+        """The shapes of the parameters, in the structure of `params`: one dict per layer."""
         sizes = self.layer_sizes
         return [
             ({"weight": (units, sizes[layer - 1])} if layer > 0 else {})
@@ -80,6 +77,6 @@ class Architecture:
         ]
 
     def has_bias(self, layer: int) -> bool:
-        """Whether layer `layer`, counted from the input layer as 0, has a bias."""
+        """Whether layer `layer` has a bias; the input layer is layer 0."""
         role = "input" if layer == 0 else "output" if layer == self.depth else "hidden"
         return role in self.biases

@@ -1,11 +1,11 @@
-"""The leaves of a pytree by name: `2/weight`, as in every file and message."""
+"""Names for the leaves of a pytree, such as `2/weight`."""
 
 from typing import Any
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:
-    """The leaves of a pytree by their paths: `{"1/bias": …, "1/weight": …, …}`."""
-    import jax  # here, so that whoever imports this before jax does not pay for it
+    """The leaves of a pytree, keyed by their paths: `{"1/bias": …, "1/weight": …, …}`."""
+    import jax  # imported here because it is slow, and not every importer of this module needs it
 
     leaves, _ = jax.tree.flatten_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

@@ -10,7 +10,7 @@ from manual_grads.architecture import Architecture
 def targets(
     architecture: Architecture, labels: Integer[Array, " batch"], dtype: DTypeLike
 ) -> Float[Array, "batch outputs"]:
-    """One-hot labels, smoothed: `(1 − ε)·y + ε/K`."""
+    """The smoothed targets `(1 − ε)·y + ε/K`, where `y` is the one-hot label among K classes."""
     classes = architecture.layer_sizes[-1]
     smoothing = architecture.label_smoothing
     return (1 - smoothing) * jax.nn.one_hot(labels, classes, dtype=dtype) + smoothing / classes

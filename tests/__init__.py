@@ -1,6 +1,6 @@
-"""The tests; `tests/campaigns` holds the sweeps that take minutes."""
+"""The tests. `tests/campaigns` contains longer trials, which pytest does not run."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-"""The folder of the repository."""
+"""The root folder of the repository."""

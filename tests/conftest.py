@@ -1,4 +1,4 @@
-"""Strict for every test: shapes checked, promotion explicit, warnings errors, seeds shown."""
+"""Settings for every test: array shapes are checked and implicit dtype promotion is an error."""
 
 import os
 import tempfile
@@ -8,8 +8,8 @@ import jaxtyping
 import pytest
 
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    # Before jax is imported here and in the workers and processes that inherit it: what one of them
-    # has compiled, the others read. The folder is this test run's own, and goes with it.
+    # All workers and subprocesses share this cache of compiled programs. The variables must be set
+    # before jax is imported. The folder is deleted at the end of the test run.
     CACHE = tempfile.TemporaryDirectory(prefix="compiled-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
@@ -17,24 +17,24 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 
 jaxtyping.install_import_hook(["manual_grads", "mnist_jax", "experiments"], "beartype.beartype")
 
-import jax  # noqa: E402 - the hook must stand before the first import of what it checks
+import jax  # noqa: E402 - the hook must be installed before the packages are imported
 
 from tests.compiling import AS_XLA_FLAGS  # noqa: E402 - it imports jax
 
-os.environ["XLA_FLAGS"] = AS_XLA_FLAGS  # read when jax first computes
+os.environ["XLA_FLAGS"] = AS_XLA_FLAGS  # jax reads it at its first computation
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
 @pytest.fixture(params=[0, 1, 2], ids=lambda seed: f"seed={seed}")
 def key(request):
-    """A random key; the test's name shows its seed."""
+    """A random key; the name of the test shows its seed."""
     return jax.random.key(request.param)
 
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
-    """Each test stands in a folder of its own, with a cache of its own and no MNIST named."""
+    """Runs each test in its own folder, with its own cache and without `MNIST_DATA_DIR`."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("MNIST_DATA_DIR", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -46,7 +46,7 @@ MNIST_DATA_DIR = str(Path(NAMED).absolute()) if NAMED else None
 
 @pytest.fixture
 def mnist_data_dir():
-    """The folder of the real MNIST."""
+    """The folder that contains the real MNIST; the test is skipped if it is not set."""
     if not MNIST_DATA_DIR:
-        pytest.skip("MNIST_DATA_DIR names no folder of the real MNIST")
+        pytest.skip("MNIST_DATA_DIR is not set to a folder with the real MNIST")
     return MNIST_DATA_DIR

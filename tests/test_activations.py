@@ -1,4 +1,4 @@
-"""Each activation is in every place that needs it: the list of what to write for a new one."""
+"""Tests that each activation is defined in every place that needs it; `PLACES` lists them."""
 
 from math import erfc
 from types import SimpleNamespace
@@ -35,10 +35,10 @@ def test_every_activation_is_in_every_place(place):
 
 @pytest.mark.parametrize("name", ACTIVATION_NAMES)
 def test_every_place_has_the_same_function_and_slope(name):
-    """At values that float32 holds exactly, 0 among them, in float64."""
+    """The values include 0; float32 represents all of them exactly."""
     z = np.linspace(-4, 4, 33)
     with jax.enable_x64(True):
-        f = lambda z: ACTIVATIONS[name](z, 0.1)  # noqa: E731 - the one that autodiff differentiates
+        f = lambda z: ACTIVATIONS[name](z, 0.1)  # noqa: E731 - autodiff differentiates this one
         a, slope = jax.jvp(f, [jnp.asarray(z)], [jnp.ones(33, "float64")])
         rules = activations.ACTIVATION_RULES[name]
         by_hand = rules.f(jnp.asarray(z), 0.1), rules.slope(jnp.asarray(z), a, 0.1)
@@ -52,7 +52,7 @@ def test_every_place_has_the_same_function_and_slope(name):
 
 
 def test_gelu_is_z_times_the_normal_distribution():
-    """To float32's accuracy for large negative z too, where 1 + erf would be 0."""
-    z = np.array([-6.0, -3.0, -1.0, 0.0, 0.5, 2.0, 10.0], "float32")
+    """It is accurate for large negative z too, where 1 + erf(z/√2) would be 0 in float32."""
+    z: Any = np.array([-6.0, -3.0, -1.0, 0.0, 0.5, 2.0, 10.0], "float32")
     expected = [value * erfc(-value / 2**0.5) / 2 for value in z.tolist()]
     np.testing.assert_allclose(ACTIVATIONS["gelu"](jnp.asarray(z), 0.1), expected, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""What holds for every command, whichever package it is in."""
+"""Tests that run on every command of every package."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_ctrl_c_while_a_command_imports_its_modules_ends_it_in_one_line(command):
-    """The first of them that takes time presses Ctrl-C here."""
+    """The test replaces slow modules by one that raises SIGINT when it is imported."""
     for name in ("jax", "rich", "absl"):
         Path(name).mkdir()
         (Path(name) / "__init__.py").write_text(

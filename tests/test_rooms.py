@@ -1,4 +1,7 @@
-"""The rooms of the house: who may import whom, what stands at the top, how large a file may be."""
+"""Tests of the project's structure: allowed imports, top-level files and the length of files.
+
+A room is a folder of modules, or a module that lies beside folders.
+"""
 
 import ast
 import graphlib
@@ -15,7 +18,7 @@ from tests import ROOT
 
 PACKAGES = ("manual_grads", "mnist_jax", "experiments")
 
-STOREYS = (
+LEVELS = (
     {"manual_grads/cli"},
     {"manual_grads/architecture", "manual_grads/leaves"},
     {"manual_grads/targets", "manual_grads/derivatives"},
@@ -32,16 +35,15 @@ STOREYS = (
     {"experiments/accuracy", "experiments/mistakes"},
     {"experiments/compare", "experiments/biases", "experiments/speed"},
 )
-"""From the ground up: a room imports from its own and from lower storeys only. A room is a folder,
-or a file that lies beside folders."""
+"""The rooms, lowest level first. A room can import only from itself and from lower levels."""
 
 FREE = {"manual_grads/cli", "manual_grads/architecture", "manual_grads/leaves"}
 FREE |= {"manual_grads/targets"}
-"""Of manual_grads, the rooms without derivatives, which any file of mnist_jax may import."""
+"""The rooms of manual_grads without derivatives; every module of mnist_jax can import them."""
 
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MODULES = [path for path in FILES if path.name != "__init__.py"]
-FACES = [path for path in FILES if path.name == "__init__.py"]
+INITS = [path for path in FILES if path.name == "__init__.py"]
 
 
 def named(path):
@@ -52,8 +54,8 @@ def module_of(path):
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def handed_out(package):
-    """The names that a package's stub hands out, and the module that each comes from."""
+def exports(package):
+    """The names that a package's stub exports, and the module that each name comes from."""
     stub = ROOT / package.replace(".", "/") / "__init__.pyi"
     found = {}
     for node in ast.walk(ast.parse(stub.read_text()) if stub.exists() else ast.Module([], [])):
@@ -69,7 +71,7 @@ def is_package(name):
 
 
 def imports(path):
-    """Every `(package or module, name)` of ours that a file imports; a plain import has no name."""
+    """The `(module, name)` of each import from our packages; for `import module`, name is None."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             pairs = [(alias.name, None) for alias in node.names]
@@ -82,41 +84,41 @@ def imports(path):
 
 
 def source(module, name):
-    """The module that a name comes from, through as many faces as hand it on."""
+    """The module that defines a name, even if several packages export it to each other."""
     while is_package(module):
         if name is None:
             return module
-        module, name = handed_out(module).get(name, f"{module}.{name}"), name
+        module, name = exports(module).get(name, f"{module}.{name}"), name
         if module.endswith(f".{name}"):
             return module
     return module
 
 
 def room(module):
-    """The room that a module lies in: the longest storey's name that begins its path."""
+    """The room that contains a module: the longest room name that its path begins with."""
     path = module.replace(".", "/")
-    rooms = [name for storey in STOREYS for name in storey]
+    rooms = [name for names in LEVELS for name in names]
     fitting = [name for name in rooms if path == name or path.startswith(f"{name}/")]
     return max(fitting, key=len, default=None)
 
 
-def storey(name):
-    return next(number for number, rooms in enumerate(STOREYS) if name in rooms)
+def level(name):
+    return next(number for number, rooms in enumerate(LEVELS) if name in rooms)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=named)
-def test_every_import_points_down_or_stays_in_its_room(path):
+def test_every_import_is_from_a_lower_level_or_the_same_room(path):
     here = room(module_of(path)) or ""
     for module, name in imports(path):
         there = room(source(module, name))
-        if there is None:  # a whole package: what is used of it is a name that its face hands out
+        if there is None:  # a whole package is imported: check the attributes that are used
             assert is_package(source(module, name))
-            used = faces_used(path, name or module)
+            used = attributes_used(path, name or module)
             theirs = {room(source(source(module, name), each)) for each in used}
         else:
             theirs = {there}
         for other in theirs - {here, None}:
-            assert storey(other) < storey(here), f"{module}.{name}"
+            assert level(other) < level(here), f"{module}.{name}"
             if here.startswith("mnist_jax") and str(other).startswith("manual_grads"):
                 assert other in FREE or path.name == "gradients.py", f"{module}.{name}"
 
@@ -129,8 +131,8 @@ def test_no_files_import_each_other_in_a_circle():
     graphlib.TopologicalSorter(imported).prepare()
 
 
-def faces_used(path, alias):
-    """The attributes that a file takes of a package that it has imported under a name."""
+def attributes_used(path, alias):
+    """The attributes of an imported package that a file uses."""
     return {
         node.attr
         for node in ast.walk(ast.parse(path.read_text()))
@@ -141,7 +143,7 @@ def faces_used(path, alias):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=named)
-def test_code_outside_a_package_imports_what_its_face_hands_out(path):
+def test_code_outside_a_package_imports_only_what_it_exports(path):
     own = module_of(path).split(".")
     for module, name in imports(path):
         parts = module.split(".")
@@ -152,16 +154,16 @@ def test_code_outside_a_package_imports_what_its_face_hands_out(path):
             continue
         assert is_package(module), f"{module} is a file inside a package"
         if name is not None and not is_package(f"{module}.{name}"):
-            assert name in handed_out(module), f"{module} does not hand out {name}"
+            assert name in exports(module), f"{module} does not export {name}"
     for module, name in imports(path):
         package = f"{module}.{name}"
         if name is not None and is_package(package) and own[:-1] != package.split("."):
-            missing = faces_used(path, name) - set(handed_out(package))
+            missing = attributes_used(path, name) - set(exports(package))
             assert not {each for each in missing if not is_package(f"{package}.{each}")}
 
 
-@pytest.mark.parametrize("path", FACES, ids=named)
-def test_every_package_says_what_lives_in_it(path):
+@pytest.mark.parametrize("path", INITS, ids=named)
+def test_the_docstring_of_every_package_lists_its_modules(path):
     text = ast.get_docstring(ast.parse(path.read_text())) or ""
     inside = {
         each.stem
@@ -173,16 +175,16 @@ def test_every_package_says_what_lives_in_it(path):
     assert len([name for name in inside if (path.parent / f"{name}.py").exists()]) <= 8
 
 
-@pytest.mark.parametrize("path", FACES, ids=named)
-def test_every_name_that_a_package_hands_out_is_there(path):
+@pytest.mark.parametrize("path", INITS, ids=named)
+def test_every_name_that_a_package_exports_exists(path):
     package = importlib.import_module(module_of(path))
-    for name in handed_out(module_of(path)):
+    for name in exports(module_of(path)):
         assert getattr(package, name) is not None
 
 
 @pytest.mark.parametrize("name", [*PACKAGES, "mnist_jax.train", "manual_grads.cli"])
 def test_importing_a_package_imports_neither_jax_nor_numpy(name):
-    """So that a command takes signals and settings in hand before anything heavy is imported."""
+    """A command must set up its signal handlers and settings before slow modules are imported."""
     code = f"import sys, {name}; sys.exit(bool({{'jax', 'numpy'}} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
     assert ended.returncode == 0
@@ -205,7 +207,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("path", DERIVATIVES, ids=named)
 def test_no_autodiff_reaches_a_derivative(path):
-    """Of jax itself only `jit` and `tree` are used, by the files that compare and refuse."""
+    """Only `jit` and `tree` are used from jax itself, for comparisons and checks."""
     text = ast.parse(path.read_text())
     for node in ast.walk(text):
         if isinstance(node, ast.Import):
@@ -213,7 +215,7 @@ def test_no_autodiff_reaches_a_derivative(path):
         elif isinstance(node, ast.ImportFrom):
             inside = str(node.module).startswith("manual_grads.derivatives")
             assert inside or node.module in ALLOWED
-    assert faces_used(path, "jax") <= {"jit", "tree"}
+    assert attributes_used(path, "jax") <= {"jit", "tree"}
 
 
 def tracked():
@@ -222,7 +224,7 @@ def tracked():
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     if listed.returncode != 0:
-        pytest.skip("this copy is no git checkout, so what belongs to it cannot be listed")
+        pytest.skip("this folder is not a git checkout, so its files cannot be listed")
     return [Path(name) for name in listed.stdout.splitlines()]
 
 

@@ -1,11 +1,11 @@
-"""The check of anyone's gradient: which leaf is wrong, where, and why.
+"""The checker of handwritten gradients: it finds the wrong leaves and the mistakes in them.
 
 __main__    the command `python -m manual_grads.check`
-child       the process that runs somebody's code for the command
-gradient    somebody's gradient compared with autodiff's
-sample      what a network is checked on
-diagnosis   the search for the cause
-report      table, drawing and JSON
+child       the process in which the command runs the user's code
+gradient    the comparison of a handwritten gradient with autodiff's
+sample      the loss and the random inputs of a check
+diagnosis   the search for the mistakes
+report      the result as a table, an image and JSON
 """
 
 import lazy_loader

@@ -1,12 +1,12 @@
-"""Says which of your handwritten derivatives is wrong, and why.
+"""Compares your handwritten gradient with autodiff's, and reports which part is wrong and why.
 
     python -m manual_grads.check FILE.py:FUNCTION --layer_sizes=11,9,8,5 --activation=sigmoid
 
-FUNCTION(params, images, labels) gets NumPy float64 arrays and returns the gradient of the loss, a
-mean over the batch, in the structure of params: a list with one dict a layer, the input layer
-first, each with "weight" [outputs, inputs] (but the first) and "bias" [outputs] where it has one.
-images is [batch, inputs]; labels are integer classes, or rows of targets for squared_error. For
---layer_sizes=3,2 --biases=output, with the cross-entropy of a softmax, FILE.py may be:
+FUNCTION(params, images, labels) gets NumPy float64 arrays. It returns the gradient of the mean loss
+of the batch, in the structure of params: a list with one dict per layer, the input layer first.
+Each dict but the first has "weight" [outputs, inputs]; each layer with a bias has "bias" [outputs].
+images is [batch, inputs]. labels are integer classes, or rows of targets for squared_error. For
+--layer_sizes=3,2 --biases=output, with the cross-entropy of a softmax, FILE.py can be:
 
     import numpy as np
 
@@ -19,9 +19,9 @@ images is [batch, inputs]; labels are integer classes, or rows of targets for sq
         delta = p / len(labels)
         return [{}, {"weight": delta.T @ images, "bias": delta.sum(axis=0)}]
 
-FILE.py runs in a process of its own, which is ended after --time_limit seconds.
+FILE.py runs in a separate process, which is killed after --time_limit seconds.
 
-Exit status: 0 it agrees, 1 it does not, 2 it could not be checked.
+Exit status: 0 if the gradient agrees with autodiff, 1 if not, 2 if it could not be checked.
 """
 
 import ast
@@ -64,37 +64,37 @@ class FunctionError(InputError):
 
 @dataclass(frozen=True)
 class Network(Architecture):
-    """The trainer's architecture; labels are smoothed only where that is asked for."""
+    """The same architecture as in training, but without label smoothing by default."""
 
     label_smoothing: Annotated[
-        float, "ε of the targets (1 − ε)·one-hot + ε/K, for cross_entropy", FRACTION
+        float, "ε in the cross_entropy targets (1 − ε)·one-hot + ε/K, with K classes", FRACTION
     ] = 0.0
 
 
 @dataclass(frozen=True)
 class Options:
-    """Which network the gradient is of, where it is tried, and what is written."""
+    """The network, the loss, the random batch, and the reports to write."""
 
     HEADINGS: ClassVar = {"network": "The network", "batch_size": "The check"}
 
     network: Network = field(default_factory=Network)
     loss_function: Annotated[
-        str | None, "FILE.py:NAME, a loss in JAX of the same arguments, for --loss", A_PATH
+        str | None, "FILE.py:NAME of a loss in JAX, which replaces --loss", A_PATH
     ] = None
     batch_size: Annotated[
-        int, "examples; smaller batches and single examples are tried besides", AT_LEAST_1
+        int, "number of examples; smaller batches are checked too", AT_LEAST_1
     ] = 7
-    seed: Annotated[int, "of the parameters and the batch, drawn at random", SEED] = 0
-    time_limit: Annotated[float, "seconds that the whole check may take", SECONDS] = 60.0
-    json: Annotated[str | None, "write the report here as JSON", A_PATH] = None
-    heatmap: Annotated[str | None, "draw here where in each leaf the errors are", A_PATH] = None
+    seed: Annotated[int, "random seed of the parameters and the batch", SEED] = 0
+    time_limit: Annotated[float, "time limit of the whole check, in seconds", SECONDS] = 60.0
+    json: Annotated[str | None, "JSON file to write the report to", A_PATH] = None
+    heatmap: Annotated[str | None, "image file to draw the error of each entry to", A_PATH] = None
 
     def __post_init__(self):
         options.check(self)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command on the words behind its name, and returns its exit status."""
+    """Runs the command with the words after its name, and returns its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
 
     def work(chosen: Options, words: list[str]) -> int:
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def check(argv: Sequence[str], chosen: Options, words: Sequence[str]) -> int:
-    """Checks the one function named, prints and writes the report, and returns 0 or 1."""
+    """Checks the named function, prints and writes the report, and returns the exit status."""
     if len(words) != 1:
         raise FunctionError("one function must be named", " ".join(words) or "none", FUNCTION_HINT)
     inputs = [file_of(words[0])]
@@ -128,7 +128,7 @@ def check(argv: Sequence[str], chosen: Options, words: Sequence[str]) -> int:
 
 
 def file_of(name: str) -> Path:
-    """The file in FILE.py:FUNCTION. Raises `FunctionError`."""
+    """The path of FILE.py in FILE.py:FUNCTION. Raises `FunctionError` if there is no such file."""
     file, _, function = name.rpartition(":") if ":" in name else (name, "", "")
     path = Path(file)
     if path.suffix != ".py" or not function.isidentifier():
@@ -141,7 +141,7 @@ def file_of(name: str) -> Path:
 
 
 def _functions_in(path: Path) -> list[str]:
-    """The functions that a file defines, in their order; none if it cannot be read."""
+    """The names of the functions that a file defines, in order; none if it cannot be read."""
     with contextlib.suppress(OSError, ValueError, SyntaxError):
         with paths.open_plain(path, follow_links=True) as file:
             body = ast.parse(file.read(2**20)).body
@@ -150,7 +150,7 @@ def _functions_in(path: Path) -> list[str]:
 
 
 def _require_no_input(chosen: Options, inputs: Any) -> None:
-    """Raises `FunctionError` if a file that would be written is one that is read."""
+    """Raises `FunctionError` if a report would overwrite an input file or the other report."""
     outputs = [Path(path).resolve() for path in (chosen.json, chosen.heatmap) if path is not None]
     read = {file.resolve() for file in inputs}
     for output in outputs:
@@ -163,7 +163,7 @@ def _require_no_input(chosen: Options, inputs: Any) -> None:
 
 
 def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict[str, Any]:
-    """What the child process has found. Raises `FunctionError` unless it came to its end."""
+    """The reply of the child process. Raises `FunctionError` if it ends without one."""
     words = [sys.executable, "-m", "manual_grads.check.child", str(folder), *argv]
     with _child(words) as process, Console(stderr=True).status(f"checking {name}"):
         try:
@@ -172,23 +172,23 @@ def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict
             raise FunctionError(
                 f"{name} must be checked within --time_limit={seconds:g} seconds",
                 "it did not end",
-                "a function that returns sooner, a smaller network, or a larger --time_limit",
+                "a faster function, a smaller network, or a larger --time_limit",
             ) from None
     with contextlib.suppress(OSError, ValueError):
         if status == 0:
             return json.loads((folder / REPLY).read_bytes())
     ended = f"exit status {status}" if status >= 0 else signal.Signals(-status).name
     raise FunctionError(
-        f"{name} must return, and leave its process running",
-        f"the process ended before the check did: {ended}",
-        "no exit, no signal, and no files closed but its own",
+        f"{name} must return without ending its process",
+        f"the process ended before the check: {ended}",
+        "removing exits and signals, and closing only files that the code has opened",
     )
 
 
 @contextlib.contextmanager
 def _child(words: Sequence[str]) -> Iterator[subprocess.Popen]:
-    """A process in a group of its own, of which nothing is left running."""
-    process = subprocess.Popen(  # noqa: S603 - this program itself
+    """Starts a process in a new process group, and kills the whole group at the end."""
+    process = subprocess.Popen(  # noqa: S603 - it runs this program itself
         words, stdin=subprocess.DEVNULL, start_new_session=True
     )
     try:
@@ -200,7 +200,7 @@ def _child(words: Sequence[str]) -> Iterator[subprocess.Popen]:
 
 
 def heatmap_name(chosen: Options) -> str:
-    """The name of the drawing before it is written where it is asked for."""
+    """The name of the temporary file with the heatmap, which is then copied to --heatmap."""
     return f"heatmap{Path(chosen.heatmap or '').suffix}"
 
 
@@ -213,7 +213,7 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except (OSError, ValueError) as error:
         raise FunctionError(
-            "the report must be written where it is asked for", f"{path}: {error}", "another path"
+            "the path of a report must be writable", f"{path}: {error}", "another path"
         ) from None
 
 

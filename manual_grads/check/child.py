@@ -1,9 +1,9 @@
-"""The process in which somebody's code runs: it is checked here, and the parent is told.
+"""The child process that runs the user's code and checks its gradient.
 
     python -m manual_grads.check.child FOLDER WORDS…
 
-writes `reply.json` into FOLDER: the verdict, or why there is none. Without a whole reply the parent
-has no verdict, whatever the code has done to this process.
+writes `reply.json` into FOLDER: the verdict, or an error. Without a complete reply, the parent
+reports no verdict, whatever the user's code has done to this process.
 """
 
 import contextlib
@@ -35,26 +35,26 @@ from manual_grads.check.sample import draw, network_loss
 from manual_grads.cli import InputError, options
 
 ARGUMENTS = ("params", "images", "labels")
-JUDGES = ("builtins", "json", "math", "numpy", "jax", "manual_grads")
-"""The libraries that compute a verdict."""
+LIBRARIES = ("builtins", "json", "math", "numpy", "jax", "manual_grads")
+"""The libraries that compute the verdict."""
 
 
 def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
-    """The verdict on FILE.py:FUNCTION; `files` are those that were read as modules.
+    """The verdict on FILE.py:FUNCTION, and the `files` of all imported modules.
 
     Raises `InputError`.
     """
     sys.argv = [str(file_of(name))]
-    judging = _functions()
+    functions = _functions()
     with jax.enable_x64(True):
         handwritten = _guarded(_loaded(name), name)
         loss = network_loss(chosen.network)
         if chosen.loss_function is not None:
-            in_numpy = jax.errors.TracerArrayConversionError  # the check says more of this one
+            in_numpy = jax.errors.TracerArrayConversionError  # the check explains it better
             loss = _guarded(_loaded(chosen.loss_function), chosen.loss_function, in_numpy)
         params, batch = draw(chosen.network, chosen.batch_size, chosen.seed)
         report = check_gradient(handwritten, loss, params, batch, network=chosen.network)
-    _require_unreplaced(judging, name)
+    _require_unreplaced(functions, name)
     if chosen.heatmap is not None:
         _draw(report, folder / heatmap_name(chosen))
     files = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
@@ -71,12 +71,12 @@ def _draw(report: Report, file: Path) -> None:
         report.heatmap(file)
     except ValueError as error:
         raise FunctionError(
-            "--heatmap must name a file of a format that can be drawn", str(error), "a .png"
+            "--heatmap must name a file in a supported image format", str(error), "a .png file"
         ) from None
 
 
 def _loaded(name: str) -> Callable[..., Any]:
-    """The function FILE.py:NAME; the file's folder is searched for what it imports."""
+    """Imports the function FILE.py:NAME; FILE.py can import other modules from its folder."""
     path, function = file_of(name), name.rpartition(":")[2]
     sys.path.insert(0, str(path.parent.absolute()))
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -89,18 +89,18 @@ def _loaded(name: str) -> Callable[..., Any]:
             spec.loader.exec_module(module)
     except BaseException as error:
         raise FunctionError(
-            f"{path} must load without an error, and without ending the program",
+            f"{path} must load without an error and without exiting",
             _place(error, path),
-            'work that only a command does, under `if __name__ == "__main__":`'
+            'moving the exit under `if __name__ == "__main__":`'
             if isinstance(error, SystemExit)
-            else f"{path} without that error",
+            else f"correcting {path}",
         ) from None
     found = getattr(module, function, None)
     if not callable(found):
         there = [key for key, value in vars(module).items() if callable(value)]
         raise FunctionError(
-            f"{path} must hold the function {function}",
-            f"it holds {', '.join(there) or 'none'}",
+            f"{path} must define the function {function}",
+            f"it defines {', '.join(there) or 'none'}",
             f"{path}:{there[0]}" if there else f"a function {function} in {path}",
         )
     _require_arguments(found, name)
@@ -111,7 +111,7 @@ def _require_arguments(function: Callable[..., Any], name: str) -> None:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return  # of a function that is not written in Python
+        return  # a function written in C can lack a signature
     try:
         signature.bind(*ARGUMENTS)
     except TypeError:
@@ -125,7 +125,7 @@ def _require_arguments(function: Callable[..., Any], name: str) -> None:
 def _guarded(
     function: Callable[..., Any], name: str, *passed_on: type[BaseException]
 ) -> Callable[..., Any]:
-    """The function, with what it raises turned into three parts that show its author's line."""
+    """Converts what the function raises, except `passed_on`, to a `FunctionError` with the line."""
 
     def call(*arguments):
         try:
@@ -137,9 +137,9 @@ def _guarded(
             path = file_of(name)
             shapes = jax.tree.map(np.shape, arguments)
             raise FunctionError(
-                f"{name} must not raise, on arguments of the shapes {shapes}",
+                f"{name} must not raise an exception for arguments of the shapes {shapes}",
                 _place(error, path),
-                f"{path} without that error",
+                f"correcting {path}",
             ) from None
 
     return call
@@ -147,36 +147,36 @@ def _guarded(
 
 @contextlib.contextmanager
 def _own_settings() -> Iterator[None]:
-    """What the code sets for numpy's errors and Python's warnings ends with the code."""
+    """Restores NumPy's error settings and Python's warning filters after the user's code."""
     with np.errstate(), warnings.catch_warnings():
         yield
 
 
 def _functions() -> dict[tuple[str, str], Any]:
-    """The functions of the libraries that judge, by module and name."""
+    """The functions of the libraries that compute the verdict, by module and name."""
     return {
         (module, name): value
         for module, held in [*sys.modules.items()]
-        if module.partition(".")[0] in JUDGES
+        if module.partition(".")[0] in LIBRARIES
         for name, value in [*vars(held).items()]
         if callable(value)
     }
 
 
 def _require_unreplaced(before: dict[tuple[str, str], Any], name: str) -> None:
-    """Raises `FunctionError` if a function that judges is another than before."""
+    """Raises `FunctionError` if the user's code has replaced a function of these libraries."""
     now = _functions()
     replaced = [".".join(place) for place in before if now.get(place) is not before[place]]
     if replaced:
         raise FunctionError(
-            f"{name} must leave the functions of numpy and jax as they are",
+            f"{name} must not replace functions of {', '.join(LIBRARIES)}",
             f"it has replaced {', '.join(replaced[:3])}",
-            "a function of its own under another name",
+            "defining a new function with another name",
         )
 
 
 def _place(error: BaseException, path: Path) -> str:
-    """The error, and the last line of the author's file on the way to it."""
+    """The error, and the last line of the user's file in its traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).absolute() == path.absolute()]
     kind = f"{type(error).__name__}: {error}"
@@ -188,28 +188,28 @@ def _place(error: BaseException, path: Path) -> str:
 
 
 def answer(argv: Sequence[str], folder: Path) -> dict[str, Any]:
-    """The reply to the command's words, or the error that stands for it."""
+    """The reply to the command line, or a dict with the error message."""
     words: list[str] = []
     chosen = options.parse(Options, argv, words)
     try:
         return reply(words[0], chosen, folder)
     except InputError as error:
         return {"error": str(error)}
-    except BaseException as error:  # of the libraries, on what the code has given them
+    except BaseException as error:  # a library has failed on what the user's code returned or did
         refused = FunctionError(
-            f"{words[0]} must be such that it can be checked",
+            f"{words[0]} must return a gradient that can be checked",
             f"{type(error).__name__}: {error}",
-            "arrays of float64 out of arrays of float64, and nothing else changed",
+            "computing float64 arrays from float64 arrays, without other effects",
         )
         return {"error": str(refused)}
 
 
 def main() -> None:
-    """Writes the reply and ends the process, whatever the code has left running in it."""
+    """Writes the reply and exits at once, even if the user's code has left threads running."""
     end, folder, status = os._exit, Path(sys.argv[1]), 1
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # as code meets them elsewhere
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Python's default handlers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with contextlib.suppress(BaseException):  # the parent says that there is no reply
+    with contextlib.suppress(BaseException):  # the parent reports that there is no reply
         said = json.dumps(answer(sys.argv[2:], folder))
         (folder / "unfinished").write_text(said)
         (folder / "unfinished").replace(folder / REPLY)

@@ -1,7 +1,7 @@
-"""Holds anyone's handwritten gradient against autodiff's, and says what is wrong with it.
+"""Compares a handwritten gradient with autodiff's and explains the differences.
 
-Each is computed in float64, on the whole batch, on a smaller one, and on single examples: a check
-sees only what its batch lets differ. Entry by entry they may differ by twice the rounding bound.
+The gradients are compared on the whole batch, on a smaller batch and on single examples, because
+some mistakes change only some batches. Each entry can differ by the sum of both rounding bounds.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,11 +27,11 @@ MOST_SINGLES = 7
 
 
 class GradientError(InputError):
-    """What was handed over as a gradient cannot be compared with one."""
+    """The handwritten function does not return a gradient that can be compared."""
 
 
 class Trial(NamedTuple):
-    """One batch: both gradients by the names of their leaves, and what they may differ by."""
+    """A batch with both gradients, by leaf name, and the largest allowed difference per entry."""
 
     batch: tuple
     handwritten: Leaves
@@ -55,11 +55,12 @@ def check_gradient(
     *,
     network: Architecture | None = None,
 ) -> Report:
-    """Holds `gradient(params, *batch)` against autodiff of `loss(params, *batch)`, a scalar.
+    """Compares `gradient(params, *batch)` with autodiff's gradient of `loss(params, *batch)`.
 
-    `params` is any pytree of arrays, `batch` a tuple of arrays with an example in each row. With
-    `network`, `params` and `batch` are `(images, labels)` as it has them: labels integer classes
-    or rows of targets; what needs activations and δ is then looked for too. Raises `GradientError`.
+    The loss is a scalar, `params` any pytree of arrays, and `batch` a tuple of arrays with one
+    example per row. If `params` are those of a `network` and `batch` is `(images, labels)`, with
+    integer classes or rows of targets as labels, mistakes in its activations and δ are found too.
+    Raises `GradientError` or `LossError`.
     """
     with jax.enable_x64(True):
         params, batch = _wide(params), tuple(_wide(batch))
@@ -102,12 +103,12 @@ def check_gradient(
 
 @lru_cache(maxsize=8)
 def _compiled(loss: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Tree]]:
-    """The loss and its gradient, compiled once for every check of the same loss."""
+    """The loss and its gradient, compiled; later checks of the same loss use them again."""
     return jax.jit(loss), jax.jit(jax.grad(loss))
 
 
 def _wide(tree: Tree) -> Tree:
-    """In float64 what is of floating point, as the same kind of array."""
+    """Converts floating-point leaves to float64; NumPy and JAX arrays keep their kind."""
 
     def wide(leaf):
         if not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating):
@@ -123,14 +124,14 @@ def _named(tree: Tree) -> Leaves:
 
 
 def _handwritten(gradient: Callable[..., Tree], params: Tree, batch: tuple) -> tuple[Leaves, str]:
-    """The gradient handed over, on copies of its arguments, in float64; and its precision."""
+    """Calls `gradient` on copies of its arguments; returns its leaves in float64, its precision."""
     copies = jax.tree.map(lambda leaf: leaf.copy(), (params, batch))
     given = gradient(copies[0], *copies[1])
     if jax.tree.structure(given) != jax.tree.structure(params):
         raise GradientError(
             f"the gradient must have the structure of the parameters, {jax.tree.structure(params)}",
             str(jax.tree.structure(given)),
-            "one array for each parameter, under its name and in its place",
+            "one array per parameter, in the same lists and dicts",
         )
     for leaf, value in named_leaves(given).items():
         _require_numbers(leaf, value)
@@ -140,13 +141,13 @@ def _handwritten(gradient: Callable[..., Tree], params: Tree, batch: tuple) -> t
             raise GradientError(
                 f"the gradient of {leaf} must have the parameter's shape, {shapes[leaf]}",
                 f"{value.shape}, on a batch of {len(batch[0])} examples",
-                "a sum over the examples, not over the units; or a transpose less",
+                "a sum over the examples instead of the units, or no transpose",
             )
         if not np.all(np.isfinite(value)):
             raise GradientError(
-                "the gradient must be finite numbers",
-                f"{leaf} has {value.dtype} with what is not finite in it",
-                "the logarithm, division or exponential on the way that overflows",
+                "the gradient must be finite",
+                f"{leaf} contains NaN or infinity",
+                "looking for a logarithm, division or exponential that overflows",
             )
     narrow = any(value.dtype == np.float32 for value in named.values())
     precision = "float32" if narrow else "float64"
@@ -157,14 +158,14 @@ PRECISIONS = ("float32", "float64")
 
 
 def _require_numbers(leaf: str, value: Any) -> None:
-    """Raises `GradientError` for what would be compared as other numbers than it holds."""
+    """Raises `GradientError` for a value that a conversion to float64 would change."""
     if isinstance(value, np.ma.MaskedArray):
-        got, repair = "a masked array, whose mask says nothing here", "its .filled(0)"
+        got, repair = "a masked array, whose mask would be ignored", "returning its .filled(0)"
     elif isinstance(value, np.ndarray | np.generic | jax.Array):
         got = f"an array of {value.dtype}"
-        repair = ".astype(np.float64) before the gradient is computed, not after it"
+        repair = "converting to float64 before the gradient is computed, not after it"
         if np.issubdtype(value.dtype, np.complexfloating):
-            repair = "its real part, if the imaginary one is 0 by the formula"
+            repair = "returning its real part, if its imaginary part is always 0"
         if value.dtype.name in PRECISIONS:
             return
     elif isinstance(value, float):
@@ -172,7 +173,7 @@ def _require_numbers(leaf: str, value: Any) -> None:
     else:
         got, repair = (
             f"an object of type {type(value).__name__}",
-            "an array of numpy or jax.numpy",
+            "returning an array of NumPy or JAX",
         )
     raise GradientError(
         f"the gradient of {leaf} must be an array of {' or '.join(PRECISIONS)}", got, repair
@@ -182,7 +183,7 @@ def _require_numbers(leaf: str, value: Any) -> None:
 def _allowed(
     architecture: Architecture | None, params: Tree, batch: tuple, autodiff: Leaves, precision: str
 ) -> Leaves:
-    """What the two may differ by: both their bounds, of which autodiff's is the float64 one."""
+    """The allowed difference: the bound of `precision` plus autodiff's bound in float64."""
     if architecture is None:
         return {leaf: instruments.allowed(value, precision) for leaf, value in autodiff.items()}
     images, labels = batch
@@ -205,7 +206,7 @@ def _diagnose(
     worst: Trial,
     precision: str,
 ) -> list[list[Diagnosis]]:
-    """The causes as diagnoses: of the whole gradient, of its lines, or unknown."""
+    """Searches for mistakes in the whole gradient, then in its parts; else returns "unknown"."""
     whole = instruments.of_the_whole(trials)
     if whole is not None:
         return [[whole]]
@@ -228,19 +229,19 @@ def _probe(architecture: Architecture, params: Tree, trial: Trial, precision: st
     plain = diagnosis.gradient(at, {})
     handwritten, tolerance = {}, {}
     for leaf, value in trial.handwritten.items():
-        beyond = trial.autodiff[leaf] - plain[leaf]  # of a loss that has more than the network's
+        beyond = trial.autodiff[leaf] - plain[leaf]  # terms that only the user's loss has
         more = np.any(np.abs(beyond) > trial.allowed[leaf])
         handwritten[leaf] = value - beyond if more else value
         absolute = float(trial.allowed[leaf].max(initial=0.0))
         size = float(np.abs(plain[leaf]).max(initial=0.0))
-        # Where the right leaf is 0 its bound says nothing of what a wrong one's rounding can be.
-        unknown = instruments.allowed(np.ones(1), precision).item()
-        tolerance[leaf] = diagnosis.Tolerance(absolute, absolute / size if size > 0 else unknown)
+        # If the correct leaf is 0, its bound does not limit the rounding error of a wrong leaf.
+        default = instruments.allowed(np.ones(1), precision).item()
+        tolerance[leaf] = diagnosis.Tolerance(absolute, absolute / size if size > 0 else default)
     return Probe(at, handwritten, tolerance)
 
 
 def _diagnosis(mistake: Mistake, cause: diagnosis.Cause, probe: Probe) -> Diagnosis:
-    """With the part of the disagreement that goes when this mistake alone is undone."""
+    """The mistake as a `Diagnosis`, with the share of the error that the whole cause explains."""
     changes = {m.line: m.change for m in cause}
     explained, total = diagnosis.gradient(probe.at, changes), diagnosis.gradient(probe.at, {})
     left = sum(float(np.sum((probe.handwritten[k] - explained[k]) ** 2)) for k in explained)
@@ -254,13 +255,14 @@ def _unexplained(trial: Trial, bad: Sequence[str]) -> Diagnosis:
         "unknown",
         bad[0],
         0.0,
-        f"no mistake of the catalogue explains it; the first leaf that is wrong, seen from the "
-        f"output, is {bad[0]}: begin there",
+        f"no mistake in the catalogue explains it; begin with {bad[0]}, which is the first wrong "
+        "leaf from the output",
     )
 
 
 def _arbiter(loss: Callable[..., Any], params: Tree, trial: Trial, leaf: str) -> str:
-    """Whom the loss itself sides with, along the direction in which the two claims differ most."""
+    """Which gradient a central difference of the loss supports: "autodiff" or "handwritten"."""
+    # The difference is taken in the direction in which the two gradients of the leaf differ.
     error = trial.handwritten[leaf] - trial.autodiff[leaf]
     direction = error / np.linalg.norm(error)
     claims = {

@@ -1,4 +1,4 @@
-"""What a check of a gradient found, leaf by leaf, and why: a table, a drawing, JSON."""
+"""The result of a gradient check, which can be printed as a table, drawn, or written as JSON."""
 
 import io
 import json
@@ -11,24 +11,24 @@ from manual_grads.check.diagnosis import Diagnosis
 
 
 class Leaf(NamedTuple):
-    """The worst entry of one leaf, over all batches that were tried."""
+    """The worst entry of one leaf, in the first batch that disagrees, else in the whole batch."""
 
     leaf: str
     shape: tuple[int, ...]
     max_error: float
-    bound: float  # of |handwritten − autodiff| at the worst entry
+    bound: float  # the largest allowed |handwritten − autodiff| at the worst entry
     worst_index: tuple[int, ...]
     handwritten: float
     autodiff: float
     agrees: bool
-    arbiter: str  # whom a numerical derivative of the loss sides with
+    arbiter: str  # the gradient that a numerical derivative of the loss supports
 
 
 class Report(NamedTuple):
-    """The verdict, leaf by leaf, and its causes: sets of mistakes, of which any one may be it.
+    """The verdict, the leaves, and the possible causes, each of which is a set of mistakes.
 
-    `precision` is that of the gradient handed over, at which it is judged. `errors` has the
-    structure of `leaves`: |handwritten − autodiff| over what is allowed, entry by entry.
+    `precision` is the precision of the handwritten gradient, which decides the allowed difference.
+    `errors` has, for each entry of each leaf, |handwritten − autodiff| / allowed difference.
     """
 
     agrees: bool
@@ -39,11 +39,11 @@ class Report(NamedTuple):
 
     @property
     def diagnoses(self) -> list[Diagnosis]:
-        """Those of all causes."""
+        """The mistakes of all causes in one list."""
         return [diagnosis for cause in self.causes for diagnosis in cause]
 
     def to_json(self) -> str:
-        """The verdict, the leaves and the diagnoses."""
+        """The verdict, the leaves and the diagnoses as JSON."""
         record: dict[str, Any] = {
             "agrees": self.agrees,
             "precision": self.precision,
@@ -57,8 +57,8 @@ class Report(NamedTuple):
         return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def heatmap(self, path: str | Path) -> None:
-        """Draws each leaf's errors over what is allowed, on a common logarithmic scale."""
-        from matplotlib.figure import Figure  # here, for whoever draws nothing: it takes long
+        """Draws error / allowed difference of each leaf's entries, on one logarithmic scale."""
+        from matplotlib.figure import Figure  # imported here because it is slow
         from matplotlib.ticker import MaxNLocator
 
         figure = Figure(figsize=(8, 1 + 1.6 * len(self.errors)), layout="constrained")
@@ -81,13 +81,13 @@ class Report(NamedTuple):
             axis.tick_params(labelsize=8)
         assert image is not None
         figure.colorbar(
-            image, ax=list(axes), label="log₁₀ of error over what is allowed (above 0: wrong)"
+            image, ax=list(axes), label="log₁₀ (error / allowed difference); above 0: wrong"
         )
         figure.savefig(path, dpi=150)
 
     def __str__(self) -> str:
-        """The leaves as a table, then the causes."""
-        from rich.box import SIMPLE  # here, for whoever prints nothing: it takes long
+        """The leaves as a table, followed by the verdict and the causes."""
+        from rich.box import SIMPLE  # imported here because it is slow
         from rich.console import Console
         from rich.table import Table
 
@@ -111,7 +111,7 @@ class Report(NamedTuple):
         return "\n".join([*filter(None, lines), "", self.verdict()])
 
     def verdict(self) -> str:
-        """The last lines: whether it agrees, and the causes, those that tie marked so."""
+        """The lines below the table: the verdict, and the possible causes."""
         lines = []
         if self.agrees:
             lines.append(f"The gradient agrees with autodiff, in {self.precision}.")
@@ -123,6 +123,6 @@ class Report(NamedTuple):
                 lines.append(f"Finite differences of the loss support your values, though: {ours}.")
         for number, cause in enumerate(self.causes):
             if number > 0:
-                lines.append("or else, for these explain it as well:")
+                lines.append("or these, which explain the gradient equally well:")
             lines += [f"  {d.mistake} at {d.where}: {d.message}" for d in cause]
         return "\n".join(lines)

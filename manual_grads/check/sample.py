@@ -1,4 +1,4 @@
-"""What a network is checked on: its loss, random parameters and a random batch."""
+"""The loss, the random parameters and the random batch on which a network is checked."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -16,7 +16,7 @@ from manual_grads.targets import targets
 
 @lru_cache(maxsize=8)
 def network_loss(architecture: Architecture) -> Callable[..., Any]:
-    """The mean of the cost over the batch, `(params, images, labels)`, of rows of examples."""
+    """The function `(params, images, labels)` that computes the mean loss of a batch of rows."""
 
     def loss(params, images, labels):
         y = targets_of(architecture, labels).T
@@ -27,7 +27,7 @@ def network_loss(architecture: Architecture) -> Callable[..., Any]:
 
 
 def targets_of(architecture: Architecture, labels):
-    """Rows of targets: `targets` of labels that are classes, else the labels as they are."""
+    """The targets of the labels, if these are integer classes; rows of targets are returned."""
     if jnp.ndim(labels) == 2:
         return labels
     return targets(architecture, labels, "float64")
@@ -43,25 +43,25 @@ def require_scalar(loss: Callable[..., Any], params: Any, batch: tuple) -> None:
         value = jax.eval_shape(loss, params, *batch)
     except jax.errors.TracerArrayConversionError:
         raise LossError(
-            "the loss must be computed by JAX, which differentiates it",
-            "it computes in NumPy",
-            "import jax.numpy as jnp, and jnp for np in the loss",
+            "the loss must be computed by JAX, so that it can be differentiated",
+            "a loss that is computed in NumPy",
+            "import jax.numpy as jnp, and jnp instead of np in the loss",
         ) from None
     found = getattr(value, "dtype", None)
     if found not in ("float32", "float64") or value.shape != ():
         given = type(value).__name__ if found is None else f"{found}{[*value.shape]}"
         raise LossError(
-            "the loss must be a number, float32[] or float64[]",
+            "the loss must be a scalar, float32[] or float64[]",
             given,
             "the mean over the batch, such as jnp.mean(losses)",
         )
 
 
 def draw(architecture: Architecture, batch_size: int, seed: int) -> tuple[list, tuple]:
-    """Parameters and a batch, float32 numbers in float64, at which mistakes can be told apart.
+    """Random parameters and a random batch, such that mistakes have different effects.
 
-    Weights ~ N(0, 1/inputs), biases of size 0.1 to 1, images U(−1, 1), labels of which two are
-    alike at least, targets U(−1, 1).
+    Weights ~ N(0, 1/inputs), biases ~ ±U(0.1, 1), images and targets ~ U(−1, 1). At least two
+    labels are equal. The values are float64, rounded to float32.
     """
     random = np.random.default_rng(seed)
     params: list[dict[str, np.ndarray]] = [{} for _ in architecture.layer_sizes]

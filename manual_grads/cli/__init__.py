@@ -1,11 +1,11 @@
-"""The plumbing of every command.
+"""Code that every command uses.
 
-options     flags out of a frozen dataclass, and back
-flag_files  the flags in a file, one a line
-errors      the error in three parts
-signals     Ctrl-C and SIGTERM
-paths       what stands at a path, in words
-command     from the command line to the exit status
+options     a frozen dataclass whose fields are flags
+flag_files  files that contain flags, one per line
+errors      the error message with the parts expected, got and try
+signals     the handlers of Ctrl-C and SIGTERM
+paths       a description of what is at a path
+command     a command: parses its flags, runs it and returns the exit status
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""What every command does around its work: flags in, an exit status out."""
+"""The parts that all commands share: parsing flags, printing, and the exit status."""
 
 import contextlib
 import functools
@@ -26,15 +26,15 @@ def run(
     bad_input: int = 1,
     takes_words: bool = False,
 ) -> int:
-    """Calls `work` with the options that `argv`, or the command line, says; returns the status.
+    """Parses `argv`, or else the command line, calls `work` with the options, returns the status.
 
-    With `takes_words` it is given the words that are no flags besides, else these are refused.
-    That is what `work` returns, 0 for nothing and after `--help`; `bad_input` after an
-    `InputError`, printed in its three parts; 130 after Ctrl-C and 143 after SIGTERM, printed with
-    the notes that the exception carries.
+    With `takes_words`, `work` also receives the words that are not flags; otherwise they are an
+    error. The status is what `work` returns, and 0 for None or after `--help`. It is `bad_input`
+    after an `InputError`, which is printed. It is 130 after Ctrl-C and 143 after SIGTERM; the
+    notes of that exception are printed.
     """
     argv = sys.argv[1:] if argv is None else argv
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # says where it keeps its caches
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs its cache's path
     if {"--help", "-help", "-h"} & set(argv):
         say(options.help_text(description or "", options_class))
         return 0
@@ -53,9 +53,9 @@ def run(
 
 
 def say(line: str, to_errors: bool = False) -> None:
-    """Prints text, on a terminal wrapped at words.
+    """Prints text, wrapped at words on a terminal.
 
-    A reader that has gone or a full disk raises no error: neither is a reason to lose a run.
+    A closed pipe or a full disk is ignored, because it must not end a run.
     """
     stream = sys.stderr if to_errors else sys.stdout
     try:
@@ -65,7 +65,7 @@ def say(line: str, to_errors: bool = False) -> None:
         say(line.translate(IN_ASCII).encode("ascii", "backslashreplace").decode(), to_errors)
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # or Python would complain when it flushes at the end
+        os.dup2(nowhere, stream.fileno())  # else Python prints an error when it flushes at exit
 
 
 def _wrapped(text: str, width: int | None) -> str:
@@ -110,16 +110,16 @@ IN_ASCII = str.maketrans(
         "‖": "||",
     }
 )
-"""For a terminal that can write no other characters."""
+"""Replacements for a terminal that cannot print these characters."""
 
 
 def leave(status: int) -> NoReturn:
-    """Ends the process at once, without what Python does at its end.
+    """Exits at once, without Python's normal shutdown.
 
-    The device may still compute what was stopped, and needs what Python would take down; and a
-    signal that comes so late would kill the process, for Python has no handler then.
+    The shutdown can crash XLA while the device still computes. A signal during the shutdown would
+    kill the process, because Python has removed its handlers by then.
     """
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # nobody reads it
+        with contextlib.suppress(OSError, ValueError):  # the stream is closed
             stream.flush()
     os._exit(status)

@@ -1,8 +1,8 @@
-"""The error that every command prints: what is expected, what it got, and what to try."""
+"""The error message of every command: what was expected, what it got, and what to try."""
 
 
 class InputError(ValueError):
-    """Bad input. Its text has three lines: what is expected, what was got, and what to try."""
+    """Invalid input. The message has three lines: `expected`, `got`, and what to `try`."""
 
     def __init__(self, expected: str, got: str, repair: str):
         parts = f"\n  expected: {expected}\n  got:      {got}\n  try:      {repair}"
@@ -10,11 +10,11 @@ class InputError(ValueError):
 
 
 class FlagError(InputError):
-    """A command line that cannot be read as flags."""
+    """A command line that cannot be parsed as flags."""
 
 
 def printable(text: str) -> str:
-    """The text with each control character, which a user or a file brought into it, escaped."""
+    """The text with its control characters escaped; they can come from a user or from a file."""
     return "".join(
         character if character.isprintable() or character == "\n" else ascii(character)[1:-1]
         for character in text

@@ -1,4 +1,4 @@
-"""Flag files: `--flagfile=PATH` stands for the flags in a file, one a line."""
+"""Flag files: `--flagfile=PATH` inserts the flags that a file contains, one per line."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,16 +9,16 @@ from manual_grads.cli.errors import FlagError
 
 SHIPPED = Path(__file__).parents[2] / "experiments"
 NAMES = ("--flagfile", "-flagfile")
-MOST = 2**20
-"""Bytes of a flag file."""
+MAX_BYTES = 2**20
+"""The largest size of a flag file."""
 
 
 def expand(argv: Sequence[str], inside: tuple[Path, ...] = ()) -> tuple[list[str], list[Path]]:
-    """The words with those of each flag file in its place, and the files that were read.
+    """Replaces each `--flagfile` in `argv` by the file's words; also returns the files read.
 
-    In a file, empty lines and lines that begin with `#` or `//` are left out. A file may name
-    another; `inside` are those that led here. A path that does not exist may be the name of a
-    shipped file. Raises `FlagError` for a file that cannot be read, or that leads back to itself.
+    In a file, empty lines and lines that begin with `#` or `//` are ignored. A file can include
+    another; `inside` lists the files that include this one. If a path does not exist, a shipped
+    file of that name is used. Raises `FlagError` if a file is unreadable or includes itself.
     """
     words, files = [], []
     rest = iter(argv)
@@ -34,7 +34,7 @@ def expand(argv: Sequence[str], inside: tuple[Path, ...] = ()) -> tuple[list[str
             raise FlagError("--flagfile must name a file", word, "--flagfile=PATH")
         path = _shipped_or(paths.of_user(name))
         if path.absolute() in inside:
-            raise FlagError("a flag file must not lead back to itself", name, "one flag file less")
+            raise FlagError("a flag file must not include itself", name, "removing a --flagfile")
         found, deeper = expand(list(_lines(path)), (*inside, path.absolute()))
         words += found
         files += [path, *deeper]
@@ -44,17 +44,17 @@ def expand(argv: Sequence[str], inside: tuple[Path, ...] = ()) -> tuple[list[str
 def _lines(path: Path) -> Iterator[str]:
     try:
         with paths.open_plain(path, follow_links=True) as file:
-            content = file.read(MOST + 1)
-        if len(content) > MOST:
-            raise ValueError(f"more than {MOST:,} bytes")
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES:,} bytes")
         lines = content.decode().splitlines()
     except (OSError, ValueError) as error:
         found = paths.what_is(path) if isinstance(error, FileNotFoundError) else error
         raise FlagError(
             "--flagfile must name a text file that can be read",
             f"{path}: {found}",
-            f"--flagfile=PATH from the folder you stand in, or one of {', '.join(_shipped())} of "
-            f"{SHIPPED}",
+            f"--flagfile=PATH, relative to the current folder, or one of {', '.join(_shipped())} "
+            f"in {SHIPPED}",
         ) from None
     for line in map(str.strip, lines):
         if line and not line.startswith(("#", "//")):
@@ -62,7 +62,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _shipped_or(path: Path) -> Path:
-    """The shipped file for `base.flags` or `experiments/base.flags`, if there is no such file."""
+    """The path, or if it does not exist, the shipped file with that name."""
     shipped = path.name in _shipped() and path.parent in (Path(), Path("experiments"))
     return SHIPPED / path.name if shipped and not os.path.lexists(path) else path
 

@@ -1,7 +1,7 @@
-"""Options: a frozen dataclass whose fields are flags, checked once, with errors in three parts.
+"""Options: a frozen dataclass whose fields are flags.
 
-A field such as `batch_size: Annotated[int, "examples a step", AT_LEAST_1] = 256` says everything
-about a flag in one line: type, help, rule, default. The flag, `--help` and the check come from it.
+A field such as `batch_size: Annotated[int, "examples per step", AT_LEAST_1] = 256` defines a flag
+in one line: type, help, rule and default. The parser, `--help` and the check are derived from it.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ Options = TypeVar("Options")
 
 
 class OptionError(InputError):
-    """An option has a value that its rule, or its company, does not allow."""
+    """An option has a value that its rule, or another option, does not allow."""
 
 
 class Rule(NamedTuple):
@@ -37,7 +37,7 @@ class Rule(NamedTuple):
 ANY = Rule("be given", lambda _: True)
 HELP_HINT = "--help lists every flag, its values and its default"
 LARGEST, SMALLEST = 2.0**127, 2.0**-126
-"""Of float32, above 0: beyond the one is infinity, and below the other an accelerator has 0."""
+"""Limits of positive float32 values: beyond them, a device may compute infinity or 0."""
 
 FINITE = Rule("be finite in float32", lambda value: -LARGEST <= value <= LARGEST)
 POSITIVE = Rule("be above 0 and finite in float32", lambda value: SMALLEST <= value <= LARGEST)
@@ -54,7 +54,7 @@ AT_LEAST_1 = Rule(
 )
 SEED = Rule(f"be at least 0 and below {2**32:,}", lambda value: 0 <= value < 2**32)
 FILE_NAME = Rule(
-    "be the plain name of a folder, of characters that can be seen",
+    "be the plain name of a folder, in printable characters",
     lambda value: (
         re.fullmatch(r"[^/\\]+", value) is not None
         and value.isprintable()
@@ -64,7 +64,7 @@ FILE_NAME = Rule(
 
 
 def _is_path(value: str) -> bool:
-    """Whether the operating system can have a path of this name."""
+    """Whether the operating system allows this path."""
     with contextlib.suppress(UnicodeEncodeError):
         return b"\0" not in os.fsencode(value) and value != ""
     return False
@@ -105,7 +105,7 @@ def check(options: Any) -> None:
     """Raises `OptionError` unless every field of `options` has its type and satisfies its rule."""
     for option in options_of(type(options)):
         if not hasattr(options, option.name):
-            continue  # a held dataclass has checked its own
+            continue  # a nested dataclass has checked this option
         value = getattr(options, option.name)
         if not _has_type(value, option.kind):
             expected = f"--{option.name} must be {_kind_words(option.kind)}"
@@ -119,14 +119,14 @@ def check(options: Any) -> None:
 
 
 def default_words(option: Option) -> str:
-    """A repair that always holds: the default."""
+    """The suggestion to use the default, which is always valid."""
     if option.default is None:
-        return f"no --{option.name} at all is the default"
-    return f"--{option.name}={text(option.default)} is the default"
+        return f"leaving out --{option.name}, which is the default"
+    return f"--{option.name}={text(option.default)}, which is the default"
 
 
 def text(value: Any) -> str:
-    """An option's value as it is written behind `--name=`."""
+    """An option's value, as it is written after `--name=`."""
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
     return "" if value is None else str(value)
@@ -135,15 +135,15 @@ def text(value: Any) -> str:
 def parse(
     options_class: type[Options], argv: Sequence[str], words: list[str] | None = None
 ) -> Options:
-    """The options that the words behind a command say, `--flagfile` included.
+    """Parses the words after a command's name, `--flagfile` included.
 
-    Words that are no flags are added to `words`, for a command that takes them. Raises `FlagError`
-    for an unknown flag, a value of another type, an unreadable flag file, and a word that nobody
-    takes, which absl alone would pass over; `OptionError` as the dataclass does.
+    Words that are not flags are appended to `words`; if that is None, they raise `FlagError`, while
+    absl alone would ignore them. `FlagError` is also raised for an unknown flag, a value of the
+    wrong type and an unreadable flag file. The dataclass raises `OptionError`.
     """
     flag_values = flags.FlagValues()
     define_flags(options_class, flag_values)
-    flag_values.set_gnu_getopt(True)  # flags are read behind other words too
+    flag_values.set_gnu_getopt(True)  # parses flags that follow other words too
     known = {option.name: option for option in options_of(options_class)}
     others = _read_flags(flag_values, argv, known)
     if words is not None:
@@ -155,7 +155,7 @@ def parse(
 
 
 def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
-    """Defines in `flag_values` the flag of every option of the dataclass."""
+    """Defines a flag in `flag_values` for every option of the dataclass."""
     for option in options_of(options_class):
         define = {
             int: flags.DEFINE_integer,
@@ -169,7 +169,7 @@ def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
 
 
 def build(options_class: type[Options], values: Mapping[str, Any]) -> Options:
-    """The dataclass from values by name, flat or nested, lists for tuples; others are ignored."""
+    """Builds the dataclass from a flat or nested mapping; unknown names in it are ignored."""
     hints = get_type_hints(options_class)
     fields = {}
     for field in dataclasses.fields(options_class):  # pyright: ignore[reportArgumentType] - a dataclass
@@ -213,10 +213,10 @@ def _default_in_help(default: Any) -> str:
 def _read_flags(
     flag_values: flags.FlagValues, argv: Sequence[str], known: Mapping[str, Option]
 ) -> list[str]:
-    """Reads the flags, and returns the other words."""
+    """Parses the flags, and returns the other words."""
     known_only = "every flag must be one that this command knows"
     if any(word.lstrip("-").startswith("undefok") for word in argv):
-        raise FlagError(known_only, "--undefok, absl's way around this", HELP_HINT)
+        raise FlagError(known_only, "--undefok, which makes absl ignore unknown flags", HELP_HINT)
     words, _ = flag_files.expand(argv)
     try:
         return flag_values(["command", *words])[1:]
@@ -234,7 +234,7 @@ def _read_flags(
             f"--{option.name}={found[2]}",
             default_words(option),
         ) from None
-    except (flags.Error, ValueError) as error:  # the latter for --noresume=False
+    except (flags.Error, ValueError) as error:  # absl raises ValueError for --noresume=False
         raise FlagError("every flag must be written --name=value", str(error), HELP_HINT) from None
 
 
@@ -260,12 +260,12 @@ def _kind_words(kind: Any) -> str:
     words = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}
     if get_origin(kind) is tuple:
         plural = {int: "whole numbers", str: "words"}[get_args(kind)[0]]
-        return f"{plural} with commas between them"
+        return f"{plural} separated by commas"
     return words[_scalar(kind)]
 
 
 def _converted(name: str, kind: Any, value: Any) -> Any:
-    """A list from flags, of words, or from JSON, as the tuple that it stands for."""
+    """Converts a list from a flag or from JSON to a tuple, if the field is a tuple."""
     if get_origin(kind) is not tuple or not isinstance(value, list):
         return value
     if value == ["none"]:
@@ -277,5 +277,5 @@ def _converted(name: str, kind: Any, value: Any) -> Any:
         raise OptionError(
             f"--{name} must be {_kind_words(kind)}",
             f"--{name}={text(tuple(value))}",
-            f"only {_kind_words(kind)} behind --{name}=",
+            f"only {_kind_words(kind)} after --{name}=",
         ) from None

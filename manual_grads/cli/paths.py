@@ -1,4 +1,4 @@
-"""What stands at a path. Only plain files are opened: a pipe would block, a device has no end."""
+"""Describes and opens paths. Only regular files are opened, because a pipe or device can block."""
 
 import contextlib
 import os
@@ -18,14 +18,14 @@ KINDS = {
 
 
 def of_user(text: str | Path) -> Path:
-    """The path that a user has written, with the folder of the user for `~`."""
+    """The path that a user has written, with `~` expanded."""
     with contextlib.suppress(RuntimeError):  # there is no user of that name
         return Path(text).expanduser()
     return Path(text)
 
 
 def what_is(path: Path) -> str:
-    """What stands at the path, in words: "a folder", "a link to /x: no such file or folder"."""
+    """Describes what is at the path: "a folder", "a link to /x: no such file or folder"."""
     try:
         link = f"a link to {path.readlink()}: " if path.is_symlink() else ""
     except OSError as error:
@@ -38,7 +38,7 @@ def what_is(path: Path) -> str:
 
 
 def open_plain(path: Path, follow_links: bool) -> BinaryIO:
-    """The file, open for reading. Raises `OSError`, and for all but plain files `ValueError`."""
+    """Opens a file for reading. Raises `OSError`, or `ValueError` if it is not a regular file."""
     leads_nowhere = path.is_symlink() and not path.exists()
     if leads_nowhere or not stat.S_ISREG(path.stat(follow_symlinks=follow_links).st_mode):
         raise ValueError(what_is(path))

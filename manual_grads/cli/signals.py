@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: an exception where the work can stop anywhere, a question where it cannot."""
+"""Handlers of Ctrl-C and SIGTERM: they raise an exception, or record the signal for polling."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from typing import NoReturn
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked the command to end; `status` is the exit status that says which."""
+    """The exception for a signal that asks the command to stop; `status` is its exit status."""
 
     def __init__(self, signal_number: int):
         super().__init__()
@@ -19,13 +19,13 @@ class Stopped(KeyboardInterrupt):
 
 
 def end_at_once(package: str) -> None:
-    """Lets Ctrl-C and SIGTERM end a command of the package, with a line and without an exception.
+    """Makes Ctrl-C and SIGTERM print one line and exit, in a command of the package.
 
-    Called as the package is imported; without effect unless the process is `python -m PACKAGE.…`.
-    For the time in which modules are imported: an exception may be lost there, or crash a module of
-    C++, and there is nothing to save. `stoppable` takes over from it.
+    The package calls this when it is imported. Only `python -m PACKAGE.…` is affected. During the
+    imports that follow, an exception could get lost or crash a C++ module, and there is nothing to
+    save yet. Later, `stoppable` replaces these handlers.
     """
-    being_located = sys.argv[:1] == ["-m"]  # until Python has found the module that it is to run
+    being_located = sys.argv[:1] == ["-m"]  # true until Python has found the module to run
     if being_located and any(f"{package}." in word for word in sys.orig_argv):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _end)
@@ -37,7 +37,7 @@ def _end(signal_number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether the frame belongs to the import of a module."""
+    """Whether the frame is part of an import."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -47,28 +47,28 @@ def _importing(frame: FrameType | None) -> bool:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM raise `Stopped` inside, and while a module is imported they `end_at_once`.
+    """Inside, Ctrl-C and SIGTERM raise `Stopped`; during an import, they end the process instead.
 
-    And again a moment later, until it has left the block: an exception that comes while the
-    interpreter is in a callback, of its garbage collector say, is lost there, and only reported.
+    `Stopped` is raised again every second until the block is left. This is necessary because Python
+    discards exceptions in some callbacks, for example those of the garbage collector.
     """
-    arrived = []
-    report = sys.unraisablehook
+    received = []
+    previous_hook = sys.unraisablehook
 
     def stop(signal_number, frame):
-        arrived.append(signal_number)
+        received.append(signal_number)
         if _importing(frame):
-            _end(arrived[0], frame)
+            _end(received[0], frame)
         signal.setitimer(signal.ITIMER_REAL, 1.0)
-        raise Stopped(arrived[0])
+        raise Stopped(received[0])
 
-    def lost(unraisable):
+    def raise_again(unraisable):
         if unraisable.exc_type is Stopped:
             signal.setitimer(signal.ITIMER_REAL, 0.05)
         else:
-            report(unraisable)
+            previous_hook(unraisable)
 
-    sys.unraisablehook = lost
+    sys.unraisablehook = raise_again
     watched = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
     previous = {number: signal.signal(number, stop) for number in watched}
     try:
@@ -77,33 +77,33 @@ def stoppable() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in previous.items():
             signal.signal(number, handler)
-        sys.unraisablehook = report
+        sys.unraisablehook = previous_hook
 
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Callable[[], Stopped | None]]:
-    """Inside, the first Ctrl-C or SIGTERM waits to be asked for; a second raises `Stopped`.
+    """Inside, the first Ctrl-C or SIGTERM is only recorded; a second one raises `Stopped`.
 
-    Yields what to ask: it returns a `Stopped` to raise once one has arrived. What was not asked for
-    is raised at the end.
+    Yields a function that returns a `Stopped` once a signal has been received, else None. After a
+    signal, the end of the block raises `Stopped`.
     """
     if threading.current_thread() is not threading.main_thread():  # Python allows no handler here
         yield lambda: None
         return
-    arrived: list[int] = []
+    received: list[int] = []
     raising = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def wait(signal_number, frame):
-        arrived.append(signal_number)
+    def record(signal_number, frame):
+        received.append(signal_number)
         for number, handler in raising.items():
             signal.signal(number, handler)
 
     for number in raising:
-        signal.signal(number, wait)
+        signal.signal(number, record)
     try:
-        yield lambda: Stopped(arrived[0]) if arrived else None
+        yield lambda: Stopped(received[0]) if received else None
     finally:
         for number, handler in raising.items():
             signal.signal(number, handler)
-    if arrived:
-        raise Stopped(arrived[0])
+    if received:
+        raise Stopped(received[0])

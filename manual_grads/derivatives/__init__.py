@@ -1,12 +1,12 @@
-"""The document's derivatives by hand, without autodiff.
+"""Handwritten derivatives, computed without autodiff.
 
-document         the five derivatives as the document derives them
-activations      each activation beside its slope
-loss             each loss beside its derivative
-network          forward and backward pass of any depth
-rounding_bound   how far rounding can carry a gradient from the exact one
-agreement        two gradients compared by that bound
-validation       what the handwritten gradient refuses
+document         the five derivatives of the document, for its network `1-n-1`
+activations      the activations and their slopes
+loss             the losses and their derivatives
+network          the forward and backward pass of a network of any depth
+rounding_bound   an upper bound on the rounding error of a gradient
+agreement        the comparison of two gradients, given that bound
+validation       checks of the arguments of the handwritten gradient
 """
 
 import lazy_loader

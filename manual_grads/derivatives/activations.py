@@ -1,13 +1,13 @@
-"""Each activation beside its slope, elementwise: `f(z)` and `f'(z)`, one rule a line.
+"""The activations `f(z)` and their slopes `f'(z)`, computed elementwise.
 
-`slope(z, a, s)` is taken at `z`; `a = f(z)` is given besides, for the slopes of sigmoid and tanh
-are shorter in it:
+`slope(z, a, s)` is f'(z). It also receives `a = f(z)`, because the slopes of sigmoid and tanh are
+shorter in terms of `a`:
 
-    σ' = σ (1 − σ)      tanh' = 1 − tanh²      relu' = 1 or 0      leaky' = 1 or s, at z > 0 or not
+    σ' = σ (1 − σ)   tanh' = 1 − tanh²   relu' = 1 if z > 0 else 0   leaky_relu' = 1 if z > 0 else s
 
     gelu = z Φ(z), gelu' = Φ(z) + z φ(z), with the normal distribution Φ and its density φ = Φ'
 
-`s` is the negative slope of leaky relu; at exactly 0 both rectifiers have their slope below 0.
+`s` is the negative slope of leaky_relu. At z = 0, relu and leaky_relu have the slope of z < 0.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ ACTIVATION_RULES = {
 
 
 def normal_distribution(z: Values) -> Values:
-    """Φ(z) = erfc(−z/√2) / 2, which is accurate for negative z too, unlike (1 + erf(z/√2)) / 2."""
+    """Φ(z) = erfc(−z/√2) / 2; for negative z, it is more accurate than (1 + erf(z/√2)) / 2."""
     return erfc(-z / 2**0.5) / 2
 
 

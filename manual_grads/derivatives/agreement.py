@@ -1,4 +1,4 @@
-"""Whether two gradients agree: entry by entry, within twice the bound that each is within."""
+"""Comparison of two gradients: they agree if every entry differs by at most 2B."""
 
 from typing import Any, NamedTuple
 
@@ -10,11 +10,11 @@ Tree = Any
 
 
 class Disagreement(NamedTuple):
-    """What is worst in each leaf; each field has the structure of the gradients.
+    """The largest difference in each leaf. Each field has the structure of the gradients.
 
-    `largest` is max |M − G| over the leaf's entries, `of_bound` the maximum of |M − G| / 2B, above
-    1 where the leaf disagrees; `entry` is the latter's place in the flattened leaf, `handwritten`
-    and `reference` the values of M and G there.
+    `largest` is max |M − G|. `of_bound` is max |M − G| / 2B; the leaf disagrees if it is above 1.
+    `entry` is the index, in the flattened leaf, of the entry with that maximum of |M − G| / 2B.
+    `handwritten` and `reference` are the values of M and G at this entry.
     """
 
     largest: Tree
@@ -25,9 +25,9 @@ class Disagreement(NamedTuple):
 
 
 def compare(handwritten: Tree, reference: Tree, bound: Tree) -> Disagreement:
-    """Holds gradient M against gradient G, each computed to within B of the exact one.
+    """Compares gradient M with gradient G, each of which is within B of the exact gradient.
 
-    The three have one structure, and their leaves the same shapes.
+    All three arguments have the same structure and shapes.
     """
     worst = jax.tree.map(_worst, handwritten, reference, bound)
     return jax.tree.transpose(jax.tree.structure(reference), None, worst)
@@ -36,12 +36,12 @@ def compare(handwritten: Tree, reference: Tree, bound: Tree) -> Disagreement:
 def _worst(
     m: Float[Array, "*shape"], g: Float[Array, "*shape"], b: Float[Array, "*shape"]
 ) -> Disagreement:
-    """The worst of one leaf, its first entry if several are; NaN counts as infinitely wrong."""
+    """The `Disagreement` of one leaf, at the first entry if several tie; NaN counts as infinite."""
     error = jnp.abs(m - g).ravel()
     of_bound = error / (2 * b.ravel())
     of_bound = jnp.where(jnp.isnan(of_bound), jnp.inf, of_bound)
     worst = jnp.max(of_bound)
-    # Two plain reductions: argmax alone would take as long as the rest of the comparison.
+    # Two simple reductions replace argmax, which would take as long as all the rest together.
     places = jnp.arange(of_bound.size)
     entry = jnp.min(jnp.where(of_bound == worst, places, of_bound.size))
     return Disagreement(jnp.max(error), worst, entry, m.ravel()[entry], g.ravel()[entry])

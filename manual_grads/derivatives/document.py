@@ -1,13 +1,15 @@
-"""The document's five derivatives, each under its heading, for its network `1-n-1`.
+"""The five derivatives that the document derives, for its network `1-n-1`.
 
-One input, `n` hidden units, one output, one example; index by index, as the document writes it.
-`w1[j]` leads from the input to hidden unit `j`, `w2[j]` from hidden unit `j` to the output:
+"The document" is the text whose network this project reimplements. The network has one input, `n`
+hidden units and one output. Like the document, the code handles one example and writes out each
+index. `w1[j]` is the weight from the input to hidden unit `j`, and `w2[j]` the weight from hidden
+unit `j` to the output:
 
     z⁰ = x + b⁰                 a⁰ = f(z⁰)
     z¹_j = w¹_j a⁰ + b¹_j       a¹_j = f(z¹_j)
     z² = Σ_j w²_j a¹_j + b²     a² = f(z²)        C = (y − a²)²
 
-Common to all five is the derivative of C by z²,
+All five contain the derivative of C with respect to z²,
 
     g = −2 (y − a²) f'(z²)
 """
@@ -37,7 +39,7 @@ def sigmoid(z: Values) -> Values:
     return np.asarray(1 / (1 + np.exp(-z)))
 
 
-# By the sign of the real part, so that a complex step along z differentiates them too.
+# They compare z.real, so that the complex-step method can differentiate them.
 ACTIVATIONS = {
     "sigmoid": Activation(sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z))),
     "leaky_relu": Activation(
@@ -48,7 +50,7 @@ ACTIVATIONS = {
 
 
 class Network(NamedTuple):
-    """The document's network: biases and weights of its layers, and its activation."""
+    """The biases and weights of the document's network, and its activation."""
 
     b0: Scalar
     w1: Hidden
@@ -59,7 +61,7 @@ class Network(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """Every unit's value before and after its activation."""
+    """The value of every unit before (z) and after (a) its activation."""
 
     z0: Scalar
     a0: Scalar
@@ -81,12 +83,12 @@ def forward(network: Network, x: Scalar) -> Forward:
 
 
 def cost(network: Network, x: Scalar, y: Scalar) -> Scalar:
-    """C = (y − a²)²."""
+    """The cost C = (y − a²)²."""
     return np.asarray((y - forward(network, x).a2) ** 2)
 
 
 def output_derivative(network: Network, x: Scalar, y: Scalar) -> Scalar:
-    """`g = −2 (y − a²) f'(z²)`, the derivative of C by z²."""
+    """`g = −2 (y − a²) f'(z²)`, the derivative of C with respect to z²."""
     units = forward(network, x)
     return np.asarray(-2 * (y - units.a2) * network.activation.slope(units.z2))
 

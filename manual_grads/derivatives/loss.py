@@ -1,13 +1,13 @@
-"""Each loss beside its derivative by the network's outputs, one rule a line.
+"""The losses, and their derivatives with respect to the network's outputs.
 
-Of one example, outputs `a` and targets `y` in a column each:
+One example has a column of outputs `a` and a column of targets `y`:
 
     cross-entropy    C = −Σ_k y_k log p_k,  p = softmax(a)     ∂C/∂a_k = p_k Σ_i y_i − y_k
     squared error    C = Σ_k (y_k − a_k)²                       ∂C/∂a_k = −2 (y_k − a_k)
 
-Natural log; a sum over outputs, no ½. Cross-entropy's outputs are `z^L`: written out, its C is
-−Σ_k y_k a_k + (Σ_i y_i) log Σ_k e^{a_k}. Where the targets of an example sum to 1 its derivative is
-the familiar p − y; smoothed targets rounded to float32 sum to 1 only nearly, and float64 sees that.
+The logarithm is natural, and squared error has no factor ½. For cross-entropy, the outputs are z^L
+and C equals −Σ_k y_k a_k + (Σ_i y_i) log Σ_k e^{a_k}. If Σ_i y_i = 1, its derivative is p − y. This
+simpler form is not used, because smoothed targets rounded to float32 do not sum exactly to 1.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Columns = Float[Array, "outputs batch"]
 
 
 class Loss(NamedTuple):
-    """The cost `C` of each example, and its derivative by each output."""
+    """The cost `C` of each example, and its derivative with respect to each output."""
 
     cost: Callable[[Columns, Columns], Float[Array, " batch"]]
     derivative: Callable[[Columns, Columns], Columns]

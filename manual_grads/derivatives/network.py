@@ -1,16 +1,17 @@
-"""The network's forward and backward pass, written by hand, in columns: `[units, batch]`.
+"""The handwritten forward and backward pass of the network. Arrays are `[units, batch]`.
 
     z⁰ = x + b⁰                  a⁰ = f(z⁰), or z⁰ if the input layer is plain
     z^l = W^l a^{l−1} + b^l      a^l = f(z^l), or z^L if the loss is cross-entropy
 
-The document's base derivative δ^l = ∂C/∂z^l, C the mean over the batch's N examples:
+δ^l is what the document calls the base derivative: the derivative of the mean cost of the batch's N
+examples with respect to z^l. In the formula for δ^L, C is the cost of one example:
 
     δ^L = (1/N) ∂C/∂a^L ⊙ f'(z^L)              δ^l = (W^{l+1}ᵀ δ^{l+1}) ⊙ f'(z^l)
 
-(f' is 1 where there is no activation) and from it every derivative that the document derives:
+f' is 1 in a layer without activation. The derivatives of the mean cost C follow from δ:
 
     ∂C/∂b^l = Σ_examples δ^l                   Output, Hidden and Input Layer bias derivatives
-    ∂C/∂W^l = δ^l (a^{l−1})ᵀ                   weight derivatives of either heading
+    ∂C/∂W^l = δ^l (a^{l−1})ᵀ                   both kinds of weight derivatives in the document
 """
 
 from typing import NamedTuple
@@ -28,9 +29,9 @@ Columns = Float[Array, "_ batch"]
 
 
 class Forward(NamedTuple):
-    """Each layer's values before and after its activation, and the slopes at the former.
+    """The values of each layer before (`z`) and after (`a`) its activation, and the slopes f'(z).
 
-    Where a layer has no activation, its slope is the number 1.
+    The slope of a layer without activation is the number 1.
     """
 
     z: list[Columns]
@@ -39,19 +40,23 @@ class Forward(NamedTuple):
 
 
 def product(left: Float[Array, "m n"], right: Float[Array, "n k"]) -> Float[Array, "m k"]:
-    """A matrix product in full precision: a GPU would else round float32 factors to 10 bits."""
+    """The matrix product in full precision; by default, a GPU rounds float32 factors to 10 bits."""
     return jnp.matmul(left, right, precision=Precision.HIGHEST)
 
 
 def is_active(architecture: Architecture, layer: int) -> bool:
-    """Whether layer `layer` has the activation."""
+    """Whether layer `layer` has an activation."""
     if layer == 0:
         return architecture.input_layer == "active"
     return layer < architecture.depth or architecture.loss == "squared_error"
 
 
 def forward(architecture: Architecture, params: Params, x: Columns) -> Forward:
-    """The values of all layers for the examples in the columns of `x`."""
+    """Computes the values of all layers for the examples in the columns of `x`.
+
+    `mnist_jax` has a forward pass too, which this one must not use. The tests compare this package
+    with autodiff of `mnist_jax`; a mistake in code that both use would cancel and stay unseen.
+    """
     f, slope_at = ACTIVATION_RULES[architecture.activation]
     units = Forward([], [], [])
     for layer, leaves in enumerate(params):
@@ -69,20 +74,20 @@ def forward(architecture: Architecture, params: Params, x: Columns) -> Forward:
 def base_derivatives(
     architecture: Architecture, params: Params, units: Forward, y: Columns
 ) -> list[Columns]:
-    """`δ^l` of every layer from 0 on, of the mean over the batch.
+    """`δ^l` of every layer, starting with layer 0.
 
-    No leaf needs `δ^0` where the input has no bias; the compiler then leaves it out.
+    If the input layer has no bias, nothing uses `δ^0` and the compiler removes it.
     """
     by_output = LOSS_RULES[architecture.loss].derivative(units.a[-1], y) / y.shape[1]
     deltas = [by_output * units.slope[-1]]
     for layer in reversed(range(architecture.depth)):
-        handed_down = product(params[layer + 1]["weight"].T, deltas[0])
-        deltas.insert(0, handed_down * units.slope[layer])
+        backpropagated = product(params[layer + 1]["weight"].T, deltas[0])
+        deltas.insert(0, backpropagated * units.slope[layer])
     return deltas
 
 
 def leaf_derivatives(params: Params, units: Forward, deltas: list[Columns]) -> Params:
-    """`∂C/∂W^l = δ^l (a^{l−1})ᵀ` and `∂C/∂b^l = Σ δ^l`, in the structure of `params`."""
+    """The derivatives `δ^l (a^{l−1})ᵀ` of W^l and `Σ δ^l` of b^l, in the structure of `params`."""
     gradient: Params = [{} for _ in params]
     for layer, delta in enumerate(deltas):
         if layer > 0:
@@ -98,9 +103,9 @@ def value_and_grad(
     images: Float[Array, "batch inputs"],
     targets: Float[Array, "batch outputs"],
 ) -> tuple[Float[Array, ""], Params]:
-    """The loss, a mean over the batch, and its gradient in the structure of `params`.
+    """The mean loss of the batch, and its gradient in the structure of `params`.
 
-    Examples come in rows, as everywhere else in memory, and are turned into columns here.
+    The arguments have one example per row; this function transposes them to columns.
     """
     x, y = images.T, targets.T
     units = forward(architecture, params, x)

@@ -1,18 +1,19 @@
-"""How far rounding alone can carry a computed gradient from the exact one, entry by entry.
+"""An upper bound B on the rounding error of a computed gradient, for each of its entries.
 
-A running error analysis of the backward pass (N. Higham, Accuracy and Stability of Numerical
-Algorithms, 2002, chapter 3), in columns. With `u` the unit roundoff, γ_n = n u / (1 − n u) and `m`
-the length of a contraction, every value v that a pass computes is within E_v of the exact one:
+It is a running error analysis of both passes (N. Higham, Accuracy and Stability of Numerical
+Algorithms, 2002, chapter 3). Examples are columns, `u` is the unit roundoff, γ_n = n u / (1 − n u),
+m is the number of terms in a matrix product's sums, N the number of examples, and a prime marks the
+layer above. Every computed value v is within E_v of the exact value:
 
     E_z⁰ = u |z⁰| with an input bias, else 0
     E_z  = |W| E_a + γ_{m+1} (|W| |a| + |b|)
-    E_a  and E_f' by activation, see `ERRORS`;  E_δL by loss, see `output_error`
+    E_a  and E_f' depend on the activation, see `ERRORS`;  E_δL on the loss, see `output_error`
     E_δ  = (|W|ᵀ E_δ' + γ_m |W|ᵀ |δ'|) (|f'| + E_f') + |Wᵀ δ'| (E_f' + u |f'|)
     B_W  = E_δ |a|ᵀ + |δ| E_aᵀ + E_δ E_aᵀ + γ_N |δ| |a|ᵀ
     B_b  = Σ E_δ + γ_N Σ |δ|
 
-To each is added η, the smallest normal number, times the length of its contraction: XLA flushes
-smaller ones to 0 on the CPU. For sigmoid and tanh the bound is of first order in E_z.
+The code also adds η, the smallest normal number, once for each term of a sum, because XLA replaces
+smaller numbers by 0 on the CPU. For sigmoid and tanh, the bound is of first order in E_z.
 """
 
 from collections.abc import Callable
@@ -36,7 +37,7 @@ from manual_grads.derivatives.network import (
 
 
 class Precision(NamedTuple):
-    """Unit roundoff `u`, and smallest normal number `η`."""
+    """The unit roundoff `u`, and the smallest normal number `eta` (η)."""
 
     u: float
     eta: float
@@ -49,13 +50,13 @@ PRECISIONS = {
 
 
 LARGEST_EXPONENT = 80.0
-"""Of expm1 in float32; beyond it the bound says that no probability is off by more than 1."""
+"""The largest argument for expm1 in float32; above it, a probability's error is taken as 1."""
 
 
 class Errors(NamedTuple):
-    """`value(z, a, slope, e_z, s, p)` is E_a and `slope(z, a, slope, e_z, e_a, s, p)` is E_f'.
+    """The errors of an activation with the negative slope `s`, computed in the `Precision` `p`.
 
-    `p` is the `Precision`.
+    `value(z, a, slope, e_z, s, p)` is E_a and `slope(z, a, slope, e_z, e_a, s, p)` is E_f'.
     """
 
     value: Callable[..., Columns]
@@ -63,10 +64,11 @@ class Errors(NamedTuple):
 
 
 def _rectifier_slope(z, a, slope, e_z, e_a, s, precision):
-    """A z that rounding may have carried over the kink may have the other slope.
+    """E_f' of a rectifier: if rounding can change the sign of z, the slope can be wrong by |1 − s|.
 
-    So may a z of 0 whose terms cancel, but not one whose terms are all 0: of its E_z all is η's.
-    The two are told apart unless all terms are below η/u³, 2⁻⁵⁴ in float32.
+    This includes a z of 0 whose terms cancel, but not a z whose terms are all 0. If all terms are
+    zero, E_z is only the underflow allowance. The code can distinguish these two cases unless all
+    terms are below η/u³, which is 2⁻⁵⁴ in float32.
     """
     u, eta = precision
     rounded = (z != 0) | (e_z > eta / u**2)
@@ -75,10 +77,10 @@ def _rectifier_slope(z, a, slope, e_z, e_a, s, precision):
 
 
 def _gelu_value(z, a, slope, e_z, s, precision):
-    """|f'| E_z + 0.4 E_z² + 5u (|a| + z² φ(z)) + |z| η.
+    """E_a = |f'| E_z + 0.4 E_z² + 5u (|a| + z² φ(z)) + |z| η.
 
-    |f''| is at most 2 φ(0) < 0.8. Rounding its argument moves Φ(z) by up to 2u |z| φ(z), and where
-    Φ(z) is flushed to 0, a loses |z| η.
+    The factor 0.4 is half of 0.8, because |f''| ≤ 2 φ(0) < 0.8. Rounding the argument of Φ changes
+    Φ(z) by up to 2u |z| φ(z). If Φ(z) underflows to 0, the error of a is up to |z| η.
     """
     u, eta = precision
     size = jnp.minimum(jnp.abs(z), VANISHED)
@@ -87,7 +89,7 @@ def _gelu_value(z, a, slope, e_z, s, precision):
 
 
 def _gelu_slope(z, a, slope, e_z, e_a, s, precision):
-    """0.8 E_z + 5u (Φ(z) + |z| φ(z) + |z|³ φ(z)) + |z| η, for the same reasons."""
+    """E_f' = 0.8 E_z + 5u (Φ(z) + |z| φ(z) + |z|³ φ(z)) + |z| η, for the same reasons."""
     u, eta = precision
     size = jnp.minimum(jnp.abs(z), VANISHED)
     terms = normal_distribution(z) + (size + size**3) * normal_density(z)
@@ -95,10 +97,10 @@ def _gelu_slope(z, a, slope, e_z, e_a, s, precision):
 
 
 VANISHED = 40.0
-"""The |z| at which φ(z) is 0 even in float64."""
+"""A |z| so large that φ(z) is 0 even in float64."""
 
-# XLA's sigmoid and tanh are off by up to 5u; its tanh's slope, of which 1 − a² keeps little, by 2u
-# more than the error of a says.
+# XLA computes sigmoid and tanh with a relative error of up to 5u. For tanh, 1 − a² then adds an
+# absolute error of up to 2u, because it subtracts nearly equal numbers.
 ERRORS = {
     "sigmoid": Errors(
         lambda z, a, slope, e_z, s, p: jnp.abs(slope) * e_z + 5 * p.u * jnp.abs(a),
@@ -123,9 +125,9 @@ ERRORS = {
 
 
 class ForwardErrors(NamedTuple):
-    """E_z, E_a and E_f' of every layer; the number 0 where there is nothing to round.
+    """E_z, E_a and E_f' of every layer, or the number 0 where nothing is rounded.
 
-    That is E_f' where there is no activation, and E_z and E_a of an input that is taken as it is.
+    In an input layer without bias, E_z is 0. Without activation, E_f' is 0 and E_a equals E_z.
     """
 
     z: list[Columns | float]
@@ -134,7 +136,7 @@ class ForwardErrors(NamedTuple):
 
 
 def gamma(n: int, u: float) -> float:
-    """γ_n: what `n` roundings in a row can do to a number, relative to it."""
+    """γ_n, the largest relative error that `n` successive roundings can cause."""
     return n * u / (1 - n * u)
 
 
@@ -154,8 +156,8 @@ def forward_errors(
             weight = jnp.abs(params[layer]["weight"])
             n = weight.shape[1]
             growth = gamma(n + 1, u)
-            arriving = errors.a[-1] + growth * jnp.abs(units.a[layer - 1])
-            e_z = product(weight, arriving) + growth * bias + n * eta
+            of_inputs = errors.a[-1] + growth * jnp.abs(units.a[layer - 1])
+            e_z = product(weight, of_inputs) + growth * bias + n * eta
         errors.z.append(e_z)
         if not is_active(architecture, layer):
             errors.a.append(e_z)
@@ -174,12 +176,13 @@ def output_error(
     y: Columns,
     precision: Precision,
 ) -> Columns:
-    """E_δL, of p Σy − y or of −2 (y − a) f', each over N.
+    """E_δL, the error of δ^L, which is (p Σy − y) / N or −2 (y − a) f' / N.
 
     (p expm1(2 max E_z + (2K+6) u) + 2u |p − y| + u |y|) / N                    cross-entropy
     2/N [(E_a + u |a−y|) (|f'| + E_f') + |a−y| E_f' + 3u |a−y| |f'|]            squared error
 
-    K + 6 roundings are the softmax's, and K those of Σy, a sum of K terms, and of the product.
+    K is the number of outputs. The softmax makes K + 6 roundings, and p Σy makes K more: K − 1 in
+    the sum and 1 in the product.
     """
     (u, eta), a, examples = precision, units.a[-1], y.shape[1]
     if architecture.loss == "cross_entropy":
@@ -204,10 +207,10 @@ def gradient_bound(
     targets: Float[Array, "batch outputs"],
     precision: str,
 ) -> Params:
-    """B of every leaf's every entry, for a gradient computed in `precision`, of `PRECISIONS`.
+    """The bound B of each entry, for a gradient computed in `precision`, a key of `PRECISIONS`.
 
-    Evaluated at the values that the passes compute in the dtype of the arguments; that is itself
-    accurate to a few roundings, far less than the bound's own slack.
+    The bound is itself computed with rounding, in the dtype of the arguments. Its relative error is
+    a few u, which is negligible because the bound is much larger than typical errors.
     """
     u, eta = PRECISIONS[precision]
     y, examples = targets.T, images.shape[0]
@@ -218,7 +221,7 @@ def gradient_bound(
     bound: Params = [{} for _ in params]
     for layer in reversed(range(len(params))):
         if layer < architecture.depth:
-            e_delta = _handed_down(params, units, errors, deltas, e_delta, layer, u, eta)
+            e_delta = _backpropagated_error(params, units, errors, deltas, e_delta, layer, u, eta)
         size = jnp.abs(deltas[layer])
         if "weight" in params[layer]:
             a, e_a = jnp.abs(units.a[layer - 1]), errors.a[layer - 1]
@@ -231,7 +234,7 @@ def gradient_bound(
     return bound
 
 
-def _handed_down(
+def _backpropagated_error(
     params: Params,
     units: Forward,
     errors: ForwardErrors,
@@ -241,7 +244,7 @@ def _handed_down(
     u: float,
     eta: float,
 ) -> Columns:
-    """E_δ of `layer`, from E_δ' of the layer above it."""
+    """E_δ of `layer`, computed from E_δ' of the layer above it."""
     weight, above = params[layer + 1]["weight"], deltas[layer + 1]
     m = weight.shape[0]
     error = product(jnp.abs(weight).T, e_above + gamma(m, u) * jnp.abs(above)) + m * eta

@@ -1,4 +1,4 @@
-"""The border of the handwritten gradient: what it may be given."""
+"""Checks of the arguments of the handwritten gradient."""
 
 from functools import partial
 
@@ -17,10 +17,10 @@ class InputsError(InputError):
 
 
 def check_inputs(architecture: Architecture, params: Params, images, targets) -> None:
-    """Raises `InputsError` unless shapes fit and every parameter is finite.
+    """Raises `InputsError` unless all shapes fit and every parameter is finite.
 
-    `images` must be `[batch, inputs]` and `targets` `[batch, outputs]`; `params` must have the
-    leaves of the architecture and no other, as `mnist_jax.network` describes them.
+    `images` must be `[batch, inputs]` and `targets` `[batch, outputs]`. `params` must have exactly
+    the leaves that `architecture.leaf_shapes()` lists.
     """
     sizes, shapes = architecture.layer_sizes, architecture.leaf_shapes()
     got = jax.tree.map(np.shape, params)
@@ -28,15 +28,16 @@ def check_inputs(architecture: Architecture, params: Params, images, targets) ->
         raise InputsError(
             f"params must have the leaves and shapes {shapes}",
             str(got),
-            "a list with one dict a layer, layer 0 first, and no leaf for a bias that is off",
+            "a list with one dict per layer, layer 0 first, without the biases that are turned off",
         )
     batch = np.shape(images)[0] if np.ndim(images) > 0 else 0
     for name, array, width in (("images", images, sizes[0]), ("targets", targets, sizes[-1])):
         if batch == 0 or np.shape(array) != (batch, width):
             raise InputsError(
-                f"{name} must be of shape [batch, {width}], of one batch of at least 1 example",
+                f"{name} must have the shape [batch, {width}], with the same batch size, at least "
+                "1, for images and targets",
                 f"images {np.shape(images)} and targets {np.shape(targets)}",
-                "a row an example, in both; labels as one-hot rows",
+                "one row per example in both; write labels as one-hot rows",
             )
     for name, leaf in named_leaves(params).items():
         if not np.all(np.isfinite(leaf)):
@@ -44,14 +45,14 @@ def check_inputs(architecture: Architecture, params: Params, images, targets) ->
             raise InputsError(
                 "params must be finite",
                 f"{name}{list(index)} = {np.asarray(leaf)[index]}",
-                "the step before, for a training that blew up; a smaller learning rate",
+                "the parameters of an earlier step, or a smaller learning rate",
             )
 
 
 def value_and_grad(architecture: Architecture, params: Params, images, targets):
-    """The loss, a mean over the batch, and its handwritten gradient in the structure of `params`.
+    """The mean loss of the batch, and its handwritten gradient in the structure of `params`.
 
-    `network.value_and_grad` behind `check_inputs`, compiled. Raises `InputsError`.
+    It checks its arguments, which can raise `InputsError`, and compiles `network.value_and_grad`.
     """
     check_inputs(architecture, params, images, targets)
     return jax.jit(partial(network.value_and_grad, architecture))(params, images, targets)

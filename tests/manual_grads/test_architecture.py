@@ -1,4 +1,4 @@
-"""The architecture: which networks there are."""
+"""Tests of `Architecture`: valid networks, and invalid ones that raise."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_biases_name_layers_by_their_role():
     assert [network.has_bias(layer) for layer in range(4)] == [True, True, True, False]
 
 
-def test_the_negative_slope_is_the_documents_unless_said():
+def test_the_default_negative_slope_is_that_of_the_document():
     assert Architecture().negative_slope == 0.1
 
 
@@ -27,11 +27,11 @@ def test_no_bias_at_all_is_a_network():
     ("fields", "message"),
     [
         ({"layer_sizes": (784,)}, "at least an input and an output layer"),
-        ({"layer_sizes": (784, 0, 10)}, "each of at least 1 unit"),
+        ({"layer_sizes": (784, 0, 10)}, "each with at least 1 unit"),
         ({"activation": "selu"}, "--activation must be one of sigmoid, tanh, relu, leaky_relu"),
         ({"input_layer": "loud"}, "--input_layer must be one of plain, active"),
         ({"biases": ("inner",)}, "--biases must be none, or any of"),
-        ({"biases": ("input", "input")}, "each once"),
+        ({"biases": ("input", "input")}, "each at most once"),
         (
             {"layer_sizes": (784, 10), "biases": ("hidden",)},
             "must name layers that the network has",
@@ -43,6 +43,6 @@ def test_no_bias_at_all_is_a_network():
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_what_is_no_network_is_refused(fields, message):
+def test_an_invalid_architecture_raises_an_error(fields, message):
     with pytest.raises(OptionError, match=message):
         Architecture(**fields)

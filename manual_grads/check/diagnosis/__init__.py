@@ -1,11 +1,11 @@
-"""What turns the right gradient into the wrong one.
+"""The search for the mistakes that turn the correct gradient into the handwritten one.
 
-search           the fewest mistakes that explain all leaves
-reference        a backward pass into which mistakes can be put, line by line
-mistakes         what a mistake is, and those that any line can have
-delta_mistakes   those of a line that computes δ
-leaf_mistakes    those of a line that computes a weight's or a bias's derivative
-instruments      what can be seen without knowing the network
+search           the search for the fewest mistakes that explain all leaves
+reference        a backward pass in which each line can be replaced by a wrong one
+mistakes         the classes of mistakes, and the mistakes that any line can have
+delta_mistakes   the mistakes in a line that computes δ
+leaf_mistakes    the mistakes in a line that computes the derivative of a weight or bias
+instruments      the mistakes that can be found without knowing the network
 """
 
 import lazy_loader

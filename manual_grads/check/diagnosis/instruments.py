@@ -1,4 +1,4 @@
-"""What can be seen of a mistake without knowing the network: ratios, signs, orders, roundness."""
+"""Mistakes that can be found without knowing the network, such as wrong signs and factors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,28 +10,28 @@ from manual_grads.derivatives import PRECISIONS
 
 Leaves = Mapping[str, np.ndarray]
 ROUNDINGS = 4096
-"""In a row, that a gradient of an unknown network may have made of its leaf's largest entry."""
+"""The assumed number of successive roundings in the gradient of an unknown network."""
 
 
 def allowed(autodiff: np.ndarray, precision: str) -> np.ndarray:
-    """What may differ where no network says more: the same in all entries of the leaf."""
+    """The allowed difference if the network is unknown: the same for all entries of a leaf."""
     u, eta = PRECISIONS[precision]
     return np.full(autodiff.shape, ROUNDINGS * (u * np.abs(autodiff).max(initial=0.0) + eta))
 
 
 def not_cleared(first: Leaves, second: Leaves) -> Diagnosis:
-    """Of a gradient that gave something else when called again on the same arguments."""
+    """The diagnosis of a gradient that changes when it is called again with equal arguments."""
     return Diagnosis(
         "not-cleared",
         "every leaf",
         1.0,
-        "a second call with the same arguments gives something else, as when sums are kept from "
-        "one call to the next; set them to zero at the start of each",
+        "a second call with the same arguments returns another gradient; if the code keeps sums "
+        "between calls, set them to zero at the start of each call",
     )
 
 
 def of_the_whole(trials: Sequence[Any]) -> Diagnosis | None:
-    """A mistake made of the finished gradient as a whole, if that explains every batch."""
+    """A mistake that changes the whole finished gradient, if it explains every batch."""
     first = trials[0]
     if not first.bad():
         return _nominal_batch(trials)
@@ -43,7 +43,7 @@ def _norm(leaves: Leaves) -> float:
 
 
 def _times(trial: Any, factor: float) -> bool:
-    """Whether the handwritten gradient is the right one times a factor."""
+    """Whether the handwritten gradient is the correct one times `factor`."""
     return all(
         np.all(
             np.abs(trial.handwritten[leaf] - factor * trial.autodiff[leaf])
@@ -54,14 +54,14 @@ def _times(trial: Any, factor: float) -> bool:
 
 
 def _nominal_batch(trials: Sequence[Any]) -> Diagnosis | None:
-    """Right on the whole batch, and divided by its size on the smaller ones too."""
+    """The mistake of dividing smaller batches by the size of the whole batch."""
     whole = len(trials[0].batch[0])
     if all(_times(trial, len(trial.batch[0]) / whole) for trial in trials):
         return Diagnosis(
             "nominal-batch",
             "every leaf",
             1.0,
-            f"smaller batches are divided by {whole} too; divide by the examples there are",
+            f"smaller batches are divided by {whole} too; divide by the actual batch size",
         )
     return None
 
@@ -78,13 +78,13 @@ def _clipped_by_norm(trials: Sequence[Any]) -> Diagnosis | None:
             "clipped",
             "every leaf",
             1.0,
-            f"the gradient is clipped to norm {limit:.3g}; clip, if at all, in the optimiser",
+            f"the gradient is clipped to norm {limit:.3g}; clip only in the optimiser",
         )
     return None
 
 
 LOW_PRECISIONS = {"bfloat16": (8, 2.0**-8), "float16": (11, 2.0**-11)}
-"""Significant bits, and unit roundoff."""
+"""The number of significant bits and the unit roundoff of each type."""
 
 
 def _low_precision(trial: Any) -> Diagnosis | None:
@@ -101,13 +101,13 @@ def _low_precision(trial: Any) -> Diagnosis | None:
                 "low-precision",
                 "every leaf",
                 1.0,
-                f"all values are those of {name}; compute in float32 or float64",
+                f"all values are rounded to {name}; compute in float32 or float64",
             )
     return None
 
 
 def as_float32(trial: Any) -> Diagnosis | None:
-    """Float64 values that are only as accurate as float32: what is left when nothing else fits."""
+    """The diagnosis of float64 values that are only as accurate as float32."""
     u = PRECISIONS["float32"].u
     for leaf, right in trial.autodiff.items():
         if np.abs(trial.handwritten[leaf] - right).max() > 64 * u * np.abs(right).max():
@@ -116,14 +116,14 @@ def as_float32(trial: Any) -> Diagnosis | None:
         "low-precision",
         "every leaf",
         1.0,
-        "it is right to float32 and returned in float64; compute all of it in one of them",
+        "it is float64, but only as accurate as float32; use one precision for all of it",
     )
 
 
 def of_the_leaves(trials: Sequence[Any], params: Leaves) -> list[list[Diagnosis]]:
-    """The causes that show in single leaves, where every bad leaf has one; else none.
+    """The mistakes that single leaves show, if each wrong leaf shows one; else an empty list.
 
-    The first trial is of the whole batch, and those of single examples are among the others.
+    The first trial is the whole batch; the later ones include the single examples.
     """
     trial = trials[0]
     examples = len(trial.batch[0])
@@ -147,7 +147,7 @@ def of_the_leaves(trials: Sequence[Any], params: Leaves) -> list[list[Diagnosis]
 
 
 def _factor(trial: Any, leaf: str) -> float | None:
-    """The c with M = c G, if there is one."""
+    """The factor c with M = c G, or None if there is none."""
     m, g = trial.handwritten[leaf], trial.autodiff[leaf]
     size = float(np.sum(g * g))
     if size == 0:
@@ -159,17 +159,18 @@ def _factor(trial: Any, leaf: str) -> float | None:
 
 def _named_factor(c: float, examples: int, where: str) -> Diagnosis:
     if abs(c + 1) < 1e-5:
-        return Diagnosis("sign", where, 1.0, "the sign is flipped; flip it back")
+        return Diagnosis("sign", where, 1.0, "the sign is wrong; change it")
     if abs(c - examples) < 1e-5 * examples:
         return Diagnosis(
             "sum-not-mean",
             where,
             1.0,
-            "it is a sum over the batch where the loss is a mean; divide by the batch size",
+            "it is summed over the batch, but the loss is a mean; divide by the batch size",
         )
     if abs(c - 1 / examples) < 1e-5:
-        return Diagnosis("averaged-twice", where, 1.0, "it is divided by the batch size twice")
-    return Diagnosis("factor", where, 1.0, f"a stray factor {c:.6g}; remove it")
+        words = "it is divided by the batch size twice; divide once"
+        return Diagnosis("averaged-twice", where, 1.0, words)
+    return Diagnosis("factor", where, 1.0, f"it is multiplied by {c:.6g}; remove this factor")
 
 
 def _of_one(
@@ -179,24 +180,25 @@ def _of_one(
     if factor is not None:
         return _named_factor(factor, examples, leaf)
     if not np.any(m):
-        return Diagnosis("unwritten", leaf, 1.0, "the leaf is left at zero; write it")
+        return Diagnosis("unwritten", leaf, 1.0, "the leaf is zero everywhere; compute it")
     if np.array_equal(m, theta):
-        return Diagnosis("unwritten", leaf, 1.0, "the leaf is the parameter itself")
+        words = "the leaf is the parameter itself; compute its derivative"
+        return Diagnosis("unwritten", leaf, 1.0, words)
     if g.ndim == 2 and np.all(np.abs(m - g.T.reshape(g.shape)) <= allowed.max()):
         return Diagnosis("transposed", leaf, 1.0, "the leaf is transposed; transpose it back")
     rate = float(np.sum((m - g) * theta)) / max(float(np.sum(theta * theta)), 1e-300)
     if np.all(np.abs(m - g - rate * theta) <= allowed.max()):
-        words = f"it has {rate:.6g} times the parameter in it; the loss says otherwise"
+        words = f"{rate:.6g} times the parameter is added, unlike in the loss; remove this term"
         return Diagnosis("regulariser", leaf, 1.0, words)
     if np.all(np.abs(np.sort(m, axis=None) - np.sort(g, axis=None)) <= allowed.max()):
-        return Diagnosis("permuted", leaf, 1.0, "the right entries stand in other places")
+        return Diagnosis("permuted", leaf, 1.0, "the entries are in a wrong order; reorder them")
     return None
 
 
 def _counted(trial: Any, leaf: str, shares: Sequence[Leaves]) -> Diagnosis | None:
-    """How often each example counts, where the loss is a mean over them.
+    """The diagnosis of a leaf in which some examples do not count exactly once.
 
-    One is odd, as often as `miscounted` has it; or what least squares say, rounded.
+    It tries one miscounted example, as in `miscounted`, and then least squares, rounded.
     """
     if not shares:
         return None
@@ -212,12 +214,12 @@ def _counted(trial: Any, leaf: str, shares: Sequence[Leaves]) -> Diagnosis | Non
         if np.all(np.abs(columns @ weights - m) <= allowed):
             odd_ones = np.flatnonzero(weights != 1)
             counts = ", ".join(f"example {n} counts {weights[n]:g} times" for n in odd_ones)
-            return Diagnosis("overwritten", leaf, 1.0, f"{counts}; each must count once")
+            return Diagnosis("overwritten", leaf, 1.0, f"{counts}; count each example once")
     return None
 
 
 def _leak(trial: Any, bad: Sequence[str]) -> Diagnosis | None:
-    """Entries left at 0 whose sum stands in one other entry."""
+    """The diagnosis of entries that are 0 because their values were added to one other entry."""
     errors = {leaf: trial.handwritten[leaf] - trial.autodiff[leaf] for leaf in bad}
     owners, slots = [], []
     for leaf, error in errors.items():
@@ -236,5 +238,6 @@ def _leak(trial: Any, bad: Sequence[str]) -> Diagnosis | None:
         "leaked-slot",
         leaf,
         1.0,
-        f"the derivatives of {names} are added to entry {list(index)} of {leaf}; each has its own",
+        f"the derivatives of {names} are added to {list(index)} of {leaf}; add each to its own "
+        "entry",
     )

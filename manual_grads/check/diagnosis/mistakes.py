@@ -1,4 +1,4 @@
-"""What a mistake is, in formulas and in a report; and a wrong factor, or examples miscounted."""
+"""The classes `Mistake` and `Diagnosis`; also two mistakes: wrong factors, miscounted examples."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -10,19 +10,19 @@ from manual_grads.check.diagnosis.reference import Array, Change, Columns, Line,
 
 
 class Mistake(NamedTuple):
-    """A mistake of the catalogue, the line that has it, and the repair as a sentence."""
+    """A mistake of the catalogue, its line, and a sentence that explains it and its repair."""
 
     name: str
     line: Line
     repair: str
     change: Change
-    amount: float | None = None  # leaves that have a mistake in the same amount have it once
-    owners: tuple[int, ...] = ()  # of a leaked slot: the layers whose biases are in it
-    also: tuple[Line, ...] = ()  # the other leaves that have it in this amount
+    amount: float | None = None  # mistakes with the same name and amount are reported once
+    owners: tuple[int, ...] = ()  # for leaked-slot: the layers whose bias derivatives are added
+    also: tuple[Line, ...] = ()  # the other lines with the same mistake and amount
 
     @property
     def where(self) -> str:
-        """The leaf, or the δ, that the line computes; with a comma between several."""
+        """The leaf or the δ that the line computes; several are separated by commas."""
         return ", ".join(
             f"delta {layer}" if kind == "delta" else f"{layer}/{kind}"
             for kind, layer in (self.line, *self.also)
@@ -30,7 +30,7 @@ class Mistake(NamedTuple):
 
 
 class Diagnosis(NamedTuple):
-    """A mistake, the leaf or δ that has it, the part of the disagreement it removes, the repair."""
+    """A mistake, where it is, the share of the error that its cause explains, and a sentence."""
 
     mistake: str
     where: str
@@ -39,24 +39,24 @@ class Diagnosis(NamedTuple):
 
 
 def scaled(line: Line, factor: float, examples: int, outputs: int) -> Mistake:
-    """A factor on a line; what the number says decides its name."""
+    """A line that is multiplied by a wrong factor; the factor decides the name of the mistake."""
     kind, _ = line
-    top = "the loss is a mean over the batch"
     names = {
-        -1.0: ("sign", "flip the sign"),
-        float(examples): ("sum-not-mean", f"divide by the batch size: {top}"),
-        1 / examples: ("averaged-twice", f"divide by the batch size once: {top}"),
-        1 / outputs: ("averaged-twice", "do not divide by the number of outputs"),
-        255.0: ("wrong-factor", "scale the pixels to [0, 1] as the forward pass does"),
+        -1.0: ("sign", "the sign is wrong; change it"),
+        float(examples): ("sum-not-mean", "it is summed over the batch; divide by the batch size"),
+        1 / examples: ("averaged-twice", "it is divided by the batch size twice; divide once"),
+        1 / outputs: ("averaged-twice", "it is divided by the number of outputs; do not divide"),
+        255.0: ("wrong-factor", "the pixels are from 0 to 255; scale them to [0, 1]"),
     }
     near = [value for value in names if abs(factor - value) <= 1e-6 * abs(value)]
-    name, repair = names[near[0]] if near else ("factor", f"a stray factor {factor:.6g}; remove it")
+    stray = "factor", f"it is multiplied by {factor:.6g}; remove this factor"
+    name, repair = names[near[0]] if near else stray
     if name == "sum-not-mean" and kind != "delta":
         name, repair = "bias-scale", "divide by the batch size here too, as elsewhere"
     if name == "averaged-twice" and kind != "delta" and near[0] == 1 / examples:
         name = "bias-scale"
     if name == "wrong-factor" and line != ("weight", 1):
-        name, repair = "factor", "a stray factor 255; remove it"
+        name, repair = stray
     per_batch = name in ("sum-not-mean", "bias-scale") or near[:1] == [1 / examples]
 
     def change(at, layer, delta, correct):
@@ -68,18 +68,18 @@ def scaled(line: Line, factor: float, examples: int, outputs: int) -> Mistake:
 
 
 def miscounted(line: Line, examples: int) -> Iterator[Mistake]:
-    """An example dropped or counted twice, or one alone kept, as when `=` stands for `+=`."""
+    """One example is dropped, counted twice, or the only one kept, as if `=` stood for `+=`."""
     for place in range(examples):
         for words, others, own in (
             (f"example {place} is left out", 1, 0),
             (f"example {place} counts twice", 1, 2),
-            (f"example {place} alone is kept, as by = for +=", 0, 1),
-            (f"example {place} alone is kept, and not averaged", 0, examples),
+            (f"only example {place} counts, perhaps because of = instead of +=", 0, 1),
+            (f"only example {place} counts, and it is not averaged", 0, examples),
         ):
             for from_the_end in (True, False):
                 used = place - examples if from_the_end else place
                 change = partial(_weighted, line, used, others, own)
-                yield Mistake("overwritten", line, f"{words}; each must count once", change)
+                yield Mistake("overwritten", line, f"{words}; count each example once", change)
 
 
 def _weighted(

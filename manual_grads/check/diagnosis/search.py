@@ -1,9 +1,9 @@
-"""Which mistakes of the catalogue turn the right gradient into the one that was handed over.
+"""Searches the catalogue for the mistakes that turn the correct gradient into the handwritten one.
 
-Line by line from the output down, as the backward pass runs: a line that gives what the code gave
-is right, else each of its mistakes is tried, and every later line is judged given what the code
-made of the earlier ones. That separates two mistakes in different layers. The fewest mistakes that
-explain all leaves to within rounding are the cause; several such sets are a tie.
+The search goes from the output layer to the input layer, like the backward pass. If a line's result
+matches the handwritten one, the line is correct; otherwise each of its mistakes is tried. Later
+lines use the changed result, which separates mistakes in different layers. The smallest sets of
+mistakes that explain all leaves to within rounding are the causes; if there are several, they tie.
 """
 
 import itertools
@@ -31,7 +31,7 @@ MOST_PATHS = 40
 
 
 class Probe(NamedTuple):
-    """A batch: its point, the handwritten gradient, and what rounding may do to each leaf."""
+    """A batch as a `Point`, the handwritten gradient, and the tolerance of each leaf."""
 
     at: Point
     handwritten: Leaves
@@ -39,7 +39,7 @@ class Probe(NamedTuple):
 
 
 class Tolerance(NamedTuple):
-    """Twice the largest bound of a leaf's entries; and that over the leaf's largest entry."""
+    """The largest allowed difference in a leaf: absolute, and relative to its largest entry."""
 
     absolute: float
     relative: float
@@ -49,9 +49,9 @@ Cause = tuple[Mistake, ...]
 
 
 def causes(probes: Sequence[Probe]) -> list[Cause]:
-    """The smallest sets of mistakes that explain every leaf at every probe; none if none does.
+    """The smallest sets of mistakes that explain every leaf of every probe, if there are any.
 
-    The first probe, the whole batch, is searched; the others must then agree.
+    The search uses the first probe, which is the whole batch. The other probes must confirm it.
     """
     found = _paths(probes[0])
     for size in sorted({_size(cause) for cause in found}):
@@ -66,9 +66,9 @@ def causes(probes: Sequence[Probe]) -> list[Cause]:
 
 
 def fits(seen: Array, predicted: Array, tolerance: Tolerance) -> bool:
-    """Whether the two are within the bound, which grows with the largest predicted entry.
+    """Whether both differ by at most 4 times the tolerance, relative to the largest prediction.
 
-    By a factor of 4, for a wrong line's rounding is not exactly the right one's.
+    The factor 4 is needed because a wrong line can round differently from the correct one.
     """
     if seen.shape != predicted.shape:
         return False
@@ -78,7 +78,7 @@ def fits(seen: Array, predicted: Array, tolerance: Tolerance) -> bool:
 
 
 def explains(cause: Cause, probe: Probe) -> bool:
-    """Whether the mistakes turn the right gradient into the handwritten one, in every leaf."""
+    """Whether the mistakes turn the correct gradient into the handwritten one, in every leaf."""
     predicted = gradient(probe.at, {mistake.line: mistake.change for mistake in cause})
     return all(
         fits(seen, predicted[leaf], probe.tolerance[leaf])
@@ -87,22 +87,23 @@ def explains(cause: Cause, probe: Probe) -> bool:
 
 
 class Path(NamedTuple):
-    """A way down the layers: the mistakes so far, and the δ that they left."""
+    """The mistakes found from the output layer to some layer, and the resulting δ of that layer."""
 
     mistakes: Cause
     delta: Columns | None
 
 
 def _paths(probe: Probe) -> list[Cause]:
-    """Every way from the output down to the input that explains all leaves of the probe."""
+    """The sets of mistakes that explain all leaves of the probe, found layer by layer."""
     paths = [Path((), None)]
     for layer in reversed(range(len(probe.at.params))):
-        paths = [longer for path in paths for longer in _one_layer_on(probe, layer, path)]
+        paths = [longer for path in paths for longer in _extended(probe, layer, path)]
         paths = sorted(paths, key=lambda path: _size(path.mistakes))[:MOST_PATHS]
     return [path.mistakes for path in paths]
 
 
-def _one_layer_on(probe: Probe, layer: int, path: Path) -> Iterator[Path]:
+def _extended(probe: Probe, layer: int, path: Path) -> Iterator[Path]:
+    """Extends the path by the mistakes of one more layer."""
     at = probe.at
     correct = correct_delta(at, layer, path.delta)
     seen = {kind: probe.handwritten[f"{layer}/{kind}"] for kind in at.params[layer]}
@@ -111,17 +112,17 @@ def _one_layer_on(probe: Probe, layer: int, path: Path) -> Iterator[Path]:
         yield Path(path.mistakes + mistakes, correct)
     if () in right or not seen or _size(path.mistakes) >= MOST_MISTAKES:
         return
-    told = correct if path.delta is None else path.delta
+    above = correct if path.delta is None else path.delta
     for mistake in _delta_mistakes(probe, layer, correct, seen):
-        delta = mistake.change(at, layer, told, correct)
-        if not _worth_it(probe, layer, delta, seen):
+        delta = mistake.change(at, layer, above, correct)
+        if not _is_plausible(probe, layer, delta, seen):
             continue
         for mistakes in _leaves_on(probe, layer, delta, seen):
             yield Path((*path.mistakes, mistake, *mistakes), delta)
 
 
-def _worth_it(probe: Probe, layer: int, delta: Columns, seen: dict[str, Array]) -> bool:
-    """Whether a leaf of the layer comes of this δ alone; or may show in a later layer's only."""
+def _is_plausible(probe: Probe, layer: int, delta: Columns, seen: dict[str, Array]) -> bool:
+    """Whether this δ alone explains a leaf of its layer, or whether only later layers can tell."""
     return (len(seen) == 1 and layer > 0) or any(
         fits(leaf, correct_leaf(probe.at, kind, layer, delta), probe.tolerance[f"{layer}/{kind}"])
         for kind, leaf in seen.items()
@@ -143,7 +144,7 @@ def _delta_mistakes(
 
 
 def _leaves_on(probe: Probe, layer: int, delta: Columns, seen: dict[str, Array]) -> list[Cause]:
-    """The sets of mistakes of the layer's leaves that explain them, given its δ."""
+    """The sets of mistakes that explain the leaves of the layer, given its δ."""
     at, each = probe.at, []
     for kind, leaf in seen.items():
         line, name = (kind, layer), f"{layer}/{kind}"
@@ -168,7 +169,7 @@ def _leaves_on(probe: Probe, layer: int, delta: Columns, seen: dict[str, Array])
 
 
 def _scales(probe: Probe, line: Line, name: str, right: Array, leaf: Array) -> Iterator[Mistake]:
-    """The factor that turns the right leaf into the one seen, if one does."""
+    """The wrong factor that turns the correct leaf into the handwritten one, if there is one."""
     size = float(np.sum(right * right))
     factor = float(np.sum(leaf * right)) / size if size > 0 else 0.0
     tolerance = probe.tolerance[name]
@@ -178,7 +179,7 @@ def _scales(probe: Probe, line: Line, name: str, right: Array, leaf: Array) -> I
 
 
 def _leaks(probe: Probe, line: Line, right: Array, leaf: Array) -> Iterator[Mistake]:
-    """One entry of a bias that has the sum of other layers' bias derivatives in it."""
+    """The mistakes that add bias derivatives of other layers to one entry of this bias."""
     kind, layer = line
     if kind != "bias":
         return
@@ -193,7 +194,7 @@ def _leaks(probe: Probe, line: Line, right: Array, leaf: Array) -> Iterator[Mist
 
 
 def leaked_slot(line: Line, slot: int, owners: Sequence[int]) -> Mistake:
-    """The bias derivatives of the layers `owners`, summed up in one slot of another's bias."""
+    """The bias derivatives of the layers `owners` are added to one slot of another layer's bias."""
     names = " and ".join(f"{owner}/bias" for owner in owners)
 
     def change(at, layer, delta, correct):
@@ -203,28 +204,29 @@ def leaked_slot(line: Line, slot: int, owners: Sequence[int]) -> Mistake:
         return leaf
 
     repair = (
-        f"the derivatives of {names} are added to slot {slot} of {line[1]}/bias, as by an index "
-        f"left over from a loop; add each to its own slot"
+        f"the derivatives of {names} are added to slot {slot} of {line[1]}/bias, perhaps "
+        "because an index is used after its loop; add each to its own slot"
     )
     return Mistake("leaked-slot", line, repair, change, owners=tuple(owners))
 
 
 def merged(cause: Cause) -> Cause:
-    """What is one mistake though it shows in several lines, said once.
+    """Combines mistakes that are one mistake in several lines.
 
-    An owner that a leak left unwritten, and leaves that have the same mistake in the same amount.
+    A bias that is zero because it was added elsewhere is not a mistake of its own, and equal
+    mistakes of the same amount are one.
     """
     owners = {owner for mistake in cause for owner in mistake.owners}
-    said: dict[tuple, Mistake] = {}
+    kept: dict[tuple, Mistake] = {}
     for mistake in cause:
         kind, layer = mistake.line
         if mistake.name == "unwritten" and kind == "bias" and layer in owners:
             continue
         own = f"{mistake.amount:.6g}" if mistake.amount is not None else mistake.line
-        first = said.setdefault((mistake.name, own), mistake)
+        first = kept.setdefault((mistake.name, own), mistake)
         if first is not mistake:
-            said[mistake.name, own] = first._replace(also=(*first.also, mistake.line))
-    return tuple(said.values())
+            kept[mistake.name, own] = first._replace(also=(*first.also, mistake.line))
+    return tuple(kept.values())
 
 
 def _size(cause: Cause) -> int:
@@ -232,6 +234,6 @@ def _size(cause: Cause) -> int:
 
 
 def _different(found: list[Cause]) -> list[Cause]:
-    """Each tie once, by what it says."""
-    said = {tuple((m.name, m.where) for m in merged(cause)): cause for cause in reversed(found)}
-    return list(reversed(said.values()))
+    """The causes without repetitions; causes with the same names and places count as equal."""
+    kept = {tuple((m.name, m.where) for m in merged(cause)): cause for cause in reversed(found)}
+    return list(reversed(kept.values()))

@@ -1,4 +1,4 @@
-"""The process in which somebody's code runs: whatever becomes of it, no verdict is wrong."""
+"""Tests of the child process: code that crashes, exits or hangs never gets a verdict."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.manual_grads.check.test_command import EXAMPLE, FLAGS, WRONG
 
 
 def run(code, *words, capsys):
-    """The exit status, and what was printed to output and to errors."""
+    """Runs the check on `code`; returns the exit status, the output and the error output."""
     Path("mine.py").write_text(code)
     status = check.main(["mine.py:gradient", *FLAGS, *words])
     return status, *capsys.readouterr()

@@ -1,4 +1,4 @@
-"""The command that checks anyone's gradient: what it prints, writes, refuses and returns."""
+"""Tests of the command that checks a gradient: its output, files, errors and exit status."""
 
 import json
 import re
@@ -21,7 +21,7 @@ WRONG = EXAMPLE.replace('"bias": delta.sum(axis=0)', '"bias": len(labels) * delt
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
-    """`test_child.py` has what takes a process of its own."""
+    """Runs the check without a child process, which is faster; `test_child.py` tests that one."""
     monkeypatch.setattr(check, "_reply", lambda argv, _, __, folder: child.answer(argv, folder))
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "argv", sys.argv)
@@ -33,7 +33,7 @@ def in_this_process(monkeypatch):
 
 
 def run(code, *words, capsys, function="gradient"):
-    """The exit status, and what was printed to output and to errors."""
+    """Runs the check on `code`; returns the exit status, the output and the error output."""
     Path("mine.py").write_text(code)
     status = check.main([f"mine.py:{function}", *FLAGS, *words])
     return status, *capsys.readouterr()
@@ -64,7 +64,7 @@ def test_a_mistake_is_named_with_its_leaf_and_written_as_json_and_picture(capsys
 
 
 UNUSABLE = {
-    "no such function": (EXAMPLE, "other", "mine.py must hold the function other", "gradient"),
+    "no such function": (EXAMPLE, "other", "mine.py must define the function other", "gradient"),
     "raises": (
         EXAMPLE.replace("labels] -= 1", "label] -= 1"),
         "gradient",
@@ -85,7 +85,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("case", UNUSABLE.values(), ids=UNUSABLE.keys())
-def test_what_cannot_be_checked_ends_with_2_in_three_parts(case, capsys):
+def test_code_that_cannot_be_checked_gives_status_2_and_an_error(case, capsys):
     code, function, expected, got = case
     status, _, errors = run(code, function=function, capsys=capsys)
     assert status == 2
@@ -100,13 +100,13 @@ def test_what_cannot_be_checked_ends_with_2_in_three_parts(case, capsys):
     [[], ["a.py:f", "b.py:f"], ["none.py:f"], ["mine.py:gradient", "--activaton=tanh"]],
     ids=" ".join,
 )
-def test_a_command_line_that_cannot_be_read_ends_with_2(words, capsys):
+def test_an_invalid_command_line_gives_status_2(words, capsys):
     Path("mine.py").write_text(EXAMPLE)
     assert check.main(words) == 2
     assert "got:" in capsys.readouterr().err
 
 
-def test_squared_error_needs_no_other_flag_and_a_loss_of_ones_own_counts(capsys):
+def test_squared_error_needs_no_other_flag_and_loss_function_replaces_it(capsys):
     Path("mine.py").write_text(
         "def loss(params, images, targets):\n"
         "    z = images @ params[1]['weight'].T\n"
@@ -180,7 +180,7 @@ def test_the_documents_own_mistake_is_named_with_both_owners_and_the_slot(capsys
     ],
     ids=" ".join,
 )
-def test_a_report_is_never_written_over_what_is_read(words, capsys):
+def test_a_report_never_overwrites_an_input_file(words, capsys):
     Path("helper.py").write_text("import numpy as np\n")
     Path("my.flags").write_text("--batch_size=5\n")
     Path("r.json").write_text("another report")
@@ -202,7 +202,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("name", "words"), NAMES.values(), ids=NAMES.keys())
-def test_a_function_that_is_not_named_rightly_is_told_the_form(name, words, capsys):
+def test_the_error_for_a_wrong_function_name_shows_the_right_form(name, words, capsys):
     Path("folder.py").mkdir()
     Path("mine.py").write_text(EXAMPLE + "\ndef two(params, images):\n    return params\n")
     assert check.main([name, *FLAGS]) == 2
@@ -210,7 +210,7 @@ def test_a_function_that_is_not_named_rightly_is_told_the_form(name, words, caps
 
 
 @pytest.mark.parametrize("line", ["np.all = lambda *_: True", "sys.modules['json'].dumps = str"])
-def test_code_that_replaces_a_function_that_judges_has_no_verdict(line, monkeypatch, capsys):
+def test_code_that_replaces_a_library_function_gets_no_verdict(line, monkeypatch, capsys):
     monkeypatch.setattr(np, "all", np.all)
     monkeypatch.setattr(json, "dumps", json.dumps)
     status, printed, errors = run(f"import sys\n{WRONG}\n{line}\n", capsys=capsys)
@@ -219,7 +219,7 @@ def test_code_that_replaces_a_function_that_judges_has_no_verdict(line, monkeypa
     assert "it has replaced" in errors
 
 
-def test_what_the_code_sets_for_errors_and_warnings_is_its_own_affair(capsys):
+def test_the_codes_settings_for_errors_and_warnings_do_not_affect_the_check(capsys):
     sets = "import warnings, numpy as np\nnp.seterr(all='raise')\nwarnings.simplefilter('error')\n"
     in_the_function = EXAMPLE.replace("    z =", "    np.seterr(all='raise')\n    z =")
     assert run(sets + in_the_function, capsys=capsys)[0] == 0
@@ -237,11 +237,11 @@ LOSSES = {
 
 
 @pytest.mark.parametrize(("result", "got", "repair"), LOSSES.values(), ids=LOSSES.keys())
-def test_a_loss_that_is_no_scalar_of_jax_is_refused_as_what_it_is(result, got, repair, capsys):
+def test_the_error_for_a_loss_that_is_no_jax_scalar_shows_its_type(result, got, repair, capsys):
     code = f"import jax.numpy as jnp\n{EXAMPLE}\ndef loss(params, images, labels):\n"
     words = ["--loss_function=mine.py:loss"]
     status, _, errors = run(f"{code}    return {result}\n", *words, capsys=capsys)
     assert status == 2
-    told, mended = errors.split("\n  got:      ")[1].split("\n  try: ")
-    assert got in told
-    assert repair in mended
+    second, third = errors.split("\n  got:      ")[1].split("\n  try: ")
+    assert got in second
+    assert repair in third

@@ -1,4 +1,4 @@
-"""The check from Python: any pytree and any loss, what it says, and when it says nothing."""
+"""Tests of `check_gradient`, with any pytree and any loss, and with a network."""
 
 import jax
 import jax.numpy as jnp
@@ -15,13 +15,13 @@ BATCH = (RANDOM.normal(size=(7, 3)), RANDOM.normal(size=(7, 3)))
 
 
 def loss(params, x, y):
-    """Any loss: a mean over the batch, of three leaves that are no network's."""
+    """An arbitrary loss, averaged over the batch; its parameters are not those of a network."""
     z = jnp.tanh(x @ params["w"] + params["b"]) * params["c"][0] + params["c"][1]
     return jnp.mean(jnp.sum((z - y) ** 2, axis=1))
 
 
 def right(params, x, y):
-    """Its gradient in NumPy."""
+    """The gradient of `loss` in NumPy."""
     t = np.tanh(x @ params["w"] + params["b"])
     error = 2 * (t * params["c"][0] + params["c"][1] - y) / len(x)
     inner = error * params["c"][0] * (1 - t**2)
@@ -33,7 +33,7 @@ def right(params, x, y):
 
 
 def changed(change):
-    """The right gradient with `change(gradient, params, n)` made of it."""
+    """A function that returns `change(gradient, params, n)` of the correct gradient."""
     return lambda params, x, y: change(right(params, x, y), params, len(x))
 
 
@@ -70,7 +70,7 @@ WITHOUT_NETWORK = {
 
 
 @pytest.mark.parametrize("mistake", WITHOUT_NETWORK)
-def test_without_a_network_what_shows_in_the_leaves_is_named(mistake):
+def test_without_a_network_mistakes_in_the_leaves_are_named(mistake):
     change, where = WITHOUT_NETWORK[mistake]
     report = check_gradient(changed(change), loss, PARAMS, BATCH)
     assert not report.agrees
@@ -104,7 +104,7 @@ def test_without_a_network_examples_that_do_not_count_once_are_named(case):
     assert words in report.diagnoses[0].message
 
 
-def test_sums_kept_from_call_to_call_are_named():
+def test_sums_that_are_kept_between_calls_are_named():
     kept = []
 
     def gradient(params, x, y):
@@ -116,7 +116,7 @@ def test_sums_kept_from_call_to_call_are_named():
     assert [d.mistake for d in report.diagnoses] == ["not-cleared"]
 
 
-def test_the_arguments_are_copies_that_the_gradient_may_spoil():
+def test_the_gradient_can_overwrite_its_arguments_because_they_are_copies():
     def gradient(params, x, y):
         result = right(params, x, y)
         params["w"][:] = 0
@@ -127,11 +127,11 @@ def test_the_arguments_are_copies_that_the_gradient_may_spoil():
 
 
 def narrow(params, x, y):
-    """The right gradient, computed in float32."""
+    """The correct gradient, computed in float32."""
     return right(*jax.tree.map(lambda leaf: leaf.astype(np.float32), (params, x, y)))
 
 
-def test_a_float32_gradient_is_judged_at_float32_and_the_report_says_so():
+def test_a_float32_gradient_is_compared_in_float32_and_the_report_says_so():
     params, batch = jax.tree.map(np.float32, (PARAMS, BATCH))
     report = check_gradient(narrow, loss, params, batch)
     assert report.agrees
@@ -143,7 +143,7 @@ RELU = Architecture(layer_sizes=(4, 3, 2), label_smoothing=0.0)
 
 
 def relu_gradient(slope_at_0):
-    """By hand, with this slope at exactly 0."""
+    """A handwritten gradient of the network `RELU`, with f'(0) = `slope_at_0`."""
 
     def gradient(params, images, labels):
         z = images @ params[1]["weight"].T + params[1]["bias"]
@@ -162,7 +162,7 @@ def relu_gradient(slope_at_0):
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
-def test_another_slope_at_exactly_0_is_a_convention_and_no_error(slope):
+def test_another_slope_at_exactly_0_is_a_convention_and_not_an_error(slope):
     params, (images, labels) = draw(RELU, 7, 0)
     params[1]["bias"][:] = 0
     images[2:4] = 0
@@ -192,7 +192,7 @@ def test_a_regulariser_of_the_loss_must_be_in_the_gradient_once(rate):
     assert said == ([] if rate == 0 else [("regulariser", "2/weight, 1/weight")])
 
 
-def test_what_no_mistake_explains_is_unknown_at_the_first_bad_leaf_from_the_output():
+def test_an_unknown_mistake_is_reported_at_the_first_wrong_leaf_from_the_output():
     params, batch = draw(RELU, 7, 0)
 
     def gradient(params, images, labels):
@@ -204,7 +204,7 @@ def test_what_no_mistake_explains_is_unknown_at_the_first_bad_leaf_from_the_outp
     assert [(d.mistake, d.where) for d in report.diagnoses] == [("unknown", "1/bias")]
 
 
-def test_what_is_no_gradient_is_refused_by_name():
+def test_a_result_with_another_structure_raises_an_error():
     with pytest.raises(GradientError, match="must have the structure"):
         check_gradient(lambda params, x, y: {"w": params["w"]}, loss, PARAMS, BATCH)
 
@@ -221,8 +221,8 @@ OTHER_NUMBERS = {
 
 
 @pytest.mark.parametrize(("change", "words"), OTHER_NUMBERS.values(), ids=OTHER_NUMBERS.keys())
-def test_what_is_no_float_array_is_refused_with_its_leaf_and_type(change, words):
-    """Each would be compared as other numbers than it holds."""
+def test_the_error_for_a_leaf_that_is_no_float_array_names_it_and_its_type(change, words):
+    """Converting such a leaf to float64 would change its values."""
     gradient = changed(lambda right, params, n: jax.tree.map(change, right))
     with pytest.raises(GradientError, match=rf"gradient of b must be an array(.|\n)*{words}"):
         check_gradient(gradient, loss, PARAMS, BATCH)

@@ -1,4 +1,4 @@
-"""What every command does around its work."""
+"""Tests of `command.run`, `command.say` and `command.leave`."""
 
 import os
 import signal
@@ -21,32 +21,32 @@ class Options:
 
 
 def refuse(options):
-    raise InputError("a law", "a breach", "a mend")
+    raise InputError("a rule", "a value", "a repair")
 
 
-def test_work_is_called_with_what_the_words_say():
+def test_work_is_called_with_the_parsed_options():
     seen = []
     assert command.run(seen.append, Options, "what it is", ["--count=3"]) == 0
     assert seen == [Options(3)]
 
 
-def test_bad_input_has_the_status_that_the_command_says(capsys):
+def test_bad_input_has_the_status_that_the_command_chooses(capsys):
     assert command.run(refuse, Options, "", []) == 1
     assert command.run(refuse, Options, "", [], bad_input=2) == 2
     assert (
         capsys.readouterr().err
-        == 2 * "error:\n  expected: a law\n  got:      a breach\n  try:      a mend\n"
+        == 2 * "error:\n  expected: a rule\n  got:      a value\n  try:      a repair\n"
     )
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--count=1", "--help"], ["-h"], ["-help"]])
-def test_help_may_stand_anywhere_and_does_no_work(words, capsys):
+def test_help_is_printed_wherever_its_flag_is_and_no_work_is_done(words, capsys):
     assert command.run(refuse, Options, "what it is", words) == 0
     assert capsys.readouterr().out.startswith("what it is")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
-def test_a_signal_stops_the_work_and_its_handlers_go_with_it(number, capsys):
+def test_a_signal_stops_the_work_and_the_previous_handlers_are_restored(number, capsys):
     before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
     status = command.run(lambda options: signal.raise_signal(number), Options, "", [])
     assert status == 128 + number
@@ -55,7 +55,7 @@ def test_a_signal_stops_the_work_and_its_handlers_go_with_it(number, capsys):
 
 
 def test_a_signal_while_a_module_is_imported_ends_the_process_at_once(capfd):
-    """Raised there, an exception crashed the C++ of jaxlib."""
+    """An exception during an import has crashed the C++ code of jaxlib."""
     Path("slow.py").write_text(
         "import signal\nsignal.raise_signal(signal.SIGTERM)\nprint('never')\n"
     )
@@ -71,8 +71,8 @@ def test_a_signal_while_a_module_is_imported_ends_the_process_at_once(capfd):
 
 
 @pytest.mark.parametrize("status", [0, 1, 130])
-def test_a_command_leaves_with_its_output_before_python_takes_itself_down(status):
-    """A signal that comes while it does kills the process, whatever the command has done."""
+def test_a_command_prints_its_output_and_exits_before_pythons_shutdown(status):
+    """A signal during Python's shutdown would kill the process and change its exit status."""
     program = (
         "import atexit, os\n"
         "from manual_grads.cli import command\n"
@@ -88,8 +88,8 @@ def test_a_command_leaves_with_its_output_before_python_takes_itself_down(status
     assert (ended.returncode, ended.stdout, ended.stderr) == (status, b"done", b"")
 
 
-def test_a_stop_that_was_swallowed_comes_again(capsys):
-    """As in a callback of the garbage collector, out of which no exception comes."""
+def test_a_discarded_stop_is_raised_again(capsys):
+    """Python discards exceptions in callbacks of the garbage collector, for example."""
 
     def work(options):
         try:
@@ -101,7 +101,7 @@ def test_a_stop_that_was_swallowed_comes_again(capsys):
 
 
 @pytest.mark.parametrize("target", ["| true", "> /dev/full"])
-def test_output_that_nobody_takes_loses_no_work(target, tmp_path):
+def test_output_to_a_closed_pipe_or_a_full_disk_does_not_end_the_work(target, tmp_path):
     program = (
         "from manual_grads.cli import command\n"
         "for _ in range(10000): command.say('a line')\n"
@@ -125,28 +125,28 @@ def test_output_that_nobody_takes_loses_no_work(target, tmp_path):
     assert Path("done").exists()
 
 
-def test_a_line_that_the_terminal_cannot_write_is_written_escaped(capfd):
+def test_a_character_that_the_terminal_cannot_print_is_escaped(capfd):
     program = "from manual_grads.cli import command; command.say('é')"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
     assert capfd.readouterr().out == "\\xe9\n"
 
 
-def test_what_a_terminal_in_ascii_reads_is_readable(capfd):
+def test_formulas_are_readable_on_an_ascii_terminal(capfd):
     program = "from manual_grads.cli import command; command.say('δ = Σ (a − y)² · 2×3 → …')"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
     assert capfd.readouterr().out == "delta = sum  (a - y)^2 * 2x3 -> ...\n"
 
 
-@pytest.mark.parametrize("brought", ["\x1b[2J", "\r", "\x07", "\x9b31m", "\u202e", "\udc80"])
-def test_no_control_character_reaches_the_terminal(brought, capsys):
-    command.say(f"no folder {brought}name\nbut a line")
+@pytest.mark.parametrize("control", ["\x1b[2J", "\r", "\x07", "\x9b31m", "\u202e", "\udc80"])
+def test_control_characters_are_escaped(control, capsys):
+    command.say(f"no folder {control}name\nbut a line")
     printed = capsys.readouterr().out
-    assert printed == f"no folder {ascii(brought)[1:-1]}name\nbut a line\n"
+    assert printed == f"no folder {ascii(control)[1:-1]}name\nbut a line\n"
 
 
-def test_a_deferred_signal_waits_to_be_asked_for_and_a_second_does_not():
+def test_a_first_deferred_signal_is_recorded_and_a_second_is_raised():
     seen = []
 
     def work(options):
@@ -163,7 +163,7 @@ def test_a_deferred_signal_waits_to_be_asked_for_and_a_second_does_not():
     assert after.status == 143
 
 
-def test_a_deferred_signal_that_nobody_asked_for_is_raised_at_the_end():
+def test_a_deferred_signal_is_raised_at_the_end_of_the_block():
     seen = []
 
     def work(options):

@@ -1,4 +1,4 @@
-"""Options: one dataclass is flags, help and checks at once."""
+"""Tests of options: a dataclass defines the flags, the help and the checks."""
 
 import os
 from dataclasses import dataclass
@@ -75,13 +75,13 @@ def test_parsing_leaves_no_trace_in_the_next_parse():
     ("words", "expected", "got", "repair"),
     [
         (["--colour=gren"], "--colour must be one of green, yellow", "--colour=gren", "=green"),
-        (["--count=0"], "--count must be at least 1", "--count=0", "--count=1 is the default"),
+        (["--count=0"], "--count must be at least 1", "--count=0", "--count=1, which is"),
         (["--count=ten"], "--count must be a whole number", "--count=ten", "--count=1"),
         (["--count"], "every flag must be written --name=value", "count", "--help"),
         (["--rate=nan"], "--rate must be above 0 and finite", "--rate=nan", "--rate=0.5"),
         (["--rate=inf"], "--rate must be above 0 and finite", "--rate=inf", "--rate=0.5"),
         (["--loud=perhaps"], "--loud must be true or false", "--loud=perhaps", "--loud=False"),
-        (["--sizes=3,two"], "--sizes must be whole numbers", "--sizes=3,two", "behind --sizes="),
+        (["--sizes=3,two"], "--sizes must be whole numbers", "--sizes=3,two", "after --sizes="),
         (["--noloud=7"], "every flag must be written --name=value", "--noloud=7", "--help"),
         (["--colour=\x1b[31m\u202e"], "--colour must be one of", "=\\x1b[31m\\u202e", "=green"),
         (
@@ -92,7 +92,7 @@ def test_parsing_leaves_no_trace_in_the_next_parse():
         ),
         (["--cuont=2"], "every flag must be one that this command knows", "--cuont", "--count"),
         (["--undefok=x", "--x=1"], "that this command knows", "--undefok", "--help"),
-        (["--place="], "--place must be a path that", "--place=", "no --place at all"),
+        (["--place="], "--place must be a path that", "--place=", "leaving out --place"),
         (["--far=inf"], "--far must be 0, or above 0 and finite", "--far=inf", "--far=0.0"),
         (["--far=-1"], "--far must be 0, or above 0 and finite", "--far=-1.0", "--far=0.0"),
         (["--rate=0"], "--rate must be above 0 and finite", "--rate=0", "--rate=0.5"),
@@ -113,7 +113,7 @@ def test_parsing_leaves_no_trace_in_the_next_parse():
     ],
     ids=lambda value: "" if isinstance(value, str) else " ".join(value),
 )
-def test_what_cannot_be_read_is_refused_in_three_parts(words, expected, got, repair):
+def test_invalid_words_raise_an_error_in_three_parts(words, expected, got, repair):
     with pytest.raises(InputError) as refusal:
         parse(Outer, words)
     _, first, second, third = str(refusal.value).splitlines()
@@ -135,18 +135,18 @@ def test_what_cannot_be_read_is_refused_in_three_parts(words, expected, got, rep
     ],
     ids=["no text", "huge", "a device", "a link to nowhere", "a pipe"],
 )
-def test_a_flag_file_that_is_no_small_text_file_is_refused(make, got):
+def test_a_flag_file_must_be_a_small_text_file(make, got):
     make(Path("given"))
     with pytest.raises(FlagError, match=f"must name a text file.*\n.*{got}"):
         parse(Outer, ["--flagfile=given"])
 
 
-def test_a_flag_file_may_name_another_but_not_itself():
+def test_a_flag_file_can_include_another_but_not_itself():
     Path("outer.flags").write_text("--count=2\n--flagfile=inner.flags\n")
     Path("inner.flags").write_text("// a comment\n\n  --colour=yellow\n")
     assert parse(Outer, ["--flagfile", "outer.flags"]) == Outer("yellow", 2)
     Path("inner.flags").write_text("--flagfile=outer.flags\n")
-    with pytest.raises(FlagError, match=r"must not lead back to itself\n.*outer.flags"):
+    with pytest.raises(FlagError, match=r"must not include itself\n.*outer.flags"):
         parse(Outer, ["--flagfile=outer.flags"])
 
 
@@ -161,12 +161,12 @@ def test_a_flag_file_may_name_another_but_not_itself():
     ],
     ids=str,
 )
-def test_a_value_of_another_type_is_refused_from_python_too(fields):
+def test_a_value_of_a_wrong_type_raises_an_error_from_python_too(fields):
     with pytest.raises(OptionError, match="must be"):
         build(Outer, fields)
 
 
-def test_values_may_come_nested_as_json_holds_them():
+def test_values_can_be_nested_as_in_json():
     assert build(Outer, {"count": 2, "inner": {"sizes": [1, 1]}}) == Outer(
         count=2, inner=Inner((1, 1))
     )
@@ -193,19 +193,19 @@ def test_numbers_in_json_are_not_rounded_into_range():
 
 
 @pytest.mark.parametrize("name", ["document.flags", "experiments/document.flags"])
-def test_a_flag_file_that_is_shipped_is_found_from_anywhere(name):
+def test_a_shipped_flag_file_is_found_from_every_folder(name):
     from mnist_jax import Config
 
     assert parse(Config, [f"--flagfile={name}"]).name == "document"
 
 
-def test_a_flag_file_that_exists_is_read_before_one_that_is_shipped():
+def test_an_existing_flag_file_is_preferred_to_a_shipped_one():
     from mnist_jax import Config
 
     Path("document.flags").write_text("--name=mine\n")
     assert parse(Config, ["--flagfile=document.flags"]).name == "mine"
 
 
-def test_a_flag_file_that_is_nowhere_is_told_which_are_shipped_and_where():
-    with pytest.raises(FlagError, match=r"base.flags, document.flags of .*experiments"):
+def test_the_error_for_a_missing_flag_file_lists_the_shipped_ones_and_their_folder():
+    with pytest.raises(FlagError, match=r"base.flags, document.flags in .*experiments"):
         parse(Outer, ["--flagfile=other.flags"])

@@ -1,4 +1,4 @@
-"""Random networks and points, and how far at each the two gradients are from each other."""
+"""Random parameters and batches, both gradients there, and the assertion that they agree."""
 
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -20,7 +20,7 @@ BIAS_SUBSETS = [
 
 
 class Point(NamedTuple):
-    """A batch and parameters, in float32 NumPy arrays."""
+    """Parameters and a batch, as float32 NumPy arrays."""
 
     params: list
     images: np.ndarray
@@ -30,9 +30,10 @@ class Point(NamedTuple):
 def draw(
     architecture, batch, random, *, weight_scale=1.0, image_scale=1.0, zeros=0.0, smoothing=None
 ):
-    """A random point: weights ~ N(0, scale²/inputs), biases never 0, some images exactly 0.
+    """A random point: weights ~ N(0, scale²/inputs), and biases that are never 0.
 
-    Targets are one-hot and smoothed under cross-entropy, any numbers under squared error.
+    A share `zeros` of the pixels is exactly 0. Targets are one-hot and smoothed for cross-entropy,
+    and ~ U(−1, 1) for squared error.
     """
     sizes = architecture.layer_sizes
     params = [{} for _ in sizes]
@@ -55,7 +56,7 @@ def draw(
 
 
 class Gradients(NamedTuple):
-    """Both gradients and the bound, in either precision."""
+    """Both gradients and the rounding bound, in one precision."""
 
     autodiff: list
     manual: list
@@ -63,15 +64,15 @@ class Gradients(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Everything computed in float64, and everything in float32 but its bound."""
+    """The results in float64, and those in float32; both bounds are computed in float64."""
 
     float64: Gradients
     float32: Gradients
 
 
-@lru_cache(maxsize=8)  # a program holds over 100 memory maps, and Linux grants a process 65,530
-def program(architecture, as_trained):
-    """The compiled function of a point's float32 arrays; is to be called under x64."""
+@lru_cache(maxsize=8)  # each uses over 100 memory maps, and Linux allows 65,530 per process
+def compiled(architecture, as_trained):
+    """The compiled function from a point to its `Measured`; call it under x64."""
 
     def both(params, images, targets):
         point = (params, images, targets)
@@ -88,19 +89,20 @@ def program(architecture, as_trained):
 
 
 def measure(architecture, point, *, as_trained=False):
-    """Both gradients at a point, in both precisions, with their bounds; NumPy arrays.
+    """Both gradients at a point and their bounds, in both precisions, as NumPy arrays.
 
-    Compiled as training is, or else in half the time, without optimising the machine code.
+    With `as_trained`, the code is compiled as in training. Otherwise it is compiled without
+    optimisation, which takes half the time.
     """
     with jax.enable_x64(True):
         arrays = jax.tree.map(jnp.asarray, point)
-        return jax.tree.map(np.asarray, program(architecture, as_trained)(*arrays))
+        return jax.tree.map(np.asarray, compiled(architecture, as_trained)(*arrays))
 
 
 def assert_agreement(measured):
-    """The law of both precisions, leaf by leaf and structure first.
+    """Asserts that both gradients have one structure and agree in every leaf.
 
-    In float64, |M − G| ≤ 2B(2⁻⁵³); in float32 each of the two within B(2⁻²⁴) of the float64 one.
+    In float64, |M − G| ≤ 2B. In float32, M and G are each within B of the float64 G.
     """
     wide, narrow = measured
     structure = jax.tree.structure(wide.autodiff)
@@ -121,7 +123,10 @@ def assert_agreement(measured):
 
 
 def assert_close_to_the_leafs_largest(measured, tolerance=1e-13):
-    """In float64 every entry within `tolerance` of the leaf's largest, at unsaturated points."""
+    """Asserts that each float64 error is at most `tolerance` times the leaf's largest entry.
+
+    This holds only if no unit is saturated.
+    """
     reference, handwritten = named(measured.float64.autodiff), named(measured.float64.manual)
     for leaf, values in reference.items():
         error = np.abs(handwritten[leaf] - values).max()

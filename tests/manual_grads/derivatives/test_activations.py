@@ -1,4 +1,4 @@
-"""The activations' conventions where a difference cannot tell: at exactly 0."""
+"""Tests of the rectifiers' slopes at exactly 0, where finite differences have no answer."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Handwriting and autodiff give the same gradient: every leaf, every architecture."""
+"""Tests that the handwritten gradient and autodiff's agree, for every leaf and architecture."""
 
 from itertools import product
 
@@ -16,7 +16,7 @@ from tests.manual_grads.derivatives.cases import (
 )
 
 SIZES = (6, 5, 4, 7, 5, 4)
-"""Of the layers, of which an architecture of depth L takes the last L + 1."""
+"""The layer sizes; an architecture of depth L uses the last L + 1 of them."""
 
 
 def architecture(activation, loss, input_layer, biases, depth=2):
@@ -86,7 +86,7 @@ TRAINED = {
 
 @pytest.mark.parametrize(("network", "batch"), TRAINED.values(), ids=TRAINED.keys())
 def test_both_agree_at_the_sizes_really_trained(network, batch):
-    """With four fifths of the pixels exactly 0, as in MNIST."""
+    """Four fifths of the pixels are exactly 0, as in MNIST."""
     point = draw(network, batch, np.random.default_rng(2), zeros=0.8)
     measured = measure(network, point, as_trained=True)
     assert_agreement(measured)

@@ -1,4 +1,4 @@
-"""The document's five derivatives, held by a complex step, and the general form held by them."""
+"""Compares the document's derivatives with a complex step, and the general network with them."""
 
 import jax
 import numpy as np
@@ -9,7 +9,7 @@ from manual_grads.derivatives import document
 from manual_grads.derivatives.document import Network
 from manual_grads.derivatives.network import value_and_grad
 
-# Each side makes fewer than 128 roundings of numbers below 8, behind each a factor below 16.
+# Each side rounds fewer than 128 numbers below 8, and multiplies each error by less than 16.
 TOLERANCE = 2 * 128 * 8 * 16 * 2.0**-53
 
 DERIVATIVES = {
@@ -30,7 +30,7 @@ def network(activation, seed):
 
 
 def complex_step(net, leaf, x, y):
-    """∂C/∂leaf, entry by entry, as Im C(θ + i h) / h: no difference is taken, none cancels."""
+    """∂C/∂leaf as Im C(θ + i h) / h for each entry θ; unlike a difference, nothing cancels."""
     h, value = 1e-30, getattr(net, leaf)
     derivative = np.zeros(value.shape)
     for index in np.ndindex(value.shape):
@@ -49,7 +49,7 @@ def test_each_derivative_is_the_complex_step_of_the_cost(leaf, activation, seed)
     derivative = DERIVATIVES[leaf](net, x, y)
     assert derivative.shape == getattr(net, leaf).shape
     assert np.abs(derivative - complex_step(net, leaf, x, y)).max() < TOLERANCE
-    assert np.abs(derivative).max() > 1e-4  # not held against nothing
+    assert np.abs(derivative).max() > 1e-4  # so both are not simply 0
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,4 +1,4 @@
-"""Witnesses that rest on no derivative of anybody's: differences of the cost in float64."""
+"""Compares the handwritten gradient with finite differences of the cost, in float64."""
 
 from functools import partial
 from itertools import product
@@ -20,10 +20,10 @@ STEP = 2.0**-13
     ("activation", "cost"), list(product(ACTIVATION_NAMES, LOSS_NAMES)), ids=lambda name: name
 )
 def test_every_entry_is_the_central_difference_of_the_cost(activation, cost):
-    """D(h) is off by c·h² + …, so D(h/2) by a third of D(h) − D(h/2); at most all of it is allowed.
+    """The tolerance is |D(h) − D(h/2)|, plus the cost's rounding error (below 2⁻⁴⁴) over h/2.
 
-    Besides the rounding of the cost, less than 2⁻⁴⁴ here, over h/2. No unit is within 16 h of its
-    kink, so that no step crosses one.
+    The error of D(h) is c·h² + …, so the error of D(h/2) is about a third of D(h) − D(h/2). No unit
+    is within 16 h of its kink, so no step crosses a kink.
     """
     network = Architecture(
         layer_sizes=(4, 3, 3, 2),

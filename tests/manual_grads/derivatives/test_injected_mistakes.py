@@ -1,4 +1,4 @@
-"""The tester tested: each planted mistake fails the comparison, and the leaf is named."""
+"""Tests that the comparison finds every injected mistake and names its leaf."""
 
 from functools import partial
 
@@ -25,37 +25,37 @@ NETWORK = Architecture(
 BATCH = 7
 
 
-def disagreeing(plant=lambda gradient: gradient):
-    """The leaves that disagree in float64 after `plant` has changed the handwritten gradient."""
+def disagreeing(inject=lambda gradient: gradient):
+    """The leaves that disagree in float64 after `inject` has changed the handwritten gradient."""
     with jax.enable_x64(True):
         point = draw(NETWORK, BATCH, np.random.default_rng(0))
         point = jax.tree.map(lambda leaf: jax.numpy.asarray(leaf, "float64"), point)
         _, handwritten = network.value_and_grad(NETWORK, *point)
         reference = jax.grad(partial(loss, NETWORK))(*point)
         bound = gradient_bound(NETWORK, *point, precision="float64")
-        found = compare(plant(handwritten), reference, bound)
+        found = compare(inject(handwritten), reference, bound)
         return {leaf for leaf, share in named(found.of_bound).items() if not share <= 1}
 
 
 def changed(layer, name, change):
-    """A plant that changes one leaf."""
+    """A function that injects `change` into one leaf of a gradient."""
 
-    def plant(gradient):
+    def inject(gradient):
         gradient = [dict(leaves) for leaves in gradient]
         gradient[layer][name] = change(gradient[layer][name])
         return gradient
 
-    return plant
+    return inject
 
 
 def leaked(gradient):
-    """The output's bias derivatives, in the last hidden unit's slot and not in their own."""
+    """Adds the output's bias derivatives to the last hidden unit's, and sets their own to 0."""
     slot = gradient[1]["bias"].at[-1].add(gradient[2]["bias"].sum())
     gradient = changed(1, "bias", lambda _: slot)(gradient)
     return changed(2, "bias", lambda leaf: 0 * leaf)(gradient)
 
 
-PLANTS = {
+INJECTED = {
     "a twentieth of a percent in one weight": (
         changed(1, "weight", lambda leaf: leaf.at[2, 3].multiply(1.0005)),
         {"1/weight"},
@@ -81,9 +81,9 @@ def test_what_is_right_agrees():
     assert disagreeing() == set()
 
 
-@pytest.mark.parametrize(("plant", "leaves"), PLANTS.values(), ids=PLANTS.keys())
-def test_what_is_planted_is_named_by_leaf(plant, leaves):
-    assert disagreeing(plant) == leaves
+@pytest.mark.parametrize(("inject", "leaves"), INJECTED.values(), ids=INJECTED.keys())
+def test_an_injected_mistake_is_found_in_its_leaves(inject, leaves):
+    assert disagreeing(inject) == leaves
 
 
 def test_a_slope_taken_at_a_is_named_in_every_layer_that_has_one(monkeypatch):

@@ -1,4 +1,4 @@
-"""The costs as the document and the README define them; their derivatives are tested elsewhere."""
+"""Tests of the costs against their definitions; their derivatives are tested in other files."""
 
 import math
 
@@ -12,13 +12,13 @@ TARGETS = [[0.1, 0.0], [0.2, 0.9], [0.7, 0.1]]
 
 
 def cross_entropy(a, y):
-    """−Σ_k y_k log p_k."""
+    """C = −Σ_k y_k log p_k, with p = softmax(a)."""
     total = sum(math.exp(each) for each in a)
     return -sum(each * math.log(math.exp(of) / total) for each, of in zip(y, a, strict=True))
 
 
 def squared_error(a, y):
-    """Σ_k (y_k − a_k)²."""
+    """C = Σ_k (y_k − a_k)²."""
     return sum((each - of) ** 2 for each, of in zip(y, a, strict=True))
 
 

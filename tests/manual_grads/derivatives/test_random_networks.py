@@ -1,9 +1,10 @@
-"""Random networks at random points, kinks and saturation included: both gradients always agree.
+"""Tests that both gradients agree for random networks, also at kinks and with saturated units.
 
-The pool of architectures is seeded and each is compiled once; hypothesis draws the points. The
-profile `thorough` takes the large pool:
+The architectures are drawn with fixed seeds, and each is compiled once. Hypothesis draws the
+points. The profile `thorough` tests more architectures:
 
-    HYPOTHESIS_PROFILE=thorough python -m pytest tests/manual_grads/test_properties.py
+    HYPOTHESIS_PROFILE=thorough python -m pytest \
+        tests/manual_grads/derivatives/test_random_networks.py
 """
 
 import os
@@ -21,7 +22,7 @@ ARCHITECTURES, EXAMPLES_EACH = (2_000, 10) if THOROUGH else (60, 17)
 
 
 def random_architecture(seed):
-    """Depth 1–5, widths 1–40, and a batch of 1–17 examples."""
+    """A random architecture (depth 1–5, widths 1–40), and a batch size of 1–17."""
     random = np.random.default_rng(seed)
     depth = random.integers(1, 6)
     loss = str(random.choice(LOSS_NAMES))
@@ -68,7 +69,7 @@ def test_both_gradients_agree_on_every_network_at_every_point(seed):
 
 @pytest.mark.parametrize("slope", [0.0, 0.25])
 def test_both_gradients_agree_where_the_terms_of_a_z_cancel(slope):
-    """Σ w x − Σ w x is 0, and rounds to either side of the kink where a product is fused."""
+    """Exactly, z = Σ w x − Σ w x is 0; fused multiply-adds can round it to a nonzero number."""
     network = Architecture(
         layer_sizes=(8, 1, 1),
         activation="leaky_relu",

@@ -1,4 +1,4 @@
-"""The rounding-error bound: the stated formula, never broken by rounding, broken by mistakes."""
+"""Tests of the rounding bound: it equals the stated formula, and mistakes exceed it."""
 
 import math
 from itertools import product
@@ -21,12 +21,12 @@ from tests.manual_grads.derivatives.cases import BIAS_SUBSETS, draw, measure, na
 
 
 def cumulative(z):
-    """Φ of the normal distribution."""
+    """Φ(z), the normal distribution."""
     return math.erfc(-z / math.sqrt(2)) / 2
 
 
 def density(z):
-    """φ = Φ'."""
+    """φ(z) = Φ'(z), the density of the normal distribution."""
     return math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 
 
@@ -40,14 +40,14 @@ FUNCTIONS = {
 
 
 def scalar_bound(network, point, u, eta):
-    """The bound of the module's docstring, number by number in plain Python.
+    """The formulas in the docstring of `rounding_bound`, computed with numbers in plain Python.
 
-    Each layer's values, slopes and errors are lists over examples of lists over units.
+    For each example, a layer is a list with the `(a, f'(z), E_a, E_f', E_z)` of each unit.
     """
     sizes, s, examples = network.layer_sizes, network.negative_slope, len(point.images)
     f, slope = FUNCTIONS[network.activation]
     if network.activation == "leaky_relu":
-        f = lambda z: z if z > 0 else s * z  # noqa: E731 - the line that the table cannot hold
+        f = lambda z: z if z > 0 else s * z  # noqa: E731 - FUNCTIONS has no access to s
     elif network.activation == "relu":
         s = 0.0
 
@@ -130,7 +130,7 @@ def scalar_bound(network, point, u, eta):
 
 
 def output_layer(network, row, y, examples, u, eta):
-    """δ^L and E_δL of one example."""
+    """δ^L and E_δL of one example, as lists over the outputs."""
     outputs = [a for a, *_ in row]
     if network.loss == "cross_entropy":
         exponentials = [math.exp(a - max(outputs)) for a in outputs]
@@ -160,7 +160,7 @@ def output_layer(network, row, y, examples, u, eta):
 @pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
 def test_the_bound_is_the_stated_formula(activation, loss, input_layer, biases, monkeypatch):
-    """To a relative 1e-9 in float64, with a `u` and an `η` that make each of its terms larger."""
+    """Both are computed in float64, with `u` and `η` so large that each term of B matters."""
     network = Architecture(
         layer_sizes=(4, 2, 5, 3),
         activation=activation,
@@ -188,7 +188,7 @@ def test_a_precision_is_what_ieee_754_says(precision):
 
 @pytest.mark.parametrize("exponent", [79.5, 80.0, 80.5])
 def test_beyond_the_largest_exponent_a_probability_may_be_off_by_1_and_no_more(exponent):
-    """Outputs 0 and −100, targets 0.25 and 0.5: p Σy is 0.75 (1, e⁻¹⁰⁰)."""
+    """The outputs are 0 and −100 and the targets 0.25 and 0.5, so p Σy is 0.75 (1, e⁻¹⁰⁰)."""
     network = Architecture(layer_sizes=(1, 2), biases=("output",), label_smoothing=0.0)
     u, eta = 2.0**-20, 2.0**-100
     with jax.enable_x64(True):
@@ -219,12 +219,12 @@ SOME = [
 
 @pytest.mark.parametrize("network", SOME, ids=lambda n: f"{n.activation}-{n.loss}")
 def test_an_error_of_a_twentieth_of_a_percent_exceeds_the_float64_bound(network):
-    """In at least 99 % of the entries whose derivative is not 0."""
+    """It must do so in at least 99 % of the entries whose derivative is not 0."""
     measured = measure(network, draw(network, 7, np.random.default_rng(3))).float64
     exceeded = total = 0
     for leaf, values in named(measured.autodiff).items():
-        planted, present = np.abs(5e-4 * values), values != 0
-        exceeded += np.sum((planted > 2 * named(measured.bound)[leaf])[present])
+        injected, present = np.abs(5e-4 * values), values != 0
+        exceeded += np.sum((injected > 2 * named(measured.bound)[leaf])[present])
         total += present.sum()
     assert exceeded >= 0.99 * total
     assert total > 30
@@ -236,7 +236,7 @@ def test_an_error_of_a_twentieth_of_a_percent_exceeds_the_float64_bound(network)
     ids=["z = 2⁻³⁰", "z = 0 of terms that cancel", "z = 0 of terms that are 0"],
 )
 def test_a_z_that_rounding_may_carry_over_the_kink_has_either_slope(weight, bias, either):
-    """One unit, two inputs of 1: the bound admits −2 (y − a) · 0 for · 1, or else only rounding."""
+    """If rounding can change the sign of z, the bound allows both slopes; otherwise it is tiny."""
     network = Architecture(
         layer_sizes=(2, 1, 1), biases=("hidden",), loss="squared_error", label_smoothing=0.0
     )
@@ -254,7 +254,7 @@ def test_a_z_that_rounding_may_carry_over_the_kink_has_either_slope(weight, bias
 
 @pytest.mark.parametrize(("name", "s"), [("relu", 0.0), ("leaky_relu", 0.25)])
 def test_a_rectifier_has_either_slope_up_to_the_error_of_z_and_itself_included(name, s):
-    """E_f' = u s, and 1 − s more near the kink; a z of 0 is, from where more than η's make E_z."""
+    """E_f' is u s, plus 1 − s if |z| ≤ E_z; for z = 0, E_z must also exceed η / u²."""
     u, eta = 2.0**-10, 2.0**-50
     few = eta / u**2
     z = few * jax.numpy.array([0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 0.0, 0.0, 0.0])

@@ -1,4 +1,4 @@
-"""What the handwritten gradient refuses, each in three parts."""
+"""Tests of invalid arguments of the handwritten gradient, each of which raises `InputsError`."""
 
 import jax
 import jax.numpy as jnp
@@ -22,19 +22,19 @@ def with_leaf(layer, name, value):
 BAD = {
     "images of another width": (
         POINT._replace(images=jnp.ones((5, 3))),
-        r"images must be .*\[batch, 4\]",
+        r"images must have .*\[batch, 4\]",
     ),
-    "one image": (POINT._replace(images=jnp.ones(4)), "images must be of shape"),
+    "one image": (POINT._replace(images=jnp.ones(4)), "images must have the shape"),
     "no examples": (
         POINT._replace(images=jnp.ones((0, 4)), targets=jnp.ones((0, 2))),
-        "of at least 1 example",
+        "at least 1, for images and targets",
     ),
     "targets of another width": (
         POINT._replace(targets=jnp.ones((5, 3))),
-        r"targets must be .*\[batch, 2\]",
+        r"targets must have .*\[batch, 2\]",
     ),
-    "targets of another batch": (POINT._replace(targets=jnp.ones((4, 2))), "of one batch"),
-    "labels": (POINT._replace(targets=jnp.ones(5)), "targets must be of shape"),
+    "targets of another batch": (POINT._replace(targets=jnp.ones((4, 2))), "the same batch size"),
+    "labels": (POINT._replace(targets=jnp.ones(5)), "targets must have the shape"),
     "a transposed weight": (with_leaf(1, "weight", jnp.ones((4, 3))), "leaves and shapes"),
     "a bias that is off": (with_leaf(2, "bias", jnp.ones(2)), "leaves and shapes"),
     "a layer too few": (POINT._replace(params=POINT.params[:2]), "leaves and shapes"),
@@ -50,14 +50,14 @@ BAD = {
 
 
 @pytest.mark.parametrize(("point", "message"), BAD.values(), ids=BAD.keys())
-def test_what_does_not_fit_is_refused_in_three_parts(point, message):
+def test_invalid_arguments_raise_an_error_in_three_parts(point, message):
     with pytest.raises(InputsError, match=message) as refusal:
         manual_grads.value_and_grad(ARCHITECTURE, *point)
     labels = [line.split(":")[0].strip() for line in str(refusal.value).splitlines()[1:]]
     assert labels == ["expected", "got", "try"]
 
 
-def test_what_fits_is_computed():
+def test_valid_arguments_give_a_loss_and_a_gradient():
     loss, gradient = manual_grads.value_and_grad(ARCHITECTURE, *POINT)
     assert loss > 0
     assert jax.tree.map(jnp.shape, gradient) == jax.tree.map(jnp.shape, POINT.params)
