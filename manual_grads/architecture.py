@@ -26,6 +26,9 @@ class Architecture:
 
     Layer 0 is the input layer. The depth `L` is the number of weight layers. An invalid value
     raises `OptionError`.
+
+    >>> Architecture(layer_sizes=(784, 35, 35, 10)).leaf_shapes()[3]
+    {'weight': (10, 35), 'bias': (10,)}
     """
 
     layer_sizes: Annotated[

@@ -4,7 +4,11 @@ from typing import Any
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:
-    """The leaves of a pytree, keyed by their paths: `{"1/bias": …, "1/weight": …, …}`."""
+    """The leaves of a pytree, keyed by their paths.
+
+    >>> named_leaves([{"bias": 0.5}, {"bias": 1.0, "weight": 2.0}])
+    {'0/bias': 0.5, '1/bias': 1.0, '1/weight': 2.0}
+    """
     import jax  # imported here because it is slow, and not every importer of this module needs it
 
     leaves, _ = jax.tree.flatten_with_path(tree)

@@ -10,7 +10,12 @@ from manual_grads.architecture import Architecture
 def targets(
     architecture: Architecture, labels: Integer[Array, " batch"], dtype: DTypeLike
 ) -> Float[Array, "batch outputs"]:
-    """The smoothed targets `(1 − ε)·y + ε/K`, where `y` is the one-hot label among K classes."""
+    """The smoothed targets `(1 − ε)·y + ε/K`, where `y` is the one-hot label among K classes.
+
+    >>> network = Architecture(layer_sizes=(784, 9, 2), label_smoothing=0.5)
+    >>> targets(network, jax.numpy.array([1, 0]), "float32").tolist()
+    [[0.25, 0.75], [0.75, 0.25]]
+    """
     classes = architecture.layer_sizes[-1]
     smoothing = architecture.label_smoothing
     return (1 - smoothing) * jax.nn.one_hot(labels, classes, dtype=dtype) + smoothing / classes

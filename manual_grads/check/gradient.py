@@ -16,18 +16,13 @@ from manual_grads.architecture import Architecture
 from manual_grads.check import diagnosis
 from manual_grads.check.diagnosis import Diagnosis, Mistake, Probe, instruments
 from manual_grads.check.report import Leaf, Report
-from manual_grads.check.sample import require_scalar, targets_of
-from manual_grads.cli import InputError
+from manual_grads.check.returned import arrays_by_name, handwritten_leaves
+from manual_grads.check.sample import require_batch, require_scalar, targets_of
 from manual_grads.derivatives import gradient_bound
-from manual_grads.leaves import named_leaves
 
 Tree = Any
 Leaves = dict[str, np.ndarray]
 MOST_SINGLES = 7
-
-
-class GradientError(InputError):
-    """The handwritten function does not return a gradient that can be compared."""
 
 
 class Trial(NamedTuple):
@@ -60,9 +55,20 @@ def check_gradient(
     The loss is a scalar, `params` any pytree of arrays, and `batch` a tuple of arrays with one
     example per row. If `params` are those of a `network` and `batch` is `(images, labels)`, with
     integer classes or rows of targets as labels, mistakes in its activations and δ are found too.
-    Raises `GradientError` or `LossError`.
+    Raises `GradientError`, `LossError` or `InputsError`.
+
+    >>> import jax.numpy as jnp, numpy as np
+    >>> def loss(params, x):
+    ...     return jnp.mean((x @ params["w"]) ** 2)
+    >>> def gradient(params, x):  # the factor 2 is missing
+    ...     return {"w": x.T @ (x @ params["w"]) / len(x)}
+    >>> inputs = np.random.default_rng(0).normal(size=(7, 3))
+    >>> print(check_gradient(gradient, loss, {"w": np.ones(3)}, (inputs,)).verdict())
+    The gradient disagrees with autodiff, in float64: w.
+      factor at every leaf: it is multiplied by 0.5; remove this factor
     """
     with jax.enable_x64(True):
+        require_batch(network, params, batch)
         params, batch = _wide(params), tuple(_wide(batch))
         require_scalar(loss, params, batch)
         loss, differentiate = _compiled(loss)
@@ -76,12 +82,12 @@ def check_gradient(
         trials = []
         for rows in sizes:
             part = tuple(array[rows] for array in batch)
-            handwritten, precision = _handwritten(gradient, params, part)
+            handwritten, precision = handwritten_leaves(gradient, params, part)
             precisions.append(precision)
-            autodiff = _named(jax.tree.map(np.asarray, differentiate(params, *part)))
+            autodiff = arrays_by_name(jax.tree.map(np.asarray, differentiate(params, *part)))
             allowed = _allowed(network, params, part, autodiff, precision)
             trials.append(Trial(part, handwritten, autodiff, allowed))
-        again, _ = _handwritten(gradient, params, trials[0].batch)
+        again, _ = handwritten_leaves(gradient, params, trials[0].batch)
         repeats = all(np.array_equal(again[leaf], trials[0].handwritten[leaf]) for leaf in again)
         worst = next((trial for trial in trials if trial.bad()), trials[0])
         bad = worst.bad()
@@ -119,67 +125,6 @@ def _wide(tree: Tree) -> Tree:
     return jax.tree.map(wide, tree)
 
 
-def _named(tree: Tree) -> Leaves:
-    return {name: np.asarray(leaf) for name, leaf in named_leaves(tree).items()}
-
-
-def _handwritten(gradient: Callable[..., Tree], params: Tree, batch: tuple) -> tuple[Leaves, str]:
-    """Calls `gradient` on copies of its arguments; returns its leaves in float64, its precision."""
-    copies = jax.tree.map(lambda leaf: leaf.copy(), (params, batch))
-    given = gradient(copies[0], *copies[1])
-    if jax.tree.structure(given) != jax.tree.structure(params):
-        raise GradientError(
-            f"the gradient must have the structure of the parameters, {jax.tree.structure(params)}",
-            str(jax.tree.structure(given)),
-            "one array per parameter, in the same lists and dicts",
-        )
-    for leaf, value in named_leaves(given).items():
-        _require_numbers(leaf, value)
-    named, shapes = _named(given), {leaf: value.shape for leaf, value in _named(params).items()}
-    for leaf, value in named.items():
-        if value.shape != shapes[leaf]:
-            raise GradientError(
-                f"the gradient of {leaf} must have the parameter's shape, {shapes[leaf]}",
-                f"{value.shape}, on a batch of {len(batch[0])} examples",
-                "a sum over the examples instead of the units, or no transpose",
-            )
-        if not np.all(np.isfinite(value)):
-            raise GradientError(
-                "the gradient must be finite",
-                f"{leaf} contains NaN or infinity",
-                "looking for a logarithm, division or exponential that overflows",
-            )
-    narrow = any(value.dtype == np.float32 for value in named.values())
-    precision = "float32" if narrow else "float64"
-    return {leaf: value.astype(np.float64) for leaf, value in named.items()}, precision
-
-
-PRECISIONS = ("float32", "float64")
-
-
-def _require_numbers(leaf: str, value: Any) -> None:
-    """Raises `GradientError` for a value that a conversion to float64 would change."""
-    if isinstance(value, np.ma.MaskedArray):
-        got, repair = "a masked array, whose mask would be ignored", "returning its .filled(0)"
-    elif isinstance(value, np.ndarray | np.generic | jax.Array):
-        got = f"an array of {value.dtype}"
-        repair = "converting to float64 before the gradient is computed, not after it"
-        if np.issubdtype(value.dtype, np.complexfloating):
-            repair = "returning its real part, if its imaginary part is always 0"
-        if value.dtype.name in PRECISIONS:
-            return
-    elif isinstance(value, float):
-        return
-    else:
-        got, repair = (
-            f"an object of type {type(value).__name__}",
-            "returning an array of NumPy or JAX",
-        )
-    raise GradientError(
-        f"the gradient of {leaf} must be an array of {' or '.join(PRECISIONS)}", got, repair
-    )
-
-
 def _allowed(
     architecture: Architecture | None, params: Tree, batch: tuple, autodiff: Leaves, precision: str
 ) -> Leaves:
@@ -189,7 +134,7 @@ def _allowed(
     images, labels = batch
     rows = _TARGETS(architecture, labels)
     of = {
-        name: _named(_BOUND(architecture, params, images, rows, precision=name))
+        name: arrays_by_name(_BOUND(architecture, params, images, rows, precision=name))
         for name in {precision, "float64"}
     }
     return {leaf: of[precision][leaf] + of["float64"][leaf] for leaf in autodiff}
@@ -211,7 +156,7 @@ def _diagnose(
     if whole is not None:
         return [[whole]]
     if architecture is None:
-        found = instruments.of_the_leaves(trials, _named(params))
+        found = instruments.of_the_leaves(trials, arrays_by_name(params))
         return found or [[_unexplained(worst, list(reversed(worst.bad())))]]
     probes = [_probe(architecture, params, trial, precision) for trial in trials]
     explaining = diagnosis.causes(probes)
@@ -270,7 +215,7 @@ def _arbiter(loss: Callable[..., Any], params: Tree, trial: Trial, leaf: str) ->
         "handwritten": float(np.sum(trial.handwritten[leaf] * direction)),
     }
     flat, structure = jax.tree.flatten_with_path(params)
-    place = list(_named(params)).index(leaf)
+    place = list(arrays_by_name(params)).index(leaf)
     step = 1e-5
 
     def at(distance):

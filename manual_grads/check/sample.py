@@ -10,7 +10,7 @@ import numpy as np
 
 from manual_grads.architecture import Architecture
 from manual_grads.cli import InputError
-from manual_grads.derivatives import LOSS_RULES, forward
+from manual_grads.derivatives import LOSS_RULES, InputsError, check_inputs, forward
 from manual_grads.targets import targets
 
 
@@ -55,6 +55,20 @@ def require_scalar(loss: Callable[..., Any], params: Any, batch: tuple) -> None:
             given,
             "the mean over the batch, such as jnp.mean(losses)",
         )
+
+
+def require_batch(network: Architecture | None, params: Any, batch: tuple) -> None:
+    """Raises `InputsError` unless each array of the batch has one example in each row."""
+    rows = {np.shape(array)[:1] for array in batch}
+    if len(rows) != 1 or rows <= {(), (0,)}:
+        raise InputsError(
+            "batch must be a tuple of arrays that all have one example in each row",
+            f"arrays of the shapes {', '.join(str(np.shape(array)) for array in batch) or 'none'}",
+            "array[None] for a single example",
+        )
+    if network is not None:
+        images, labels = batch
+        check_inputs(network, params, images, targets_of(network, jnp.asarray(labels)))
 
 
 def draw(architecture: Architecture, batch_size: int, seed: int) -> tuple[list, tuple]:

@@ -1,8 +1,10 @@
 """Checks of the arguments of the handwritten gradient."""
 
 from functools import partial
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.architecture import Architecture
@@ -16,11 +18,11 @@ class InputsError(InputError):
     """Parameters, images or targets that do not fit the architecture, or each other."""
 
 
-def check_inputs(architecture: Architecture, params: Params, images, targets) -> None:
-    """Raises `InputsError` unless all shapes fit and every parameter is finite.
+def check_inputs(architecture: Architecture, params: Any, images, targets) -> None:
+    """Raises `InputsError` unless shapes and dtypes fit and every parameter is finite.
 
-    `images` must be `[batch, inputs]` and `targets` `[batch, outputs]`. `params` must have exactly
-    the leaves that `architecture.leaf_shapes()` lists.
+    `images` must be `[batch, inputs]` and `targets` `[batch, outputs]`, both of floating point.
+    `params` must have exactly the leaves that `architecture.leaf_shapes()` lists.
     """
     sizes, shapes = architecture.layer_sizes, architecture.leaf_shapes()
     got = jax.tree.map(np.shape, params)
@@ -37,7 +39,13 @@ def check_inputs(architecture: Architecture, params: Params, images, targets) ->
                 f"{name} must have the shape [batch, {width}], with the same batch size, at least "
                 "1, for images and targets",
                 f"images {np.shape(images)} and targets {np.shape(targets)}",
-                "one row per example in both; write labels as one-hot rows",
+                "one row per example, images[None] for a single one; labels as one-hot rows",
+            )
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            raise InputsError(
+                f"{name} must be an array of floating point numbers",
+                f"an array of {array.dtype}",
+                "images / 255 for pixels, manual_grads.targets for labels",
             )
     for name, leaf in named_leaves(params).items():
         if not np.all(np.isfinite(leaf)):
@@ -53,6 +61,16 @@ def value_and_grad(architecture: Architecture, params: Params, images, targets):
     """The mean loss of the batch, and its handwritten gradient in the structure of `params`.
 
     It checks its arguments, which can raise `InputsError`, and compiles `network.value_and_grad`.
+
+    >>> import jax.numpy as jnp
+    >>> from manual_grads import Architecture, value_and_grad
+    >>> network = Architecture(layer_sizes=(2, 1), biases=("output",), loss="squared_error",
+    ...                        label_smoothing=0.0)
+    >>> params = [{}, {"weight": jnp.array([[1.0, -1.0]]), "bias": jnp.array([0.5])}]
+    >>> loss, gradient = value_and_grad(
+    ...     network, params, jnp.array([[1.0, 0.5]]), jnp.array([[0.0]]))  # relu(1.0), target 0
+    >>> float(loss), gradient[1]["weight"].tolist(), gradient[1]["bias"].tolist()
+    (1.0, [[2.0, 1.0]], [2.0])
     """
     check_inputs(architecture, params, images, targets)
     return jax.jit(partial(network.value_and_grad, architecture))(params, images, targets)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from manual_grads import Architecture, check_gradient
-from manual_grads.check import draw, network_loss
-from manual_grads.check.gradient import GradientError
+from manual_grads.check import GradientError, draw, network_loss
+from manual_grads.cli import InputError
 
 RANDOM = np.random.default_rng(0)
 PARAMS = {"w": RANDOM.normal(size=(3, 3)), "b": RANDOM.normal(size=3), "c": RANDOM.normal(size=2)}
@@ -226,3 +226,27 @@ def test_the_error_for_a_leaf_that_is_no_float_array_names_it_and_its_type(chang
     gradient = changed(lambda right, params, n: jax.tree.map(change, right))
     with pytest.raises(GradientError, match=rf"gradient of b must be an array(.|\n)*{words}"):
         check_gradient(gradient, loss, PARAMS, BATCH)
+
+
+LINEAR = {"w": np.ones(3)}
+BATCHES = {
+    "a single example": (np.ones(3), np.array(1.0)),
+    "two sizes": (np.ones((4, 3)), np.ones(5)),
+    "no array": (),
+    "no example": (np.ones((0, 3)), np.ones(0)),
+}
+
+
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_arrays_that_are_no_batch_are_refused(batch):
+    with pytest.raises(InputError, match="batch must be a tuple of arrays"):
+        check_gradient(lambda *_: LINEAR, lambda params, *_: 0.0, LINEAR, batch)
+
+
+@pytest.mark.parametrize("images", [np.ones(4), np.ones((7, 5)), np.ones((7, 4), int)])
+def test_images_that_do_not_fit_the_network_are_refused(images):
+    network = Architecture(layer_sizes=(4, 3), biases=("output",), label_smoothing=0.0)
+    params, (_, labels) = draw(network, 7, 0)
+    batch = images, labels[: len(images)]
+    with pytest.raises(InputError, match="images must"):
+        check_gradient(lambda *_: params, network_loss(network), params, batch, network=network)

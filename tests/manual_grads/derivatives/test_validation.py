@@ -24,6 +24,8 @@ BAD = {
         POINT._replace(images=jnp.ones((5, 3))),
         r"images must have .*\[batch, 4\]",
     ),
+    "pixels": (POINT._replace(images=jnp.ones((5, 4), "uint8")), "images must be an array of flo"),
+    "integer targets": (POINT._replace(targets=jnp.ones((5, 2), int)), "targets must be an array"),
     "one image": (POINT._replace(images=jnp.ones(4)), "images must have the shape"),
     "no examples": (
         POINT._replace(images=jnp.ones((0, 4)), targets=jnp.ones((0, 2))),
