@@ -30,7 +30,9 @@ class Options(record.Output):
     pairs: Annotated[int, "pairs of mistakes in each network", AT_LEAST_1] = 20
     architectures: Annotated[int, "random architectures with a correct gradient", AT_LEAST_1] = 200
     draws: Annotated[int, "networks drawn of each of these, in each precision", AT_LEAST_1] = 50
-    networks: Annotated[int, "of the networks with mistakes, the first so many", AT_LEAST_1] = 24
+    networks: Annotated[int, "inject mistakes into the first N networks only", AT_LEAST_1] = len(
+        networks()
+    )
     seed: Annotated[int, "decides every random draw", SEED] = 0
 
 
