@@ -8,7 +8,6 @@ Writes OUT/accuracy.json, and each seed's run directory beside it.
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Annotated, Any
 
 from experiments.common import record
@@ -42,7 +41,10 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
     training.require_device()
     dataset = data.load(chosen.config, command.say)
     out = record.folder(chosen.out, f"{name}-accuracy")
-    trained = [run(chosen.config, dataset, seed, out / f"seed-{seed}") for seed in chosen.seeds]
+    trained = [
+        run(replace(chosen.config, seed=seed, workdir=str(out / f"seed-{seed}")), dataset)
+        for seed in chosen.seeds
+    ]
     numbers = summary(chosen.seeds, trained)
     record.save(out / "accuracy.json", "experiments.accuracy", argv, numbers)
     curve = out / f"seed-{chosen.seeds[0]}" / runs.directory.LEARNING_CURVE
@@ -73,12 +75,12 @@ def summary(seeds: Sequence[int], results: Sequence[dict[str, Any]]) -> dict[str
     }
 
 
-def run(config: Config, dataset: data.Dataset, seed: int, workdir: Path) -> dict[str, Any]:
-    """The result of one seed's run, as the trainer makes it."""
-    config = replace(config, seed=seed, workdir=str(workdir), dataset=dataset.name)
+def run(config: Config, dataset: data.Dataset) -> dict[str, Any]:
+    """Trains as `mnist_jax.train` does, prints the test accuracy, and returns the run's result."""
+    config = replace(config, dataset=dataset.name)
     with runs.claimed(config) as folder, progress.training(config.epochs) as report:
         result = training.fit(config, dataset, folder, report)
-    command.say(f"seed {seed}, {config.gradient}: {result['test_accuracy']:.2%}")
+    command.say(f"seed {config.seed}, {config.gradient}: {result['test_accuracy']:.2%}")
     return result
 
 

@@ -53,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Makes what is missing, draws the report, and publishes both where that is asked for."""
-    out = cache.finished(chosen.out, NAME) if chosen.draw else _made(argv, chosen)
-    files = report.draw(out / f"{NAME}.json", out)
-    record.publish(chosen, out / f"{NAME}.json", *files)
-    command.say(f"the report is {files[0]}; all files in {out}")
+    numbers = cache.finished(chosen.out, NAME) if chosen.draw else _made(argv, chosen)
+    files = report.draw(numbers)
+    record.publish(chosen, *files)
+    command.say(f"the report is {files[0]}; all files in {numbers.parent}")
 
 
 def _made(argv: Sequence[str], chosen: Options) -> Path:
@@ -71,10 +71,9 @@ def _made(argv: Sequence[str], chosen: Options) -> Path:
         epochs=chosen.mnist_epochs,
     )
     dataset = data.load(config, command.say)
-    out = cache.folder(
-        chosen.out, NAME, cache.key("experiments.biases", dataset.sha256, chosen, config)
-    )
-    make = partial(cache.result, out)
+    out = record.folder(chosen.out, NAME)
+    digest = cache.digest("experiments.biases", dataset.sha256, chosen, config)
+    make = partial(cache.result, digest)
     tasks = [
         (activation, target, variant)
         for target in first_task.TARGETS
@@ -102,8 +101,7 @@ def _made(argv: Sequence[str], chosen: Options) -> Path:
         "mnist_seeds": chosen.mnist_seeds,
         "mnist_epochs": chosen.mnist_epochs,
     }
-    record.save(out / f"{NAME}.json", "experiments.biases", argv, numbers)
-    return out
+    return record.save(out / f"{NAME}.json", "experiments.biases", argv, numbers)
 
 
 def checks() -> list[dict[str, Any]]:

@@ -1,18 +1,14 @@
 """The report on biases, drawn from the experiment's JSON alone: Markdown and three figures."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.biases import first_task
-from experiments.common import markdown
-from mnist_jax import figures, runs
+from experiments.common import drawing
 
-REPORT = "biases.md"
-Numbers = dict[str, Any]
+Numbers = drawing.Numbers
 SHOWN = {
     "no biases": ("black", ":", ""),
     "all biases, right": ("tab:blue", "-", ""),
@@ -26,17 +22,10 @@ TOP = 10.0
 TEMPLATE = Path(__file__).parent / "report.template.md"
 
 
-def draw(source: Path, folder: Path) -> list[Path]:
-    """Writes the report and its figures into `folder`, from the numbers in `source`."""
-    numbers = json.loads(source.read_text())
-    made = {
-        "biases_cost.png": cost_figure(numbers),
-        "biases_fit.png": fit_figure(numbers),
-        "biases_mnist.png": mnist_figure(numbers),
-    }
-    figures.write(folder, made)
-    runs.write(folder / REPORT, report(numbers))
-    return [folder / REPORT, *(folder / name for name in made)]
+def draw(source: Path) -> list[Path]:
+    """Writes the report and its figures beside the numbers in `source`, and returns all paths."""
+    pictures = {"cost": cost_figure, "fit": fit_figure, "mnist": mnist_figure}
+    return drawing.draw(source, report, pictures)
 
 
 def task(numbers: Numbers, activation: str, target: str, variant: str) -> Numbers:
@@ -114,7 +103,7 @@ def mnist_figure(numbers: Numbers) -> Figure:
 def report(numbers: Numbers) -> str:
     """The whole report as Markdown; each number in it is one of `numbers`."""
     bare, right, leaked = (task(numbers, "leaky_relu", "step", variant) for variant in SHOWN)
-    return markdown.render(
+    return drawing.render(
         TEMPLATE,
         **numbers,
         points=first_task.POINTS,

@@ -4,7 +4,7 @@ record      where the numbers of an experiment go
 cache       cached results, so that an experiment that was stopped can go on
 timing      seconds, and the comparison of training times
 intervals   medians, means and shares with their confidence intervals
-markdown    reports, from their templates
+drawing     reports and figures, drawn from an experiment's JSON
 """
 
 import lazy_loader

@@ -61,20 +61,24 @@ def folder(out: str | None, name: str) -> Path:
     return runs.make_free(name) if out is None else runs.make_folder(paths.of_user(out))
 
 
-def save(path: Path, module: str, argv: Sequence[str], numbers: dict[str, Any]) -> None:
-    """Writes `numbers` to `path`, behind the command and the machine that made them.
+def machine() -> dict[str, Any]:
+    """What measures here: the device, the number of CPU cores, and the versions."""
+    return {
+        "device": jax.devices()[0].device_kind,
+        "cores": os.cpu_count(),
+        "versions": runs.versions(),
+    }
+
+
+def save(path: Path, module: str, argv: Sequence[str], numbers: dict[str, Any]) -> Path:
+    """Writes `numbers` to `path`, after the command and the machine that made them; returns it.
 
     The command is given without the folders of this machine. Raises `RunDirectoryError`.
     """
     words = [word for word in argv if not word.startswith(("--out=", "--data_dir="))]
-    record = {
-        "command": shlex.join(["python", "-m", module, *words]),
-        "device": jax.devices()[0].device_kind,
-        "cores": os.cpu_count(),
-        "versions": runs.versions(),
-        **numbers,
-    }
+    record = {"command": shlex.join(["python", "-m", module, *words]), **machine(), **numbers}
     runs.write(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+    return path
 
 
 def publish(chosen: Output, *files: Path, prefix: str = "") -> None:

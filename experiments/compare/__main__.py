@@ -7,7 +7,6 @@ in the gradient alone; test accuracies over seeds; cost; and each activation, lo
 small. Stopped and started again with the same options, it goes on with what is missing.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -58,10 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Makes what is missing, draws the report, and publishes both where that is asked for."""
     name = f"{chosen.config.name}_compare"
-    out = cache.finished(chosen.out, name) if chosen.draw else _made(argv, chosen, name)
-    files = report.draw(out / f"{name}.json", out)
-    record.publish(chosen, out / f"{name}.json", *files)
-    command.say(f"the report is {files[0]}; all files in {out}")
+    numbers = cache.finished(chosen.out, name) if chosen.draw else _made(argv, chosen, name)
+    files = report.draw(numbers)
+    record.publish(chosen, *files)
+    command.say(f"the report is {files[0]}; all files in {numbers.parent}")
 
 
 def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
@@ -76,9 +75,10 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
             chosen, seeds=(0, 1), marks=(1, 80), rounds=3, matrix_steps=20, config=small
         )
     config = chosen.config
-    out = cache.folder(chosen.out, name, cache.key("experiments.compare", dataset.sha256, chosen))
+    out = record.folder(chosen.out, name)
     first = replace(config, seed=chosen.seeds[0], gradient="autodiff")
-    make = partial(cache.result, out)
+    digest = cache.digest("experiments.compare", dataset.sha256, chosen)
+    make = partial(cache.result, digest)
     numbers = {
         "name": config.name,
         "dataset": dataset.name,
@@ -101,15 +101,14 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
         gradient: [
             make(
                 f"{gradient}-{seed}-accuracy",
-                partial(_accuracy, config, dataset, seed, out, gradient),
+                partial(_accuracy, config, dataset, gradient, seed, out / f"{gradient}-{seed}"),
             )
             for seed in chosen.seeds
         ]
         for gradient in BOTH
     }
     numbers |= {"test_accuracy": seen, **summary(seen)}
-    record.save(out / f"{name}.json", "experiments.compare", argv, numbers)
-    return out
+    return record.save(out / f"{name}.json", "experiments.compare", argv, numbers)
 
 
 def _cases() -> list[tuple[str, str, str]]:
@@ -121,11 +120,13 @@ def _cases() -> list[tuple[str, str, str]]:
     ]
 
 
-def _accuracy(config: Config, dataset: data.Dataset, seed: int, out: Path, gradient: str) -> float:
-    workdir = out / f"{gradient}-{seed}"
-    shutil.rmtree(workdir, ignore_errors=True)  # of a run that was stopped
-    config = replace(config, gradient=gradient)
-    return accuracy.run(config, dataset, seed, workdir)["test_accuracy"]
+def _accuracy(
+    config: Config, dataset: data.Dataset, gradient: str, seed: int, workdir: Path
+) -> float:
+    """The test accuracy of a run in `workdir`, which may hold one that was stopped."""
+    place = {"workdir": str(workdir), "overwrite": True}
+    run = replace(config, gradient=gradient, seed=seed, **place)
+    return accuracy.run(run, dataset)["test_accuracy"]
 
 
 def _apart(

@@ -1,34 +1,23 @@
 """The report on the two gradients, drawn from the experiment's JSON alone: Markdown and figures."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from experiments.common import markdown
-from mnist_jax import figures, runs
+from experiments.common import drawing
 
-Numbers = dict[str, Any]
+Numbers = drawing.Numbers
 STYLES = {"autodiff": ("tab:orange", "--", "s"), "manual": ("tab:blue", "-", "o")}
 NAMES = {"autodiff": "autodiff", "manual": "by hand"}
 TEMPLATE = Path(__file__).parent / "report.template.md"
 
 
-def draw(source: Path, folder: Path) -> list[Path]:
-    """Writes the report and its figures into `folder`, from the numbers in `source`."""
-    numbers = json.loads(source.read_text())
-    name = numbers["name"]
-    made = {
-        f"{name}_compare_errors.png": errors_figure(numbers),
-        f"{name}_compare_epochs.png": epochs_figure(numbers),
-        f"{name}_compare_apart.png": apart_figure(numbers),
-    }
-    figures.write(folder, made)
-    runs.write(folder / f"{name}_compare.md", report(numbers))
-    return [folder / f"{name}_compare.md", *(folder / figure for figure in made)]
+def draw(source: Path) -> list[Path]:
+    """Writes the report and its figures beside the numbers in `source`, and returns all paths."""
+    pictures = {"errors": errors_figure, "epochs": epochs_figure, "apart": apart_figure}
+    return drawing.draw(source, report, pictures)
 
 
 def errors_figure(numbers: Numbers) -> Figure:
@@ -102,4 +91,4 @@ def apart_figure(numbers: Numbers) -> Figure:
 def report(numbers: Numbers) -> str:
     """The whole report as Markdown; each number in it is one of `numbers`."""
     apart = zip(*numbers["trajectories"].values(), strict=True)
-    return markdown.render(TEMPLATE, **numbers, names=NAMES, leaves=by_leaf(numbers), apart=apart)
+    return drawing.render(TEMPLATE, **numbers, names=NAMES, leaves=by_leaf(numbers), apart=apart)
