@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
+from jax.stages import Compiled
 from rich.progress import track
 
 from mnist_jax import Config
 from mnist_jax.data import Dataset
-from mnist_jax.training import MODES, compile_training, train_epoch
+from mnist_jax.training import MODES, compile_block, compile_training, start, train_epoch
 
 Result = TypeVar("Result")
 
@@ -26,6 +27,12 @@ def timed(work: Callable[[], Result]) -> tuple[Result, float]:
 def in_turn(names: Sequence[str], number: int) -> Sequence[str]:
     """The names in the order of round `number`: every other round has the opposite order."""
     return names[:: -1 if number % 2 else 1]
+
+
+def compiler(config: Config, dataset: Dataset) -> Callable[[], Compiled]:
+    """A function that compiles the first block of an epoch anew at each call."""
+    begun = start(config, dataset)
+    return partial(compile_block, config, begun, begun.batches(1)[0])
 
 
 def epoch_seconds(

@@ -1,9 +1,7 @@
 """What each gradient costs: step time, compile time, memory, and the size of what is compiled."""
 
 import statistics
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from jax.stages import Compiled
@@ -11,7 +9,7 @@ from jax.stages import Compiled
 from experiments.common import timing
 from mnist_jax import Config
 from mnist_jax.data import Dataset
-from mnist_jax.training import compile_block, start, steps_per_epoch
+from mnist_jax.training import steps_per_epoch
 
 BOTH = ("autodiff", "manual")
 """The gradients that are compared, by their names as modes of training."""
@@ -19,7 +17,7 @@ BOTH = ("autodiff", "manual")
 
 def cost(config: Config, dataset: Dataset, rounds: int) -> dict[str, Any]:
     """All of them, in rounds that take each gradient once, every other round in opposite order."""
-    compilers = {name: compiler(replace(config, gradient=name), dataset) for name in BOTH}
+    compilers = {name: timing.compiler(replace(config, gradient=name), dataset) for name in BOTH}
     seconds: dict[str, list[float]] = {name: [] for name in BOTH}
     compiled: dict[str, Compiled] = {}
     for number in range(rounds):
@@ -38,12 +36,6 @@ def cost(config: Config, dataset: Dataset, rounds: int) -> dict[str, Any]:
         "peak_bytes": {name: peak_bytes(program) for name, program in compiled.items()},
         "instructions": {name: instructions(program) for name, program in compiled.items()},
     }
-
-
-def compiler(config: Config, dataset: Dataset) -> Callable[[], Compiled]:
-    """A function that compiles an epoch's first block anew at each call."""
-    begun = start(config, dataset)
-    return partial(compile_block, config, begun, begun.batches(1)[0])
 
 
 def peak_bytes(program: Compiled) -> int:
