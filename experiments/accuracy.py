@@ -1,8 +1,8 @@
-"""Trains once with each seed, and reports every test accuracy and their summary.
+"""Trains once from each seed, and reports the test accuracies and their summary.
 
     python -m experiments.accuracy --flagfile=experiments/base.flags --seeds=0,1,2,3,4
 
-Writes OUT/accuracy.json, and each seed's run directory beside it.
+Writes OUT/accuracy.json, and the run directory of each seed beside it.
 """
 
 import statistics
@@ -15,28 +15,28 @@ from manual_grads.cli import SEED, Rule, command
 from mnist_jax import Config, data, progress, runs, training
 
 SEEDS = Rule(
-    "be at least one seed, each once, at least 0 and below 2**32",
+    "be at least one seed, each different, at least 0 and below 2**32",
     lambda seeds: len(set(seeds)) == len(seeds) >= 1 and all(map(SEED.holds, seeds)),
 )
 
 
 @dataclass(frozen=True)
 class Options(record.Output):
-    """Which run, with which seeds."""
+    """Which run is trained, and from which seeds."""
 
-    seeds: Annotated[tuple[int, ...], "train once with each; --seed is not looked at", SEEDS] = (
+    seeds: Annotated[tuple[int, ...], "train once with each; --seed is ignored", SEEDS] = (
         *range(5),
     )
     config: Config = field(default_factory=Config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command on the words behind its name, and returns its exit status."""
+    """Runs the command with the given arguments, and returns its exit status."""
     return record.run(measure, Options, __doc__, argv)
 
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Trains with each seed, and writes what came of it."""
+    """Trains from each seed, and writes and prints the summary."""
     name = chosen.config.name
     training.require_device()
     dataset = data.load(chosen.config, command.say)
@@ -56,7 +56,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
 
 
 def summary(seeds: Sequence[int], results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The test accuracies: all, median, mean, standard deviation (of a sample), best."""
+    """All test accuracies, and their median, mean, sample standard deviation and maximum."""
     accuracies = [result["test_accuracy"] for result in results]
     return {
         "dataset": results[0]["dataset"],

@@ -1,4 +1,4 @@
-"""What each gradient costs: step time, compile time, memory, and the size of what is compiled."""
+"""The cost of each gradient: seconds of a step and of compiling, memory, and instructions."""
 
 import statistics
 from dataclasses import replace
@@ -12,11 +12,11 @@ from mnist_jax.data import Dataset
 from mnist_jax.training import steps_per_epoch
 
 BOTH = ("autodiff", "manual")
-"""The gradients that are compared, by their names as modes of training."""
+"""The values of `--gradient` that are compared."""
 
 
 def cost(config: Config, dataset: Dataset, rounds: int) -> dict[str, Any]:
-    """All of them, in rounds that take each gradient once, every other round in opposite order."""
+    """All costs, measured in rounds: once for each gradient, in alternating order."""
     compilers = {name: timing.compiler(replace(config, gradient=name), dataset) for name in BOTH}
     seconds: dict[str, list[float]] = {name: [] for name in BOTH}
     compiled: dict[str, Compiled] = {}
@@ -33,21 +33,21 @@ def cost(config: Config, dataset: Dataset, rounds: int) -> dict[str, Any]:
             manual / autodiff
             for autodiff, manual in zip(seconds["autodiff"], seconds["manual"], strict=True)
         ),
-        "peak_bytes": {name: peak_bytes(program) for name, program in compiled.items()},
-        "instructions": {name: instructions(program) for name, program in compiled.items()},
+        "peak_bytes": {name: peak_bytes(each) for name, each in compiled.items()},
+        "instructions": {name: instructions(each) for name, each in compiled.items()},
     }
 
 
-def peak_bytes(program: Compiled) -> int:
-    """What the program holds at once, by its compiler's account: data, state, and between them."""
-    of = program.memory_analysis()
-    assert of is not None
-    shared = of.alias_size_in_bytes
-    return of.argument_size_in_bytes + of.output_size_in_bytes - shared + of.temp_size_in_bytes
+def peak_bytes(compiled: Compiled) -> int:
+    """The bytes of arguments, outputs and temporary arrays, as the compiler reports them."""
+    sizes = compiled.memory_analysis()
+    assert sizes is not None
+    ends = sizes.argument_size_in_bytes + sizes.output_size_in_bytes - sizes.alias_size_in_bytes
+    return ends + sizes.temp_size_in_bytes
 
 
-def instructions(program: Compiled) -> int:
-    """How many instructions the optimised program has, those of its fusions included."""
-    text = program.as_text()
+def instructions(compiled: Compiled) -> int:
+    """The number of instructions in the optimised HLO, those in fusions included."""
+    text = compiled.as_text()
     assert text is not None
     return sum(" = " in line for line in text.splitlines())

@@ -21,6 +21,12 @@ from manual_grads.cli import command
 from mnist_jax import Config, data
 from mnist_jax.training import compile_training, train_epoch
 
+FILE = "{name}_throughput.json"
+ROUNDS = 9
+SUMMARY = (
+    "training runs at {ratio:.3f} of the product's rate (rounds from {ratio_smallest:.3f} to "
+    "{ratio_largest:.3f}); the training block compiles in {compile_seconds_median:.2f} s"
+)
 SIDE = 2048
 PRODUCTS_A_ROUND = 5
 COMPILATIONS = 5

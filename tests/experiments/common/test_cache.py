@@ -1,4 +1,4 @@
-"""Cached results: whatever decides a result makes it anew, and nothing else does."""
+"""Cached results: a result is made again if something that decides it changes, and only then."""
 
 import shutil
 from pathlib import Path
@@ -26,7 +26,7 @@ OTHERS = [
 
 @pytest.fixture
 def code(monkeypatch):
-    """A small repository, which takes the place of this one."""
+    """A small repository that replaces this one."""
     repository = Path("repository")
     for name in (*CODE, *OTHERS):
         (repository / name).parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def digest(*words, **data):
 
 
 def made(experiment, name="one"):
-    """How often a result is made when it is asked for."""
+    """How often a result is made when it is requested."""
     calls = []
     cache.result(experiment, name, lambda: calls.append(1))
     return len(calls)

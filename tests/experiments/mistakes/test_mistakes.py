@@ -1,4 +1,4 @@
-"""The sweep of injected mistakes, on one network: what is named, and what the counts say."""
+"""Injected mistakes on one network: which are named, and how the verdicts are counted."""
 
 import json
 import os

@@ -29,7 +29,7 @@ def test_each_part_is_written_to_a_file_that_only_publish_publishes(capsys, monk
 
 def test_a_checkpoint_is_written_after_every_block_or_only_the_last():
     words = ["--parts=checkpoints", "--block_steps=3", *TINY, "--out=here"]
-    for _ in range(2):  # the second time, what is there is replaced
+    for _ in range(2):  # the second run replaces the first
         assert speed.main(words) == 0
     numbers = json.loads(Path("here/checkpoint_cost.json").read_text())
     assert numbers["checkpoints_of_a_run"] == 6  # an epoch has blocks of 3, 2 and 1 steps
