@@ -37,18 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Trains from each seed, and writes and prints the summary."""
-    name = chosen.config.name
     training.require_device()
     dataset = data.load(chosen.config, command.say)
-    out = record.folder(chosen.out, f"{name}-accuracy")
+    out = record.folder(chosen.out, f"{chosen.config.name}-accuracy")
     trained = [
         run(replace(chosen.config, seed=seed, workdir=str(out / f"seed-{seed}")), dataset)
         for seed in chosen.seeds
     ]
     numbers = summary(chosen.seeds, trained)
-    record.save(out / "accuracy.json", "experiments.accuracy", argv, numbers)
+    saved = record.save(out / "accuracy.json", "experiments.accuracy", argv, numbers)
     curve = out / f"seed-{chosen.seeds[0]}" / runs.directory.LEARNING_CURVE
-    record.publish(chosen, out / "accuracy.json", curve, prefix=f"{name}_")
+    record.publish(chosen, saved, curve, prefix=f"{chosen.config.name}_")
     command.say(
         f"median {numbers['median']:.2%}, mean {numbers['mean']:.2%} ± "
         f"{numbers['standard_deviation']:.2%}, best {numbers['best']:.2%}; all files in {out}"

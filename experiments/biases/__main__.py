@@ -72,10 +72,8 @@ def _made(argv: Sequence[str], chosen: Options) -> Path:
     )
     dataset = data.load(config, command.say)
     out = record.folder(chosen.out, NAME)
-    digest = cache.digest("experiments.biases", dataset.sha256, chosen, config)
-    make = partial(cache.result, digest)
-    targets = itertools.product(first_task.TARGETS, first_task.TASK_ACTIVATIONS, VARIANTS)
-    tasks = [(activation, target, variant) for target, activation, variant in targets]
+    make = partial(cache.result, cache.digest("experiments.biases", dataset.sha256, chosen, config))
+    tasks = [*itertools.product(first_task.TARGETS, first_task.TASK_ACTIVATIONS, VARIANTS)]
     seeds = range(chosen.mnist_seeds)
     numbers = {
         "dataset": dataset.name,

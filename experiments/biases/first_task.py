@@ -102,7 +102,7 @@ def marks(steps: int) -> list[int]:
     return [0, *(int(step) for step in rising if step < steps), steps]
 
 
-def row(activation: str, target: str, name: str, seeds: int, steps: int) -> dict[str, Any]:
+def row(target: str, activation: str, name: str, seeds: int, steps: int) -> dict[str, Any]:
     """The results of one variant: its costs, and how many seeds diverged or reached the target.
 
     Costs that are not finite count as the largest, and are reported as `None`.

@@ -8,6 +8,7 @@ summed       bias gradients are sums over the batch, and weight gradients are me
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -34,30 +35,29 @@ def _right(gradient: Params, examples: int) -> Params:
     return gradient
 
 
-def _leaked(owners: Sequence[int]) -> Callable[[Params, int], Params]:
-    def change(gradient, examples):
-        changed = [dict(leaves) for leaves in gradient]
-        leaked = sum(jnp.sum(gradient[owner]["bias"]) for owner in owners)
-        changed[LAST_HIDDEN]["bias"] = gradient[LAST_HIDDEN]["bias"].at[-1].add(leaked)
-        for owner in owners:
-            changed[owner]["bias"] = jnp.zeros_like(gradient[owner]["bias"])
-        return changed
-
-    return change
+def _leaked(gradient: Params, examples: int, owners: Sequence[int]) -> Params:
+    changed = [dict(leaves) for leaves in gradient]
+    leaked = sum(jnp.sum(gradient[owner]["bias"]) for owner in owners)
+    changed[LAST_HIDDEN]["bias"] = gradient[LAST_HIDDEN]["bias"].at[-1].add(leaked)
+    for owner in owners:
+        changed[owner]["bias"] = jnp.zeros_like(gradient[owner]["bias"])
+    return changed
 
 
 def _summed(gradient: Params, examples: int) -> Params:
     return [leaves | {"bias": leaves["bias"] * examples} for leaves in gradient]
 
 
+_both_leaked = partial(_leaked, owners=(OUTPUT, INPUT))
+
 VARIANTS = {
     "no biases": Variant(False, False, _right),
     "all biases, right": Variant(True, True, _right),
-    "output's leaked": Variant(True, True, _leaked([OUTPUT])),
-    "input's leaked": Variant(True, True, _leaked([INPUT])),
-    "both leaked": Variant(True, True, _leaked([OUTPUT, INPUT])),
+    "output's leaked": Variant(True, True, partial(_leaked, owners=(OUTPUT,))),
+    "input's leaked": Variant(True, True, partial(_leaked, owners=(INPUT,))),
+    "both leaked": Variant(True, True, _both_leaked),
     "left out": Variant(True, False, _right),
-    "left out, both leaked": Variant(True, False, _leaked([OUTPUT, INPUT])),
+    "left out, both leaked": Variant(True, False, _both_leaked),
     "summed": Variant(True, True, _summed),
 }
 

@@ -85,8 +85,8 @@ def finished(out: str | None, name: str) -> Path:
 
     Raises `CacheError` if there is none.
     """
-    numbered = itertools.takewhile(Path.exists, runs.numbered(name))
-    folders = numbered if out is None else [paths.of_user(out)]
+    there = itertools.takewhile(Path.exists, runs.numbered(name))
+    folders = there if out is None else [paths.of_user(out)]
     found = [path for folder in folders if (path := folder / f"{name}.json").exists()]
     if not found:
         raise CacheError(

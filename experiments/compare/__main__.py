@@ -31,8 +31,6 @@ RISING = Rule(
     "be at least one step, each after the one before",
     lambda steps: len(steps) >= 1 and list(steps) == sorted(set(steps)) and steps[0] >= 1,
 )
-
-
 CASES = [*itertools.product(LOSS_NAMES, ACTIVATION_NAMES, ("float32", "float64"))]
 
 
@@ -116,15 +114,14 @@ def _accuracy(
     config: Config, dataset: data.Dataset, gradient: str, seed: int, workdir: Path
 ) -> float:
     """Trains in `workdir`, where a stopped run is replaced, and returns the test accuracy."""
-    place = {"workdir": str(workdir), "overwrite": True}
-    run = replace(config, gradient=gradient, seed=seed, **place)
-    return accuracy.run(run, dataset)["test_accuracy"]
+    config = replace(config, gradient=gradient, seed=seed, workdir=str(workdir), overwrite=True)
+    return accuracy.run(config, dataset)["test_accuracy"]
 
 
 def _trajectories(
     config: Config, dataset: data.Dataset, marks: Sequence[int]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Distances from the autodiff run of the handwritten one and, as a control, of a nudged one."""
+    """How far the run with the handwritten gradient, and a nudged one, are from autodiff's run."""
     total = config.epochs * training.steps_per_epoch(config, dataset)
     marks = [step for step in marks if step <= total]
     follow = trajectories.parameters_after

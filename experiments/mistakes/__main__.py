@@ -30,9 +30,7 @@ class Options(record.Output):
     pairs: Annotated[int, "pairs of mistakes in each network", AT_LEAST_1] = 20
     architectures: Annotated[int, "random networks with correct gradients", AT_LEAST_1] = 200
     draws: Annotated[int, "parameters drawn for each of these, in each precision", AT_LEAST_1] = 50
-    networks: Annotated[int, "inject mistakes into the first N networks only", AT_LEAST_1] = len(
-        networks()
-    )
+    networks: Annotated[int, "inject into the first N networks", AT_LEAST_1] = len(networks())
     seed: Annotated[int, "decides every random draw", SEED] = 0
 
 
@@ -80,12 +78,10 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
         },
         "identities": [place(case) for case in single if case.verdict == IDENTITY],
     }
-    record.save(out / "mistakes.json", "experiments.mistakes", argv, numbers)
-    record.publish(chosen, out / "mistakes.json")
-    command.say(
-        f"one mistake: {numbers['single']}; two: {numbers['pairs']}; false alarms: {counts}; "
-        f"all files in {out}"
-    )
+    saved = record.save(out / "mistakes.json", "experiments.mistakes", argv, numbers)
+    record.publish(chosen, saved)
+    found = f"one mistake: {numbers['single']}; two: {numbers['pairs']}"
+    command.say(f"{found}; false alarms: {counts}; all files in {out}")
 
 
 def tally(cases: Sequence[Case]) -> dict[str, int]:

@@ -36,19 +36,14 @@ AUTHOR = """
 from experiments.mistakes import Injected, handwritten
 from manual_grads import Architecture
 
-gradient = handwritten(Architecture(
-    layer_sizes={0.layer_sizes}, activation="{0.activation}", label_smoothing=0.0
-), [{1}])
+gradient = handwritten({network}, [{mistake}])
 """
 
 
 def measure(_config: Config, rounds: int, out: Path) -> dict[str, Any]:
     """The seconds of each check and of each command, and their medians."""
     compiled = after_compilation(rounds)
-    whole = {
-        options.text(network.layer_sizes): whole_command(network, rounds, out)
-        for network in BATCHES
-    }
+    whole = {options.text(each.layer_sizes): whole_command(each, rounds, out) for each in BATCHES}
     return {
         "after_compilation_seconds": compiled,
         "after_compilation_median": statistics.median(compiled),
@@ -68,7 +63,7 @@ def after_compilation(rounds: int) -> list[float]:
 def whole_command(network: Architecture, rounds: int, out: Path) -> list[float]:
     """Seconds of the command from its start to its end, on a file that is written to `out`."""
     file, sizes = out / "author.py", options.text(network.layer_sizes)
-    file.write_text(AUTHOR.format(network, MISTAKE))
+    file.write_text(AUTHOR.format(network=network, mistake=MISTAKE))
     words = [
         *(sys.executable, "-m", "manual_grads.check", f"{file}:gradient"),
         f"--layer_sizes={sizes}",

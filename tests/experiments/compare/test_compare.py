@@ -53,6 +53,12 @@ def test_all_of_the_comparison_is_made_drawn_and_published(capsys, monkeypatch):
     assert len(list(Path("published").glob("base_compare_*.png"))) == 3
 
 
+def test_a_run_that_was_stopped_is_replaced():
+    config = replace(TINY, epochs=1)
+    runs = [compare._accuracy(config, DIGITS, "manual", 5, Path("manual-5")) for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
 def test_a_summary_is_of_the_differences_seed_by_seed():
     seen = {"autodiff": [0.9, 0.8, 0.7], "manual": [0.91, 0.82, 0.73]}
     numbers = compare.summary(seen)
