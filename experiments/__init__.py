@@ -1,11 +1,11 @@
-"""Programs that run the product many times, and write what they measured as JSON.
+"""Commands that run the product many times, and write what they measure as JSON.
 
-accuracy   what test accuracy a configuration reaches, over several seeds
-compare    how the handwritten gradient and autodiff differ, everything else equal
-biases     what training with biases does when it is right, and when it is not
+accuracy   the test accuracy of a configuration, over several seeds
+compare    training with the handwritten gradient compared with autodiff's
+biases     training biases with the right gradient and with wrong ones
 mistakes   which injected mistakes the gradient check names
 speed      how long steps, compiling, checks and checkpoints take
-common     what these programs share
+common     code that these commands share
 """
 
 import lazy_loader

@@ -1,14 +1,13 @@
-"""Trains once with each seed, and reports every test accuracy and their summary.
+"""Trains once from each seed, and reports the test accuracies and their summary.
 
     python -m experiments.accuracy --flagfile=experiments/base.flags --seeds=0,1,2,3,4
 
-Writes OUT/accuracy.json, and each seed's run directory beside it.
+Writes OUT/accuracy.json, and the run directory of each seed beside it.
 """
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Annotated, Any
 
 from experiments.common import record
@@ -16,37 +15,39 @@ from manual_grads.cli import SEED, Rule, command
 from mnist_jax import Config, data, progress, runs, training
 
 SEEDS = Rule(
-    "be at least one seed, each once, at least 0 and below 2**32",
+    "be at least one seed, each different, at least 0 and below 2**32",
     lambda seeds: len(set(seeds)) == len(seeds) >= 1 and all(map(SEED.holds, seeds)),
 )
 
 
 @dataclass(frozen=True)
 class Options(record.Output):
-    """Which run, with which seeds."""
+    """Which run is trained, and from which seeds."""
 
-    seeds: Annotated[tuple[int, ...], "train once with each; --seed is not looked at", SEEDS] = (
+    seeds: Annotated[tuple[int, ...], "train once with each; --seed is ignored", SEEDS] = (
         *range(5),
     )
     config: Config = field(default_factory=Config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command on the words behind its name, and returns its exit status."""
+    """Runs the command with the given arguments, and returns its exit status."""
     return record.run(measure, Options, __doc__, argv)
 
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Trains with each seed, and writes what came of it."""
-    name = chosen.config.name
+    """Trains from each seed, and writes and prints the summary."""
     training.require_device()
     dataset = data.load(chosen.config, command.say)
-    out = record.folder(chosen.out, f"{name}-accuracy")
-    trained = [run(chosen.config, dataset, seed, out / f"seed-{seed}") for seed in chosen.seeds]
+    out = record.folder(chosen.out, f"{chosen.config.name}-accuracy")
+    trained = [
+        run(replace(chosen.config, seed=seed, workdir=str(out / f"seed-{seed}")), dataset)
+        for seed in chosen.seeds
+    ]
     numbers = summary(chosen.seeds, trained)
-    record.save(out / "accuracy.json", "experiments.accuracy", argv, numbers)
+    saved = record.save(out / "accuracy.json", "experiments.accuracy", argv, numbers)
     curve = out / f"seed-{chosen.seeds[0]}" / runs.directory.LEARNING_CURVE
-    record.publish(chosen, out / "accuracy.json", curve, prefix=f"{name}_")
+    record.publish(chosen, saved, curve, prefix=f"{chosen.config.name}_")
     command.say(
         f"median {numbers['median']:.2%}, mean {numbers['mean']:.2%} ± "
         f"{numbers['standard_deviation']:.2%}, best {numbers['best']:.2%}; all files in {out}"
@@ -54,7 +55,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
 
 
 def summary(seeds: Sequence[int], results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The test accuracies: all, median, mean, standard deviation (of a sample), best."""
+    """All test accuracies, and their median, mean, sample standard deviation and maximum."""
     accuracies = [result["test_accuracy"] for result in results]
     return {
         "dataset": results[0]["dataset"],
@@ -73,12 +74,12 @@ def summary(seeds: Sequence[int], results: Sequence[dict[str, Any]]) -> dict[str
     }
 
 
-def run(config: Config, dataset: data.Dataset, seed: int, workdir: Path) -> dict[str, Any]:
-    """The result of one seed's run, as the trainer makes it."""
-    config = replace(config, seed=seed, workdir=str(workdir), dataset=dataset.name)
+def run(config: Config, dataset: data.Dataset) -> dict[str, Any]:
+    """Trains as `mnist_jax.train` does, prints the test accuracy, and returns the run's result."""
+    config = replace(config, dataset=dataset.name)
     with runs.claimed(config) as folder, progress.training(config.epochs) as report:
         result = training.train_and_save(config, dataset, folder, report)
-    command.say(f"seed {seed}, {config.gradient}: {result['test_accuracy']:.2%}")
+    command.say(f"seed {config.seed}, {config.gradient}: {result['test_accuracy']:.2%}")
     return result
 
 

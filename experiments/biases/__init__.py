@@ -1,8 +1,8 @@
-"""What training with biases does when it is right, and when it is not.
+"""What happens when biases are trained with the right gradient, and with wrong ones.
 
 __main__        the command `python -m experiments.biases`
 variants        the ways to train biases
-first_task      the author's first task, a network 1-5-1
+first_task      the author's first task, with a 1-5-1 network
 later_network   the author's later network, on handwritten digits
 report          the report and its figures
 """

@@ -1,12 +1,13 @@
-"""The document's open problem: what training with biases does when it is right, and when it is not.
+"""Trains biases with the right gradient and with wrong ones: the document's open problem.
 
     python -m experiments.biases
 
-The author's first task, with each way to train biases, each activation and each target, from many
-seeds; the author's later network on MNIST; and what the gradient check says of each way. Stopped
-and started again with the same options, it goes on with what is missing.
+Runs the author's first task with each variant, activation and target from many seeds, the author's
+later network on MNIST, and the gradient check on each variant. Results are cached in runs/.cache/:
+started again with the same options, the command makes only those that are missing.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,86 +29,72 @@ from mnist_jax import Config, data, training
 NAME = "biases"
 FLAGS = Path(__file__).parents[1] / "document.flags"
 LATER = (784, 35, 35, 10)
-"""The sizes of the author's later network, which reads digits."""
+"""The layer sizes of the author's later network, which reads digits."""
 
 
 @dataclass(frozen=True)
 class Options(cache.CachedOutput):
-    """How much is run, and where it goes."""
+    """How many seeds and steps are run, on which data."""
 
     seeds: Annotated[int, "seeds of the author's first task", AT_LEAST_1] = 200
     steps: Annotated[int, "steps of the author's first task", AT_LEAST_1] = 6000
     mnist_seeds: Annotated[int, "seeds of the author's later network", AT_LEAST_1] = 10
     mnist_epochs: Annotated[int, "epochs of the author's later network", AT_LEAST_1] = 40
-    quick: Annotated[bool, "20 seeds and 300 steps; 2 seeds and 2 epochs; for a look", ANY] = False
+    quick: Annotated[bool, "only 20 seeds and 300 steps, and 2 seeds and 2 epochs", ANY] = False
     dataset: Annotated[
-        str, "as the trainer has it", one_of("auto", "mnist", "fashion_mnist", "digits")
+        str, "the same as of mnist_jax.train", one_of("auto", "mnist", "fashion_mnist", "digits")
     ] = "auto"
-    data_dir: Annotated[str | None, "as the trainer has it", A_PATH] = None
+    data_dir: Annotated[str | None, "the same as of mnist_jax.train", A_PATH] = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command on the words behind its name, and returns its exit status."""
+    """Runs the command with the given arguments, and returns its exit status."""
     return record.run(measure, Options, __doc__, argv)
 
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Makes what is missing, draws the report, and publishes both where that is asked for."""
-    out = cache.finished(chosen.out, NAME) if chosen.draw else _made(argv, chosen)
-    files = report.draw(out / f"{NAME}.json", out)
-    record.publish(chosen, out / f"{NAME}.json", *files)
-    command.say(f"the report is {files[0]}; all files in {out}")
+    """Makes the missing results, draws the report, and publishes both with `--publish`."""
+    numbers = cache.finished(chosen.out, NAME) if chosen.draw else _made(argv, chosen)
+    files = report.draw(numbers)
+    record.publish(chosen, *files)
+    command.say(f"the report is {files[0]}; all files in {numbers.parent}")
 
 
 def _made(argv: Sequence[str], chosen: Options) -> Path:
     training.require_device()
     if chosen.quick:
         chosen = replace(chosen, seeds=20, steps=300, mnist_seeds=2, mnist_epochs=2)
-    words = ["--dataset=" + chosen.dataset] if chosen.data_dir else []
     config = replace(
-        options.parse(Config, [f"--flagfile={FLAGS}", *words]),
+        options.parse(Config, [f"--flagfile={FLAGS}"]),
         dataset=chosen.dataset,
         data_dir=chosen.data_dir,
         epochs=chosen.mnist_epochs,
     )
     dataset = data.load(config, command.say)
-    out = cache.folder(
-        chosen.out, NAME, cache.key("experiments.biases", dataset.sha256, chosen, config)
-    )
-    make = partial(cache.result, out)
-    tasks = [
-        (activation, target, variant)
-        for target in first_task.TARGETS
-        for activation in first_task.TASK_ACTIVATIONS
-        for variant in VARIANTS
-    ]
+    out = record.folder(chosen.out, NAME)
+    make = partial(cache.result, cache.digest("experiments.biases", dataset.sha256, chosen, config))
+    tasks = [*itertools.product(first_task.TARGETS, first_task.TASK_ACTIVATIONS, VARIANTS)]
+    seeds = range(chosen.mnist_seeds)
     numbers = {
         "dataset": dataset.name,
         "seeds": chosen.seeds,
         "checks": make("checks", checks),
         "tasks": [
-            make(
-                "task " + " ".join(task),
-                partial(first_task.row, *task, chosen.seeds, chosen.steps),
-            )
-            for task in track(tasks, "the first task, each way")
+            make(f"task {task}", partial(first_task.row, *task, chosen.seeds, chosen.steps))
+            for task in track(tasks, "first task, each variant")
         ],
         "mnist": [
-            make(
-                f"mnist {variant}",
-                partial(later_network.row, config, dataset, variant, range(chosen.mnist_seeds)),
-            )
-            for variant in track(VARIANTS, "the later network, each way")
+            make(f"mnist {variant}", partial(later_network.row, config, dataset, variant, seeds))
+            for variant in track(VARIANTS, "later network, each variant")
         ],
         "mnist_seeds": chosen.mnist_seeds,
         "mnist_epochs": chosen.mnist_epochs,
     }
-    record.save(out / f"{NAME}.json", "experiments.biases", argv, numbers)
-    return out
+    return record.save(out / f"{NAME}.json", "experiments.biases", argv, numbers)
 
 
 def checks() -> list[dict[str, Any]]:
-    """What the gradient check says of each way, on 1-5-1 and on the author's later network."""
+    """The gradient check of each variant, on the 1-5-1 networks and on the later network."""
     later = replace(first_task.task_architecture("leaky_relu"), layer_sizes=LATER)
     return [
         {
@@ -123,7 +110,7 @@ def checks() -> list[dict[str, Any]]:
 
 
 def check(network: Architecture, name: str) -> dict[str, Any]:
-    """The verdict on a variant's gradient, and each cause in words; several are a tie."""
+    """The verdict on a variant's gradient, and the causes that explain it equally well."""
     variant = VARIANTS[name]
     network = architecture_of(network, variant)
     params, batch = draw(network, 7, 0)

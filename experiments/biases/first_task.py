@@ -1,7 +1,8 @@
-"""The author's first task: 1-5-1, the whole of 1,000 points of (0, 2) at each step, rate 0.1.
+"""The author's first task: a 1-5-1 network fits a function on (0, 2) by gradient descent.
 
-Weights and biases are drawn from U(−1, 1); every layer has the activation, and C = (y − a²)² is
-averaged over the points. Many seeds are trained at once, the same initial weights in each variant.
+Each step uses 1,000 points and the learning rate 0.1. Weights and biases start from U(−1, 1); every
+layer has the activation; the cost is the mean of (y − a²)². All seeds are trained at once, and each
+variant starts from the same weights.
 """
 
 from collections.abc import Callable
@@ -24,28 +25,28 @@ LEARNING_RATE = 0.1
 HIDDEN = 5
 TASK_ACTIVATIONS = ("leaky_relu", "sigmoid")
 SHARE_LEFT = 0.1
-"""The stated target: a cost of at most this share of the best constant's, 90 % explained."""
+"""A seed reaches the target if its cost is at most this share of the best constant's cost."""
 
 DIVERGED = 1.0
-"""A cost above it, or not finite, at the end; the answer 0 costs less than this everywhere."""
+"""A seed has diverged if its final cost is above this, or not finite; the answer 0 costs less."""
 
 TARGETS: dict[str, Callable[[Any], Any]] = {
     "line": lambda x: x / 2,
     "step": lambda x: 1 / (1 + jnp.exp(-10 * (x - 1))),
     "sine": lambda x: (1 + jnp.sin(jnp.pi * x)) / 2,
 }
-"""x/2, σ(10(x − 1)) and (1 + sin πx)/2, all between 0 and 1."""
+"""The functions to learn, all between 0 and 1: x/2, σ(10(x − 1)) and (1 + sin πx)/2."""
 
 Points = Float[Array, "points 1"]
 
 
 def points(number: int = POINTS) -> Points:
-    """The inputs, evenly between 0 and 2, without the ends."""
+    """Evenly spaced inputs between 0 and 2, without the ends."""
     return 2 * (jnp.arange(number, dtype="float32")[:, None] + 0.5) / number
 
 
 def task_architecture(activation: str) -> Architecture:
-    """1-5-1, every layer active."""
+    """The 1-5-1 network, with the activation and a bias in every layer."""
     return Architecture(
         layer_sizes=(1, HIDDEN, 1),
         activation=activation,
@@ -58,23 +59,20 @@ def task_architecture(activation: str) -> Architecture:
 
 
 def initial(key: Key[Array, ""], biased: bool) -> Params:
-    """All from U(−1, 1); the weights are the same whether there are biases or not."""
+    """Initial parameters from U(−1, 1), with the same weights whether there are biases or not."""
 
     def uniform(number, *shape):
         return jax.random.uniform(jax.random.fold_in(key, number), shape, minval=-1, maxval=1)
 
-    weights = [None, uniform(0, HIDDEN, 1), uniform(1, 1, HIDDEN)]
-    biases = [uniform(2, 1), uniform(3, HIDDEN), uniform(4, 1)]
-    return [
-        ({} if weight is None else {"weight": weight}) | ({"bias": bias} if biased else {})
-        for weight, bias in zip(weights, biases, strict=True)
-    ]
+    weights = [{}, {"weight": uniform(0, HIDDEN, 1)}, {"weight": uniform(1, 1, HIDDEN)}]
+    biases = [{"bias": uniform(2, 1)}, {"bias": uniform(3, HIDDEN)}, {"bias": uniform(4, 1)}]
+    return [weights[layer] | biases[layer] for layer in range(3)] if biased else weights
 
 
 def train(
     activation: str, target: str, variant: Variant, seeds: int, steps: int
 ) -> tuple[Float[np.ndarray, "_ seeds"], Float[np.ndarray, "seeds _"]]:
-    """The cost of each seed before each step and at the end, and its function in the end."""
+    """Each seed's cost before every step and after the last, and its final outputs."""
     architecture = architecture_of(task_architecture(activation), variant)
     x = points()
     y = TARGETS[target](x)
@@ -99,20 +97,20 @@ def train(
 
 
 def marks(steps: int) -> list[int]:
-    """The steps before which the cost is told: 0, then rising by a sixth each time, and the end."""
+    """The steps at which costs are reported: 0, then about 17 % more each time, and the last."""
     rising = np.unique(np.round(1.17 ** np.arange(200)).astype(int))
     return [0, *(int(step) for step in rising if step < steps), steps]
 
 
-def row(activation: str, target: str, name: str, seeds: int, steps: int) -> dict[str, Any]:
-    """What came of a variant: costs over steps, final costs, how many diverged or got there.
+def row(target: str, activation: str, name: str, seeds: int, steps: int) -> dict[str, Any]:
+    """The results of one variant: its costs, and how many seeds diverged or reached the target.
 
-    Costs that are not finite count as the largest, and are `None`.
+    Costs that are not finite count as the largest, and are reported as `None`.
     """
     costs, outputs = train(activation, target, VARIANTS[name], seeds, steps)
     costs = np.where(np.isfinite(costs), costs, np.inf)
     final = costs[-1]
-    there = float(np.var(np.asarray(TARGETS[target](points())))) * SHARE_LEFT
+    target_cost = float(np.var(np.asarray(TARGETS[target](points())))) * SHARE_LEFT
     median_seed = int(np.argsort(final)[(seeds - 1) // 2])
     at = marks(steps)
     return {
@@ -123,8 +121,8 @@ def row(activation: str, target: str, name: str, seeds: int, steps: int) -> dict
         "final_range": [intervals.quantile(final, q) for q in (0.1, 0.9)],
         "final_costs": [intervals.finite(cost) for cost in final],
         "diverged": intervals.share(int(np.sum(final > DIVERGED)), seeds),
-        "target_cost": there,
-        "reached": intervals.share(int(np.sum(final <= there)), seeds),
+        "target_cost": target_cost,
+        "reached": intervals.share(int(np.sum(final <= target_cost)), seeds),
         "steps": at,
         **{
             part: [intervals.quantile(costs[step], q) for step in at]

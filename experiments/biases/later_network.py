@@ -1,4 +1,4 @@
-"""The author's later network on MNIST, trained with each way to train biases, all seeds at once."""
+"""The author's later network on MNIST: one variant is trained from many seeds at once."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -30,9 +30,9 @@ from mnist_jax.training import (
 
 
 def row(config: Config, dataset: Dataset, name: str, seeds: Sequence[int]) -> dict[str, Any]:
-    """What came of a variant: each seed's test accuracy after each epoch, and their summary.
+    """The results of one variant: each seed's test accuracy after each epoch, and a summary.
 
-    A seed has diverged whose test loss is not finite in the end.
+    A seed has diverged if its final test loss is not finite.
     """
     epochs = list(train(config, dataset, VARIANTS[name], seeds))
     accuracies = np.stack([accuracy for accuracy, _ in epochs])
@@ -50,9 +50,9 @@ def row(config: Config, dataset: Dataset, name: str, seeds: Sequence[int]) -> di
 def train(
     config: Config, dataset: Dataset, variant: Variant, seeds: Sequence[int]
 ) -> Iterator[tuple[Float[np.ndarray, " seeds"], Float[np.ndarray, " seeds"]]]:
-    """After each epoch the test accuracy and the test loss of each seed.
+    """Yields the test accuracies and the test losses of all seeds after each epoch.
 
-    From each seed the run that the trainer makes of `config`, but for rounding and the variant.
+    A seed trains as `mnist_jax.train` does with `config`, except for the variant and rounding.
     """
     config = replace(config, architecture=architecture_of(config.architecture, variant))
     begun = start(config, dataset)
@@ -62,17 +62,17 @@ def train(
     )
     keys = jnp.stack([key_for(seed, Purpose.ORDER) for seed in seeds])
     test = jax.tree.map(jnp.asarray, dataset.test)
-    train_epoch, test_all = _programs(config, begun.optimizer, variant)
+    train_epoch, test_all = _compiled(config, begun.optimizer, variant)
     for epoch in range(1, config.epochs + 1):
         states = train_epoch(states, keys, jnp.int32(epoch), *begun.train)
         losses, correct = test_all(states.params, *test)
         yield np.asarray(correct) / len(dataset.test.labels), np.asarray(losses)
 
 
-def _programs(
+def _compiled(
     config: Config, update: optax.GradientTransformation, variant: Variant
 ) -> tuple[Callable[..., TrainState], Callable[..., tuple[Array, Array]]]:
-    """An epoch of training, and a test, of all seeds at once."""
+    """Two functions for all seeds at once: one trains for an epoch, and one evaluates."""
     architecture = config.architecture
 
     def epoch(state, key, number: Int32[Array, ""], images, labels):
@@ -92,8 +92,6 @@ def _programs(
         loss, correct, _ = evaluate(architecture, seen(variant, params), images, labels)
         return loss, correct
 
-    each_seed = jax.vmap(epoch, in_axes=(0, 0, None, None, None))
-    return (
-        jax.jit(each_seed, donate_argnums=0),
-        jax.jit(jax.vmap(test, in_axes=(0, None, None))),
-    )
+    epochs = jax.vmap(epoch, in_axes=(0, 0, None, None, None))
+    tests = jax.vmap(test, in_axes=(0, None, None))
+    return jax.jit(epochs, donate_argnums=0), jax.jit(tests)

@@ -1,52 +1,41 @@
-"""The report on biases, drawn from the experiment's JSON alone: Markdown and three figures."""
+"""The report on biases: Markdown and three figures, drawn from the experiment's JSON alone."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.biases import first_task
-from experiments.common import markdown
-from mnist_jax import figures, runs
+from experiments.common import drawing
 
-REPORT = "biases.md"
-Numbers = dict[str, Any]
+Numbers = drawing.Numbers
 SHOWN = {
     "no biases": ("black", ":", ""),
     "all biases, right": ("tab:blue", "-", ""),
     "both leaked": ("tab:orange", "--", "//"),
 }
-"""Of the figures' variants the colour, light or dark, the dashes, and the hatching of the band."""
+"""The variants in the figures: the colour, the line style, and the hatching of the band."""
 
 TOP = 10.0
-"""Where costs beyond it, and costs that are not finite, leave the figure."""
+"""The top of the cost axis; costs that are not finite are drawn there."""
 
 TEMPLATE = Path(__file__).parent / "report.template.md"
 
 
-def draw(source: Path, folder: Path) -> list[Path]:
-    """Writes the report and its figures into `folder`, from the numbers in `source`."""
-    numbers = json.loads(source.read_text())
-    made = {
-        "biases_cost.png": cost_figure(numbers),
-        "biases_fit.png": fit_figure(numbers),
-        "biases_mnist.png": mnist_figure(numbers),
-    }
-    figures.write(folder, made)
-    runs.write(folder / REPORT, report(numbers))
-    return [folder / REPORT, *(folder / name for name in made)]
+def draw(source: Path) -> list[Path]:
+    """Writes the report and its figures beside the numbers in `source`, and returns all paths."""
+    pictures = {"cost": cost_figure, "fit": fit_figure, "mnist": mnist_figure}
+    return drawing.draw(source, report, pictures)
 
 
 def task(numbers: Numbers, activation: str, target: str, variant: str) -> Numbers:
-    """The numbers of one way to train, on the author's first task."""
+    """The results of one variant on the author's first task."""
     wanted = {"activation": activation, "target": target, "variant": variant}
     return next(row for row in numbers["tasks"] if wanted.items() <= row.items())
 
 
 def cost_figure(numbers: Numbers) -> Figure:
-    """The cost over steps on the step function: medians, and the bands of 80 % of the seeds."""
+    """The cost over steps with the step as the target: medians, and bands of 80 % of the seeds."""
     figure = Figure(figsize=(8, 3.8), layout="constrained")
     panels = figure.subplots(1, len(first_task.TASK_ACTIVATIONS), sharey=True, squeeze=False)[0]
     for axes, activation in zip(panels, first_task.TASK_ACTIVATIONS, strict=True):
@@ -59,8 +48,8 @@ def cost_figure(numbers: Numbers) -> Figure:
             )
             axes.plot(steps, middle, color=color, linestyle=dashes, label=variant)
             axes.fill_between(steps, low, high, color=color, alpha=0.2, hatch=hatch, linewidth=0)
-        there = task(numbers, activation, "step", "no biases")["target_cost"]
-        axes.axhline(there, color="grey", linewidth=0.8)
+        target_cost = task(numbers, activation, "step", "no biases")["target_cost"]
+        axes.axhline(target_cost, color="grey", linewidth=0.8)
         axes.set(xscale="log", yscale="log", xlabel="step, counted from 1", ylim=(1e-4, TOP))
         axes.set_title(activation.replace("_", " "), fontsize="medium")
         axes.grid(alpha=0.3)
@@ -70,7 +59,7 @@ def cost_figure(numbers: Numbers) -> Figure:
 
 
 def fit_figure(numbers: Numbers) -> Figure:
-    """What the seed with the median cost has learned, with leaky ReLU, for each target."""
+    """The function that the seed of median cost has learned with leaky ReLU, for each target."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     panels = figure.subplots(1, len(first_task.TARGETS), sharey=True, squeeze=False)[0]
     x = np.asarray(first_task.points())[:: first_task.POINTS // 100, 0]
@@ -78,7 +67,7 @@ def fit_figure(numbers: Numbers) -> Figure:
         axes.plot(x, np.asarray(function(x)), color="lightgrey", linewidth=6, label="target")
         for variant, (color, dashes, _) in SHOWN.items():
             outputs = task(numbers, "leaky_relu", target, variant)["outputs_of_median_seed"]
-            values = np.array(outputs, float)  # nan where it has none
+            values = np.array(outputs, float)  # None becomes NaN
             axes.plot(x, values, color=color, linestyle=dashes, label=variant)
         axes.set(xlabel="x", ylim=(-0.3, 1.3))
         axes.set_title(target, fontsize="medium")
@@ -89,16 +78,14 @@ def fit_figure(numbers: Numbers) -> Figure:
 
 
 def mnist_figure(numbers: Numbers) -> Figure:
-    """Each seed's final accuracy, a row for each way to train."""
+    """Each seed's final test accuracy, with one row for each variant."""
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     axes = figure.subplots()
     rows = list(reversed(numbers["mnist"]))
     for height, row in enumerate(rows):
         if row["diverged"]["count"] == row["diverged"]["of"]:
-            middle = axes.get_yaxis_transform()
-            axes.text(
-                0.5, height, "every seed diverged", ha="center", va="center", transform=middle
-            )
+            place = {"ha": "center", "va": "center", "transform": axes.get_yaxis_transform()}
+            axes.text(0.5, height, "every seed diverged", **place)
             continue
         final = 100 * np.array(row["by_epoch"][-1])
         spread = height + np.linspace(-0.2, 0.2, len(final))
@@ -112,9 +99,9 @@ def mnist_figure(numbers: Numbers) -> Figure:
 
 
 def report(numbers: Numbers) -> str:
-    """The whole report as Markdown; each number in it is one of `numbers`."""
+    """The report as Markdown; every number in it comes from `numbers`."""
     bare, right, leaked = (task(numbers, "leaky_relu", "step", variant) for variant in SHOWN)
-    return markdown.render(
+    return drawing.render(
         TEMPLATE,
         **numbers,
         points=first_task.POINTS,

@@ -1,13 +1,14 @@
-"""Ways to train biases: rightly, not at all, and as the author's first program did or might have.
+"""Ways to train biases: correctly, not at all, and as the author's first program may have done.
 
-leaked       derivatives of other biases are added to the last hidden unit's, and their own
-             slots stay 0: an index left over from a loop
-left out     the forward pass does not use the biases that are being trained
-summed       bias derivatives are summed over the batch, those of the weights averaged
+leaked       the gradients of other biases are added to the last hidden unit's entry, and their own
+             entries are 0: an index was left over from a loop
+left out     the forward pass does not add the biases that are trained
+summed       bias gradients are sums over the batch, and weight gradients are means
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -20,9 +21,9 @@ OUTPUT, LAST_HIDDEN, INPUT = -1, -2, 0
 
 
 class Variant(NamedTuple):
-    """Whether there are biases, whether the forward pass uses them, and what the gradient becomes.
+    """One way to train: whether there are biases, and whether the forward pass uses them.
 
-    `change(gradient, examples)` is made of the right gradient of a batch of so many examples.
+    `change(gradient, examples)` turns the right gradient of a batch into the one that trains.
     """
 
     biased: bool
@@ -34,50 +35,43 @@ def _right(gradient: Params, examples: int) -> Params:
     return gradient
 
 
-def _leaked(owners: Sequence[int]) -> Callable[[Params, int], Params]:
-    def change(gradient, examples):
-        changed = [dict(leaves) for leaves in gradient]
-        leaked = sum(jnp.sum(gradient[owner]["bias"]) for owner in owners)
-        changed[LAST_HIDDEN]["bias"] = gradient[LAST_HIDDEN]["bias"].at[-1].add(leaked)
-        for owner in owners:
-            changed[owner]["bias"] = jnp.zeros_like(gradient[owner]["bias"])
-        return changed
-
-    return change
+def _leaked(gradient: Params, examples: int, owners: Sequence[int]) -> Params:
+    changed = [dict(leaves) for leaves in gradient]
+    leaked = sum(jnp.sum(gradient[owner]["bias"]) for owner in owners)
+    changed[LAST_HIDDEN]["bias"] = gradient[LAST_HIDDEN]["bias"].at[-1].add(leaked)
+    for owner in owners:
+        changed[owner]["bias"] = jnp.zeros_like(gradient[owner]["bias"])
+    return changed
 
 
 def _summed(gradient: Params, examples: int) -> Params:
-    return [
-        {kind: leaf * examples if kind == "bias" else leaf for kind, leaf in leaves.items()}
-        for leaves in gradient
-    ]
+    return [leaves | {"bias": leaves["bias"] * examples} for leaves in gradient]
 
+
+_both_leaked = partial(_leaked, owners=(OUTPUT, INPUT))
 
 VARIANTS = {
     "no biases": Variant(False, False, _right),
     "all biases, right": Variant(True, True, _right),
-    "output's leaked": Variant(True, True, _leaked([OUTPUT])),
-    "input's leaked": Variant(True, True, _leaked([INPUT])),
-    "both leaked": Variant(True, True, _leaked([OUTPUT, INPUT])),
+    "output's leaked": Variant(True, True, partial(_leaked, owners=(OUTPUT,))),
+    "input's leaked": Variant(True, True, partial(_leaked, owners=(INPUT,))),
+    "both leaked": Variant(True, True, _both_leaked),
     "left out": Variant(True, False, _right),
-    "left out, both leaked": Variant(True, False, _leaked([OUTPUT, INPUT])),
+    "left out, both leaked": Variant(True, False, _both_leaked),
     "summed": Variant(True, True, _summed),
 }
 
 
 def architecture_of(architecture: Architecture, variant: Variant) -> Architecture:
-    """The architecture with all biases, or with none."""
+    """The architecture with all biases, or with none if the variant has none."""
     return replace(architecture, biases=("input", "hidden", "output") if variant.biased else ())
 
 
 def seen(variant: Variant, params: Params) -> Params:
-    """The parameters that the forward pass uses: with biases of 0 where it leaves them out."""
-    if variant.used:
+    """The parameters that the forward pass uses; the biases are 0 if it leaves them out."""
+    if variant.used or not variant.biased:
         return params
-    return [
-        {kind: leaf if kind == "weight" else jnp.zeros_like(leaf) for kind, leaf in leaves.items()}
-        for leaves in params
-    ]
+    return [leaves | {"bias": jnp.zeros_like(leaves["bias"])} for leaves in params]
 
 
 def value_and_grad(
@@ -87,8 +81,7 @@ def value_and_grad(
     images: Float[Array, "batch inputs"],
     targets: Float[Array, "batch outputs"],
 ) -> tuple[Float[Array, ""], Params]:
-    """The loss that the variant's forward pass has, and the gradient that it trains with."""
-    loss, gradient = derivatives.value_and_grad(
-        architecture, seen(variant, params), images, targets
-    )
+    """The loss of the variant's forward pass, and the gradient that the variant trains with."""
+    used = seen(variant, params)
+    loss, gradient = derivatives.value_and_grad(architecture, used, images, targets)
     return loss, variant.change(gradient, len(images))

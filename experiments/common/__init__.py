@@ -1,10 +1,10 @@
-"""What the experiments share.
+"""Code that the experiments share.
 
-record      where the numbers of an experiment go
-cache       cached results, so that an experiment that was stopped can go on
-timing      seconds, and the comparison of training times
-intervals   medians, means and shares with their confidence intervals
-markdown    reports, from their templates
+record      the JSON file of an experiment, and its publication
+cache       cached results, so that a stopped experiment can continue
+timing      seconds of calls and of training with each gradient
+intervals   medians, means and shares with confidence intervals
+drawing     reports and figures, drawn from an experiment's JSON
 """
 
 import lazy_loader

@@ -1,5 +1,5 @@
 from . import cache as cache
+from . import drawing as drawing
 from . import intervals as intervals
-from . import markdown as markdown
 from . import record as record
 from . import timing as timing

@@ -1,4 +1,4 @@
-"""What a sample says and does not say: medians and shares with 95 % confidence intervals."""
+"""Medians, means and shares of a sample, with 95 % confidence intervals."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ Sample = Float[np.ndarray, " sample"]
 
 
 def finite(value: Any) -> float | None:
-    """The number to six digits, as JSON can have it; none if it is not finite."""
+    """The number to six digits for JSON; none if it is not finite."""
     return float(f"{value:.6g}") if np.isfinite(value) else None
 
 
 def quantile(sample: Sample, q: float) -> float | None:
-    """The smallest value that a share `q` of the sample does not exceed."""
+    """The smallest value that at least a share `q` of the sample does not exceed."""
     return finite(np.quantile(sample, q, method="inverted_cdf"))
 
 
 def median(sample: Sample) -> dict[str, Any]:
-    """The median, and the order statistics between which the true one lies.
+    """The median, and a confidence interval for it between two order statistics.
 
-    How many of n values are below the true median is binomial with chance 1/2.
+    The number of values below the true median is binomial with probability 1/2.
     """
     ordered, n = np.sort(sample), len(sample)
     below = int(stats.binom.ppf((1 - CONFIDENCE) / 2, n, 0.5))
@@ -34,13 +34,13 @@ def median(sample: Sample) -> dict[str, Any]:
 
 
 def share(count: int, n: int) -> dict[str, Any]:
-    """How many of n, and Wilson's interval of the chance."""
+    """The count, the total, and Wilson's interval for the probability."""
     interval = stats.binomtest(count, n).proportion_ci(CONFIDENCE, method="wilson")
     return {"count": count, "of": n, "interval": [finite(interval.low), finite(interval.high)]}
 
 
 def mean(sample: Sample) -> dict[str, Any]:
-    """The mean and the standard deviation of a sample, and Student's interval of the mean."""
+    """The mean and the standard deviation of a sample, and Student's interval for the mean."""
     n, centre = len(sample), float(np.mean(sample))
     spread = float(np.std(sample, ddof=1)) if n > 1 else 0.0
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread / n**0.5 if n > 1 else 0.0

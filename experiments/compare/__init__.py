@@ -1,10 +1,10 @@
-"""How the handwritten gradient and autodiff differ, everything else equal.
+"""Training with the handwritten gradient compared with autodiff's; all else is equal.
 
 __main__         the command `python -m experiments.compare`
-gradient_error   the error of both float32 gradients against a float64 one, along a training
-trajectories     how far the parameters of two trainings are from each other
+gradient_error   the errors of both float32 gradients against float64, during a training
+trajectories     how fast the parameters of two trainings diverge
 matrix           each activation, loss and precision, on a small network
-cost             step time, compile time, memory and instructions
+cost             step time, compile time, memory and number of instructions
 report           the report and its figures
 """
 

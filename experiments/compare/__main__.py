@@ -1,13 +1,14 @@
-"""Handwritten and differentiated gradients, everything else equal.
+"""Compares training with the handwritten gradient and with autodiff's; all else is equal.
 
     python -m experiments.compare --flagfile=experiments/base.flags
 
-How far each is from a float64 gradient along a training; how two trainings come apart that differ
-in the gradient alone; test accuracies over seeds; cost; and each activation, loss and precision in
-small. Stopped and started again with the same options, it goes on with what is missing.
+Measures the errors of both gradients against float64 during a training, how fast two trainings
+diverge that differ only in the gradient, test accuracies over seeds, costs, and every activation,
+loss and precision on a small network. Results are cached in runs/.cache/: started again with the
+same options, the command makes only those that are missing.
 """
 
-import shutil
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,38 +31,39 @@ RISING = Rule(
     "be at least one step, each after the one before",
     lambda steps: len(steps) >= 1 and list(steps) == sorted(set(steps)) and steps[0] >= 1,
 )
+CASES = [*itertools.product(LOSS_NAMES, ACTIVATION_NAMES, ("float32", "float64"))]
 
 
 @dataclass(frozen=True)
 class Options(cache.CachedOutput):
-    """Which run, with which seeds, and how much of it."""
+    """Which run is compared, from which seeds, and in how many steps and rounds."""
 
     seeds: Annotated[
-        tuple[int, ...], "train twice with each; --seed is not looked at", accuracy.SEEDS
+        tuple[int, ...], "train twice with each; --seed is ignored", accuracy.SEEDS
     ] = (*range(10),)
     marks: Annotated[
-        tuple[int, ...], "compare parameters after these steps, of those that a run has", RISING
+        tuple[int, ...], "compare the parameters after these steps, as far as the run goes", RISING
     ] = (1, 3, 10, 30, 100, 300, 1000, 2000)
-    rounds: Annotated[int, "rounds in which costs are taken", AT_LEAST_1] = 9
-    matrix_steps: Annotated[int, "steps of each small training", AT_LEAST_1] = 500
+    rounds: Annotated[int, "rounds in which costs are measured", AT_LEAST_1] = 9
+    matrix_steps: Annotated[int, "steps of each training of the small network", AT_LEAST_1] = 500
     quick: Annotated[
-        bool, "2 seeds, 2 epochs of 80 steps, 2 marks, 3 rounds, 20 steps in small; for a look", ANY
+        bool, "only 2 seeds, 2 epochs of 80 steps, 2 marks, 3 rounds, and 20 matrix steps", ANY
     ] = False
     config: Config = field(default_factory=Config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command on the words behind its name, and returns its exit status."""
+    """Runs the command with the given arguments, and returns its exit status."""
     return record.run(measure, Options, __doc__, argv)
 
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Makes what is missing, draws the report, and publishes both where that is asked for."""
+    """Makes the missing results, draws the report, and publishes both with `--publish`."""
     name = f"{chosen.config.name}_compare"
-    out = cache.finished(chosen.out, name) if chosen.draw else _made(argv, chosen, name)
-    files = report.draw(out / f"{name}.json", out)
-    record.publish(chosen, out / f"{name}.json", *files)
-    command.say(f"the report is {files[0]}; all files in {out}")
+    numbers = cache.finished(chosen.out, name) if chosen.draw else _made(argv, chosen, name)
+    files = report.draw(numbers)
+    record.publish(chosen, *files)
+    command.say(f"the report is {files[0]}; all files in {numbers.parent}")
 
 
 def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
@@ -76,9 +78,9 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
             chosen, seeds=(0, 1), marks=(1, 80), rounds=3, matrix_steps=20, config=small
         )
     config = chosen.config
-    out = cache.folder(chosen.out, name, cache.key("experiments.compare", dataset.sha256, chosen))
+    out = record.folder(chosen.out, name)
     first = replace(config, seed=chosen.seeds[0], gradient="autodiff")
-    make = partial(cache.result, out)
+    make = partial(cache.result, cache.digest("experiments.compare", dataset.sha256, chosen))
     numbers = {
         "name": config.name,
         "dataset": dataset.name,
@@ -87,51 +89,39 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
         "epochs": config.epochs,
         "cost": make("cost", partial(cost, config, dataset, chosen.rounds)),
         "matrix": [
-            make(
-                "matrix " + " ".join(case),
-                partial(matrix.row, *case, chosen.matrix_steps, dataset),
-            )
-            for case in track(_cases(), "each activation, loss and precision")
+            make(f"matrix {case}", partial(matrix.row, *case, chosen.matrix_steps, dataset))
+            for case in track(CASES, "each loss, activation and precision")
         ],
         "agreement": make("agreement", partial(gradient_error.along_the_run, first, dataset)),
-        "trajectories": make("trajectories", partial(_apart, first, dataset, chosen.marks)),
+        "trajectories": make("trajectories", partial(_trajectories, first, dataset, chosen.marks)),
         "seeds": chosen.seeds,
     }
     seen = {
         gradient: [
             make(
-                f"{gradient}-{seed}-accuracy",
-                partial(_accuracy, config, dataset, seed, out, gradient),
+                f"accuracy {gradient} {seed}",
+                partial(_accuracy, config, dataset, gradient, seed, out / f"{gradient}-{seed}"),
             )
             for seed in chosen.seeds
         ]
         for gradient in BOTH
     }
     numbers |= {"test_accuracy": seen, **summary(seen)}
-    record.save(out / f"{name}.json", "experiments.compare", argv, numbers)
-    return out
+    return record.save(out / f"{name}.json", "experiments.compare", argv, numbers)
 
 
-def _cases() -> list[tuple[str, str, str]]:
-    return [
-        (activation, loss, precision)
-        for loss in LOSS_NAMES
-        for activation in ACTIVATION_NAMES
-        for precision in ("float32", "float64")
-    ]
+def _accuracy(
+    config: Config, dataset: data.Dataset, gradient: str, seed: int, workdir: Path
+) -> float:
+    """Trains in `workdir`, where a stopped run is replaced, and returns the test accuracy."""
+    config = replace(config, gradient=gradient, seed=seed, workdir=str(workdir), overwrite=True)
+    return accuracy.run(config, dataset)["test_accuracy"]
 
 
-def _accuracy(config: Config, dataset: data.Dataset, seed: int, out: Path, gradient: str) -> float:
-    workdir = out / f"{gradient}-{seed}"
-    shutil.rmtree(workdir, ignore_errors=True)  # of a run that was stopped
-    config = replace(config, gradient=gradient)
-    return accuracy.run(config, dataset, seed, workdir)["test_accuracy"]
-
-
-def _apart(
+def _trajectories(
     config: Config, dataset: data.Dataset, marks: Sequence[int]
 ) -> dict[str, list[dict[str, Any]]]:
-    """By hand beside autodiff; and, as a control, autodiff from parameters one rounding away."""
+    """How far the run with the handwritten gradient, and a nudged one, are from autodiff's run."""
     total = config.epochs * training.steps_per_epoch(config, dataset)
     marks = [step for step in marks if step <= total]
     follow = trajectories.parameters_after
@@ -140,11 +130,11 @@ def _apart(
         "one rounding": follow(config, dataset, marks, trajectories.nudged),
     }
     first = follow(config, dataset, marks)
-    return trajectories.apart(first, others, marks, config, dataset)
+    return trajectories.distances(first, others, marks, config, dataset)
 
 
 def summary(seen: dict[str, list[float]]) -> dict[str, Any]:
-    """Each gradient's mean, and the differences seed by seed, with Student's paired test."""
+    """The mean accuracy of each gradient, and Student's paired test of the differences."""
     differences = np.subtract(seen["manual"], seen["autodiff"])
     varied = len(differences) > 1 and np.ptp(differences) > 0
     test = stats.ttest_rel(seen["manual"], seen["autodiff"]) if varied else None

@@ -1,9 +1,7 @@
-"""What each gradient costs: step time, compile time, memory, and the size of what is compiled."""
+"""The cost of each gradient: seconds of a step and of compiling, memory, and instructions."""
 
 import statistics
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from jax.stages import Compiled
@@ -11,15 +9,15 @@ from jax.stages import Compiled
 from experiments.common import timing
 from mnist_jax import Config
 from mnist_jax.data import Dataset
-from mnist_jax.training import compile_block, start, steps_per_epoch
+from mnist_jax.training import steps_per_epoch
 
 BOTH = ("autodiff", "manual")
-"""The gradients that are compared, by their names as modes of training."""
+"""The values of `--gradient` that are compared."""
 
 
 def cost(config: Config, dataset: Dataset, rounds: int) -> dict[str, Any]:
-    """All of them, in rounds that take each gradient once, every other round in opposite order."""
-    compilers = {name: compiler(replace(config, gradient=name), dataset) for name in BOTH}
+    """All costs, measured in rounds: once for each gradient, in alternating order."""
+    compilers = {name: timing.compiler(replace(config, gradient=name), dataset) for name in BOTH}
     seconds: dict[str, list[float]] = {name: [] for name in BOTH}
     compiled: dict[str, Compiled] = {}
     for number in range(rounds):
@@ -35,27 +33,21 @@ def cost(config: Config, dataset: Dataset, rounds: int) -> dict[str, Any]:
             manual / autodiff
             for autodiff, manual in zip(seconds["autodiff"], seconds["manual"], strict=True)
         ),
-        "peak_bytes": {name: peak_bytes(program) for name, program in compiled.items()},
-        "instructions": {name: instructions(program) for name, program in compiled.items()},
+        "peak_bytes": {name: peak_bytes(each) for name, each in compiled.items()},
+        "instructions": {name: instructions(each) for name, each in compiled.items()},
     }
 
 
-def compiler(config: Config, dataset: Dataset) -> Callable[[], Compiled]:
-    """A function that compiles an epoch's first block anew at each call."""
-    begun = start(config, dataset)
-    return partial(compile_block, config, begun, begun.batches(1)[0])
+def peak_bytes(compiled: Compiled) -> int:
+    """The bytes of arguments, outputs and temporary arrays, as the compiler reports them."""
+    sizes = compiled.memory_analysis()
+    assert sizes is not None
+    ends = sizes.argument_size_in_bytes + sizes.output_size_in_bytes - sizes.alias_size_in_bytes
+    return ends + sizes.temp_size_in_bytes
 
 
-def peak_bytes(program: Compiled) -> int:
-    """What the program holds at once, by its compiler's account: data, state, and between them."""
-    of = program.memory_analysis()
-    assert of is not None
-    shared = of.alias_size_in_bytes
-    return of.argument_size_in_bytes + of.output_size_in_bytes - shared + of.temp_size_in_bytes
-
-
-def instructions(program: Compiled) -> int:
-    """How many instructions the optimised program has, those of its fusions included."""
-    text = program.as_text()
+def instructions(compiled: Compiled) -> int:
+    """The number of instructions in the optimised HLO, those in fusions included."""
+    text = compiled.as_text()
     assert text is not None
     return sum(" = " in line for line in text.splitlines())

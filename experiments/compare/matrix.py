@@ -1,4 +1,4 @@
-"""Both gradients for each activation, loss and precision, on a small network."""
+"""Training of a small network with both gradients: one activation, loss and precision at a time."""
 
 from dataclasses import replace
 from functools import partial
@@ -11,6 +11,7 @@ from jax import lax
 
 from experiments.common import intervals
 from experiments.compare.cost import BOTH
+from experiments.compare.trajectories import relative_distance
 from manual_grads import Architecture, targets
 from manual_grads.derivatives import compare, gradient_bound
 from mnist_jax import model
@@ -21,11 +22,11 @@ HIDDEN, BATCH, LEARNING_RATE = 32, 64, 0.05
 SMALL = Architecture(layer_sizes=(784, HIDDEN, 10), label_smoothing=0.0)
 
 
-def row(activation: str, loss: str, precision: str, steps: int, dataset: Dataset) -> dict[str, Any]:
-    """Plain descent with either gradient from the same parameters, on the same batches.
+def row(loss: str, activation: str, precision: str, steps: int, dataset: Dataset) -> dict[str, Any]:
+    """The results of gradient descent with each gradient, on the same parameters and batches.
 
-    The disagreement is the largest over the entries of |M − G| / 2B on the first batch, at the
-    initial parameters and at those that autodiff's gradient leads to.
+    `of_bound_first` and `of_bound_last` are the largest |M − G| / 2B over all entries on the first
+    batch, at the initial parameters and at the final ones of the autodiff run.
     """
     architecture = replace(SMALL, activation=activation, loss=loss)
     examples, order_key = len(dataset.train.labels), key_for(0, Purpose.ORDER)
@@ -37,15 +38,7 @@ def row(activation: str, loss: str, precision: str, steps: int, dataset: Dataset
         ends = train(params, images, labels, order)
         look = jax.jit(partial(_of_bound, architecture, precision))
         first = (images[order[0]], labels[order[0]])
-        accuracy = {
-            name: float(np.mean(_answers(architecture, end, dataset) == dataset.test.labels))
-            for name, end in ends.items()
-        }
-        flat = {
-            name: np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(end)])
-            for name, end in ends.items()
-        }
-        distance = np.linalg.norm(flat["manual"] - flat["autodiff"])
+        accuracy = {name: _accuracy(architecture, end, dataset) for name, end in ends.items()}
         return {
             "activation": activation,
             "loss": loss,
@@ -53,13 +46,13 @@ def row(activation: str, loss: str, precision: str, steps: int, dataset: Dataset
             "of_bound_first": intervals.finite(look(params, *first)),
             "of_bound_last": intervals.finite(look(ends["autodiff"], *first)),
             "steps": len(order),
-            "distance": intervals.finite(distance / np.linalg.norm(flat["autodiff"])),
+            "distance": relative_distance(ends["autodiff"], ends["manual"]),
             "test_accuracy": accuracy,
         }
 
 
 def _train(architecture: Architecture, precision: str, params, images, labels, order):
-    """The parameters that each gradient leads to."""
+    """The final parameters of gradient descent with each gradient."""
 
     def descend(value_and_grad):
         def step(params, batch):
@@ -85,8 +78,8 @@ def _of_bound(architecture: Architecture, precision: str, params, images, labels
     return jnp.max(jnp.stack(jax.tree.leaves(worst)))
 
 
-def _answers(architecture: Architecture, params, dataset: Dataset) -> np.ndarray:
+def _accuracy(architecture: Architecture, params, dataset: Dataset) -> float:
     images = jnp.asarray(dataset.test.images)
     inputs = model.network_inputs(images, params[1]["weight"].dtype)
     outputs = model.forward(architecture, params, inputs)
-    return np.asarray(jnp.argmax(outputs, axis=-1))
+    return float(np.mean(np.argmax(np.asarray(outputs), axis=-1) == dataset.test.labels))

@@ -1,38 +1,27 @@
-"""The report on the two gradients, drawn from the experiment's JSON alone: Markdown and figures."""
+"""The report on the two gradients: Markdown and figures, drawn from the experiment's JSON alone."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from experiments.common import markdown
-from mnist_jax import figures, runs
+from experiments.common import drawing
 
-Numbers = dict[str, Any]
+Numbers = drawing.Numbers
 STYLES = {"autodiff": ("tab:orange", "--", "s"), "manual": ("tab:blue", "-", "o")}
 NAMES = {"autodiff": "autodiff", "manual": "by hand"}
 TEMPLATE = Path(__file__).parent / "report.template.md"
 
 
-def draw(source: Path, folder: Path) -> list[Path]:
-    """Writes the report and its figures into `folder`, from the numbers in `source`."""
-    numbers = json.loads(source.read_text())
-    name = numbers["name"]
-    made = {
-        f"{name}_compare_errors.png": errors_figure(numbers),
-        f"{name}_compare_epochs.png": epochs_figure(numbers),
-        f"{name}_compare_apart.png": apart_figure(numbers),
-    }
-    figures.write(folder, made)
-    runs.write(folder / f"{name}_compare.md", report(numbers))
-    return [folder / f"{name}_compare.md", *(folder / figure for figure in made)]
+def draw(source: Path) -> list[Path]:
+    """Writes the report and its figures beside the numbers in `source`, and returns all paths."""
+    pictures = {"errors": errors_figure, "epochs": epochs_figure, "apart": apart_figure}
+    return drawing.draw(source, report, pictures)
 
 
 def errors_figure(numbers: Numbers) -> Figure:
-    """How many entries are wrong by how many units in the last place, over the whole run."""
+    """The distribution of the errors, in units in the last place, over the whole run."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     axes = figure.subplots()
     edges = np.array(numbers["agreement"]["ulp_edges"])
@@ -51,7 +40,7 @@ def errors_figure(numbers: Numbers) -> Figure:
 
 
 def epochs_figure(numbers: Numbers) -> Figure:
-    """Of each leaf the largest error over the bound, after each epoch."""
+    """The largest error of each leaf, divided by its bound, after each epoch."""
     leaves = by_leaf(numbers)
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     panels = figure.subplots(1, len(leaves), sharey=True, squeeze=False)[0]
@@ -70,7 +59,7 @@ def epochs_figure(numbers: Numbers) -> Figure:
 
 
 def by_leaf(numbers: Numbers) -> dict[str, dict[str, list[Numbers]]]:
-    """Of each leaf, and of either gradient, the errors before the first epoch and after each."""
+    """For each leaf and each gradient, the errors before the first epoch and after every epoch."""
     leaves: dict[str, dict[str, list[Numbers]]] = {}
     for row in numbers["agreement"]["rows"]:
         leaves.setdefault(row["leaf"], {name: [] for name in STYLES})[row["gradient"]].append(row)
@@ -78,7 +67,7 @@ def by_leaf(numbers: Numbers) -> dict[str, dict[str, list[Numbers]]]:
 
 
 def apart_figure(numbers: Numbers) -> Figure:
-    """How two trainings come apart: by the gradient, and by one rounding."""
+    """How fast two trainings diverge that differ in the gradient, or by one rounding."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     distance, accuracy = figure.subplots(1, 2)
     for name, label, (color, dashes, marker) in (
@@ -100,6 +89,6 @@ def apart_figure(numbers: Numbers) -> Figure:
 
 
 def report(numbers: Numbers) -> str:
-    """The whole report as Markdown; each number in it is one of `numbers`."""
+    """The report as Markdown; every number in it comes from `numbers`."""
     apart = zip(*numbers["trajectories"].values(), strict=True)
-    return markdown.render(TEMPLATE, **numbers, names=NAMES, leaves=by_leaf(numbers), apart=apart)
+    return drawing.render(TEMPLATE, **numbers, names=NAMES, leaves=by_leaf(numbers), apart=apart)

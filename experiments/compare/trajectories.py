@@ -1,4 +1,4 @@
-"""Two runs from one seed that differ in the gradient alone, and two that differ by a rounding."""
+"""How fast runs from one seed diverge that differ in the gradient, or by one rounding."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
 from experiments.common import intervals
 from mnist_jax import Config
@@ -16,30 +15,29 @@ from mnist_jax.model import Params
 from mnist_jax.training import evaluate, make_block, start
 
 
-def apart(
+def distances(
     first: Iterator[Params],
     others: Mapping[str, Iterator[Params]],
     marks: Sequence[int],
     config: Config,
     dataset: Dataset,
 ) -> dict[str, list[dict[str, Any]]]:
-    """How far each of the other runs is from the first after each step of `marks`.
+    """The differences of each other run from the first, after each step of `marks`.
 
-    `distance` is ‖θ − θ'‖₂ / ‖θ‖₂ over all parameters; loss and accuracy are of the test examples,
-    the other run's less the first's.
+    `distance` is the `relative_distance` of the parameters. The differences of loss and accuracy,
+    on the test examples, are the other run's value minus the first run's.
     """
     test = jax.tree.map(jnp.asarray, dataset.test)
     look = jax.jit(evaluate, static_argnums=0)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in others}
     for step, params, *seen in zip(marks, first, *others.values(), strict=True):
-        flat, (loss, right, _) = _flat(params), look(config.architecture, params, *test)
+        loss, right, _ = look(config.architecture, params, *test)
         for name, other in zip(others, seen, strict=True):
             other_loss, other_right, _ = look(config.architecture, other, *test)
-            distance = np.linalg.norm(flat - _flat(other)) / np.linalg.norm(flat)
             rows[name].append(
                 {
                     "step": step,
-                    "distance": intervals.finite(distance),
+                    "distance": relative_distance(params, other),
                     "loss_difference": intervals.finite(float(other_loss) - float(loss)),
                     "accuracy_difference": (int(other_right) - int(right)) / len(test.labels),
                 }
@@ -47,9 +45,13 @@ def apart(
     return rows
 
 
-def _flat(params: Any) -> Float[np.ndarray, " entries"]:
-    leaves = (np.asarray(leaf).ravel() for leaf in jax.tree.leaves(params))
-    return np.concatenate([*leaves], dtype=np.float64)
+def relative_distance(params: Any, others: Any) -> float | None:
+    """‖θ − θ'‖₂ / ‖θ‖₂ over all parameters; none if it is not finite."""
+    flat, other = (
+        np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)], dtype=np.float64)
+        for tree in (params, others)
+    )
+    return intervals.finite(np.linalg.norm(flat - other) / np.linalg.norm(flat))
 
 
 def parameters_after(
@@ -58,9 +60,9 @@ def parameters_after(
     marks: Sequence[int],
     change: Callable[[Params], Params] = lambda params: params,
 ) -> Iterator[Params]:
-    """The parameters after each step of `marks`, which rise, of the run that `config` says.
+    """Yields the parameters of the run of `config` after each step of `marks`, in rising order.
 
-    `change` is made of the initial parameters.
+    `change` is applied to the initial parameters.
     """
     begun = start(config, dataset)
     block = jax.jit(make_block(config, begun.optimizer), donate_argnums=0)
@@ -79,9 +81,9 @@ def parameters_after(
 
 
 def nudged(params: Params) -> Params:
-    """The parameters with the largest weight of the last layer moved to the next float.
+    """The parameters with the largest weight of the last layer increased to the next float.
 
-    One rounding, of a weight that every example feels: most of layer 1's see black pixels alone.
+    A weight of the last layer affects every example; most of layer 1 multiply only black pixels.
     """
     weight = np.asarray(params[-1]["weight"])
     moved = weight.copy()

@@ -1,9 +1,9 @@
 """Which injected mistakes the gradient check names.
 
 __main__   the command `python -m experiments.mistakes`
-trials     one network: mistakes are injected, and the verdicts are judged
-cases      every mistake in every place that it fits, and the networks
-gradient   handwritten gradients in NumPy, with mistakes injected
+trials     injects mistakes into one network, and judges the verdicts of the check
+cases      the networks, and every mistake in every place where it is possible
+gradient   handwritten gradients in NumPy, with injected mistakes
 """
 
 import lazy_loader

@@ -1,9 +1,9 @@
-"""Injects every known mistake, in every place that it fits, and lets the checker name it.
+"""Injects every known mistake in every possible place, and counts how often the check names it.
 
     python -m experiments.mistakes
 
-Each mistake × activation × loss × layer, on networks of 1, 2 and 3 hidden layers; then pairs of
-mistakes in different layers; then correct gradients of random networks, in float64 and float32.
+The networks have every activation and loss, and 1, 2 or 3 hidden layers. Pairs of mistakes in
+different layers follow, then correct gradients of random networks in float64 and float32.
 """
 
 import multiprocessing
@@ -25,22 +25,22 @@ from manual_grads.cli import AT_LEAST_1, SEED, command, options
 
 @dataclass(frozen=True)
 class Options(record.Output):
-    """How much is tried beside the catalogue."""
+    """How many networks, pairs of mistakes and correct gradients are tried."""
 
     pairs: Annotated[int, "pairs of mistakes in each network", AT_LEAST_1] = 20
-    architectures: Annotated[int, "random architectures with a correct gradient", AT_LEAST_1] = 200
-    draws: Annotated[int, "networks drawn of each of these, in each precision", AT_LEAST_1] = 50
-    networks: Annotated[int, "of the networks with mistakes, the first so many", AT_LEAST_1] = 24
+    architectures: Annotated[int, "random networks with correct gradients", AT_LEAST_1] = 200
+    draws: Annotated[int, "parameters drawn for each of these, in each precision", AT_LEAST_1] = 50
+    networks: Annotated[int, "inject into the first N networks", AT_LEAST_1] = len(networks())
     seed: Annotated[int, "decides every random draw", SEED] = 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command on the words behind its name, and returns its exit status."""
+    """Runs the command with the given arguments, and returns its exit status."""
     return record.run(measure, Options, __doc__, argv)
 
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Injects each mistake, lets the checker name it, and writes and prints the counts."""
+    """Runs all trials in worker processes, and writes and prints the counts of verdicts."""
     out = record.folder(chosen.out, "mistakes")
     sweep = partial(trials_of, chosen.pairs, chosen.seed)
     pool = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
@@ -57,7 +57,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
         }
     except BaseException:
         for worker in multiprocessing.active_children():
-            worker.kill()  # or it would go on, and wait for more, when this process has ended
+            worker.kill()  # otherwise it would outlive this process
         raise
     finally:
         pool.shutdown(cancel_futures=True)
@@ -72,27 +72,25 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
         "correct_networks": chosen.architectures * chosen.draws,
         "false_alarms": counts,
         "not_named": {
-            place(case): {"verdict": case.verdict, "said": case.said}
+            place(case): {"verdict": case.verdict, "said": case.causes}
             for case in cases
             if case.verdict not in ("named", IDENTITY)
         },
         "identities": [place(case) for case in single if case.verdict == IDENTITY],
     }
-    record.save(out / "mistakes.json", "experiments.mistakes", argv, numbers)
-    record.publish(chosen, out / "mistakes.json")
-    command.say(
-        f"one mistake: {numbers['single']}; two: {numbers['pairs']}; false alarms: {counts}; "
-        f"all files in {out}"
-    )
+    saved = record.save(out / "mistakes.json", "experiments.mistakes", argv, numbers)
+    record.publish(chosen, saved)
+    found = f"one mistake: {numbers['single']}; two: {numbers['pairs']}"
+    command.say(f"{found}; false alarms: {counts}; all files in {out}")
 
 
 def tally(cases: Sequence[Case]) -> dict[str, int]:
-    """How many cases there are, and of each verdict."""
+    """The number of cases, and of cases with each verdict."""
     return {"injected": len(cases), **Counter(case.verdict for case in cases)}
 
 
 def place(case: Case) -> str:
-    """The network and what is injected into it, in words."""
+    """A text that names the injected mistakes and the network."""
     network, injected = case.network, "; ".join(" ".join(map(str, one)) for one in case.injected)
     return f"{injected} in {options.text(network.layer_sizes)} {network.activation} {network.loss}"
 

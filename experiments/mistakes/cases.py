@@ -1,6 +1,6 @@
-"""Every mistake of the catalogue in every place that it fits, and the networks with these places.
+"""The networks, every mistake in every place where it is possible, and what a check of it needs.
 
-What is injected into a handwritten gradient, and the point and the loss that it is then checked at.
+A check needs the loss that the gradient belongs to, parameters and a batch.
 """
 
 import itertools
@@ -16,19 +16,19 @@ from manual_grads.check import draw, network_loss
 
 
 def correct(injected: Sequence[Injected]) -> list[Injected]:
-    """What is in the right gradient of the loss that these mistakes are made against."""
+    """What the right gradient of `loss(network, injected)` contains: possibly a regulariser."""
     regularised = any(one.variant in REGULARISED for one in injected)
     return [Injected("regulariser", "once", 0)] if regularised else []
 
 
 def loss(network: Architecture, injected: Sequence[Injected]) -> Callable[..., Any]:
-    """The loss that the mistakes are made against: with a regulariser where they are of it."""
+    """The loss to check against; it has a regulariser if a mistake is one of the regulariser."""
     return regularised_loss(network) if correct(injected) else network_loss(network)
 
 
 @lru_cache(maxsize=8)
 def regularised_loss(network: Architecture) -> Callable[..., Any]:
-    """The network's loss and λ/2 Σ W²."""
+    """The network's loss plus λ/2 Σ W²."""
 
     def regularised(params, images, labels):
         squares = sum(jnp.sum(leaves["weight"] ** 2) for leaves in params[1:])
@@ -38,7 +38,7 @@ def regularised_loss(network: Architecture) -> Callable[..., Any]:
 
 
 def point(network: Architecture, injected: Sequence[Injected], seed: int) -> tuple[list, tuple]:
-    """Parameters and a batch; where slopes at kinks are injected, with z = 0 in that layer."""
+    """Random parameters and a batch, with some z = 0 in a layer whose slope at 0 is changed."""
     params, (images, labels) = draw(network, BATCH, seed)
     for one in injected:
         if one.mistake == "kink" and one.layer == 0:
@@ -50,10 +50,10 @@ def point(network: Architecture, injected: Sequence[Injected], seed: int) -> tup
 
 
 def injections(network: Architecture) -> Iterator[Injected]:
-    """Every mistake in every place of the network that it fits."""
+    """Yields every mistake in every place of the network where it is possible."""
     of = MISTAKES
     once = [*of["scaled"], ("not-cleared", ""), *of["labels"], *of["finished"], *of["gradient"]]
-    once.remove(("regulariser", "once"))  # which is right
+    once.remove(("regulariser", "once"))  # this one is right
     for name in [*once, *of[network.loss]]:
         yield Injected(*name, network.depth)
     kinds = ("weight", "bias")
@@ -64,7 +64,7 @@ def injections(network: Architecture) -> Iterator[Injected]:
 
 
 def fits(network: Architecture, layer: int, name: tuple[str, str]) -> bool:
-    """Whether the layer has a place for a mistake and its variant, which are of one layer."""
+    """Whether a mistake that belongs to one layer is possible in this layer."""
     sizes, inner = network.layer_sizes, layer < network.depth
     slopeless = not inner and network.loss == "cross_entropy"
     if (slopeless and name in MISTAKES["slope"]) or (layer == 0 and name[1].startswith("weight")):
@@ -80,7 +80,7 @@ def fits(network: Architecture, layer: int, name: tuple[str, str]) -> bool:
 
 
 def networks() -> list[Architecture]:
-    """Each activation and loss, with 1, 2 and 3 hidden layers, all active and biased."""
+    """Networks with each activation and loss and 1, 2 or 3 hidden layers; all have all biases."""
     hidden = ((9,), (9, 9), (9, 9, 9))
     biased = partial(Architecture, input_layer="active", biases=("input", "hidden", "output"))
     return [

@@ -1,7 +1,6 @@
-"""Handwritten gradients in rows of NumPy, with mistakes of the catalogue injected.
+"""Handwritten gradients in NumPy, with one example a row, and with injected mistakes.
 
-Written apart from everything that the checker computes with, so that a mistake of its own in what
-it takes for right or wrong would show.
+They share no code with the check, so that a mistake in the check itself would be noticed.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,14 +16,14 @@ from manual_grads import Architecture
 BATCH = 7
 
 RATE = 0.05
-"""λ of a loss that has the regulariser λ/2 Σ W² in it."""
+"""λ of the regulariser λ/2 Σ W²."""
 
 REGULARISED = {"once": 1, "missing": 0, "doubled": 2, "halved": 0.5, "of the wrong sign": -1}
-"""How often λ W stands in a gradient whose loss has the regulariser; `once` is right."""
+"""The factors on λ W in the gradient of a regularised loss; `once` is right."""
 
 
 class Injected(NamedTuple):
-    """A mistake by its name in the catalogue, a variant of it, and the layer that has it."""
+    """An injected mistake: its name in the catalogue, its variant, and its layer."""
 
     mistake: str
     variant: str
@@ -32,12 +31,12 @@ class Injected(NamedTuple):
 
 
 def sigmoid(z):
-    """σ(z)."""
+    """The logistic function σ(z)."""
     return 1 / (1 + np.exp(-z))
 
 
 def softmax(z):
-    """Of each row."""
+    """The softmax of each row."""
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
 
@@ -56,13 +55,13 @@ F = {
 
 
 def counted(at, times):
-    """A leaf from its layer's δ, with each example counted so many times."""
+    """The gradient of a leaf, with each example counted `times` times."""
     delta = at.delta * times.astype(at.delta.dtype)
     return delta.sum(axis=0) if at.kind == "bias" else delta.T @ at.below
 
 
 def leaked(gradient, owner):
-    """With the bias gradient of the layer `owner` in the last slot of the last hidden layer's."""
+    """The gradient with layer `owner`'s bias gradient moved to the last hidden unit's bias."""
     gradient[-2]["bias"][-1] += gradient[owner]["bias"].sum()
     gradient[owner]["bias"][:] = 0
     return gradient
@@ -96,7 +95,7 @@ MISTAKES: dict[str, dict[tuple[str, str], Callable[..., Any]]] = {
         ("factor", "delta 4"): lambda delta, at: 4 * delta,
         ("sign", "delta"): lambda delta, at: -delta,
     },
-    "leaf": {  # the name of its kind goes before the variant
+    "leaf": {  # the variant is preceded by the kind of the leaf
         ("sign", ""): lambda leaf, at: -leaf,
         ("factor", ""): lambda leaf, at: 2 * leaf,
         ("regulariser", ""): lambda leaf, at: leaf + 0.01 * at.theta,
@@ -142,11 +141,11 @@ MISTAKES: dict[str, dict[tuple[str, str], Callable[..., Any]]] = {
         ("leaked-slot", "both"): lambda gradient, at: leaked(leaked(gradient, -1), 0),
     },
 }
-"""Of each quantity: what a mistake and its variant make of it, from what else is known there."""
+"""How each mistake and variant changes a quantity; `at` holds the other values in that place."""
 
 
 def handwritten(architecture: Architecture, injections: Sequence[Injected]) -> Callable[..., list]:
-    """The gradient of `architecture`'s loss, written in rows, with these mistakes in it."""
+    """A function for the gradient of the loss of `architecture`, with these mistakes in it."""
     f, slope = F[architecture.activation]
     depth, cross_entropy = architecture.depth, architecture.loss == "cross_entropy"
     first = f if architecture.input_layer == "active" else lambda z: z
@@ -154,7 +153,7 @@ def handwritten(architecture: Architecture, injections: Sequence[Injected]) -> C
     kept: list[Any] = []
 
     def changed(quantity, value, at=None, layer=None, kind=""):
-        """With what is injected into this layer, or any, and into this kind of leaf."""
+        """The value after the mistakes in this quantity, layer and kind of leaf."""
         for (mistake, variant), change in MISTAKES[quantity].items():
             name = (mistake, f"{kind} {variant}".strip())
             if any(one[:2] == name and layer in (None, one.layer) for one in injections):

@@ -1,4 +1,4 @@
-"""One network: mistakes are injected into its gradient, and the checker's verdicts are judged."""
+"""Mistakes are injected into the gradient of one network, and the check's verdicts are judged."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,52 +14,52 @@ from manual_grads import ACTIVATION_NAMES, LOSS_NAMES, Architecture, check_gradi
 from manual_grads.check import draw, network_loss
 
 IDENTITY = "changes nothing"
-"""The verdict on a mistake that leaves the gradient as it is, and that no one reports."""
+"""The verdict on a mistake that does not change the gradient, and is not reported."""
 
-OF_NO_LINE = {("not-cleared", ""), ("kink", "")}
-OF_NO_LINE |= {*MISTAKES["scaled"], *MISTAKES["finished"], *MISTAKES["gradient"]}
-"""Mistakes that are in no single line, or are none, as another slope at a kink."""
+NOT_PAIRED = {("not-cleared", ""), ("kink", "")}
+NOT_PAIRED |= {*MISTAKES["scaled"], *MISTAKES["finished"], *MISTAKES["gradient"]}
+"""Mistakes that are in no single layer, or that are only another convention."""
 
 
 class Case(NamedTuple):
-    """A network, what is injected into its gradient, and what the checker said of it."""
+    """A network, the mistakes in its gradient, the verdict on the check, and the causes found."""
 
     network: Architecture
     injected: list[Injected]
     verdict: str
-    said: list[list[str]]
+    causes: list[list[str]]
 
 
 def trials_of(pairs: int, seed: int, network: Architecture) -> list[Case]:
-    """Each mistake in each place of one network, and then pairs of them."""
+    """The results for each mistake in each place of one network, and then for random pairs."""
     cases = [tried(network, [one], seed) for one in injections(network)]
     changing = [case.injected[0] for case in cases if case.verdict != IDENTITY]
-    lines = [one for one in changing if one[:2] not in OF_NO_LINE]
+    lines = [one for one in changing if one[:2] not in NOT_PAIRED]
     random = np.random.default_rng(seed)
     for _ in range(pairs):
         first = lines[random.integers(len(lines))]
         others = [one for one in lines if one.layer != first.layer]
         cases.append(tried(network, [first, others[random.integers(len(others))]], seed))
-    jax.clear_caches()  # programs hold memory maps, of which Linux grants a process 65,530
+    jax.clear_caches()  # compiled functions hold memory maps; Linux allows a process 65,530
     return cases
 
 
 def tried(network: Architecture, injected: list[Injected], seed: int) -> Case:
-    """The checker's verdict on the gradient with these mistakes, judged."""
+    """The result of the check of the gradient with these mistakes."""
     params, batch = point(network, injected, seed)
     gradient, of = handwritten(network, injected), loss(network, injected)
     report = check_gradient(gradient, of, params, batch, network=network)
-    said = [
+    causes = [
         [each.mistake for each in cause for _ in each.where.split(", ")] for cause in report.causes
-    ]  # once for each place that it names
+    ]  # a mistake once for each place
     same = changes_nothing(network, injected, params, batch)
-    return Case(network, injected, verdict(injected, report.agrees, said, same), said)
+    return Case(network, injected, verdict(injected, report.agrees, causes, same), causes)
 
 
 def changes_nothing(
     network: Architecture, injected: Sequence[Injected], params: list, batch: tuple
 ) -> bool:
-    """Whether the gradient with the mistakes is the right one but for rounding, batch by batch."""
+    """Whether the mistakes change no gradient by more than rounding, on several batches in turn."""
     gradients = handwritten(network, injected), handwritten(network, correct(injected))
     close = partial(np.allclose, rtol=1e-12, atol=1e-14)
     for rows in (slice(None), slice(-2), slice(1), slice(None)):
@@ -71,21 +71,21 @@ def changes_nothing(
 
 
 def verdict(
-    injected: Sequence[Injected], agrees: bool, said: Sequence[Sequence[str]], same: bool
+    injected: Sequence[Injected], agrees: bool, causes: Sequence[Sequence[str]], same: bool
 ) -> str:
-    """How good the checker's verdict is; a mistake is named where one of tied causes names it."""
+    """How good the result of the check is: "named" if one of the tied causes is the right one."""
     wanted = Counter(one.mistake for one in injected)
-    if any(wanted <= Counter(cause) for cause in said):
+    if any(wanted <= Counter(cause) for cause in causes):
         return "named"
     if agrees:
         return IDENTITY if same else "not detected"
-    if ["unknown"] in said:
+    if ["unknown"] in causes:
         return "unknown"
-    return "wrong" if len(said) == 1 else "wrong tie"
+    return "wrong" if len(causes) == 1 else "wrong tie"
 
 
 def false_alarms(draws: int, precision: str, number: int) -> int:
-    """How many correct gradients of the random architecture `number` are found fault with."""
+    """The number of correct gradients that the check rejects, for random network `number`."""
     network, batch_size = random_network(np.random.default_rng(number))
     right = handwritten(network, [])
 
@@ -97,12 +97,12 @@ def false_alarms(draws: int, precision: str, number: int) -> int:
         params, batch = draw(network, batch_size, seed)
         report = check_gradient(gradient, network_loss(network), params, batch, network=network)
         count += not report.agrees
-    jax.clear_caches()  # as after the trials
+    jax.clear_caches()  # see trials_of
     return count
 
 
 def random_network(random: np.random.Generator) -> tuple[Architecture, int]:
-    """Depth 1–4, widths 1–20, all biased, and a batch of 1–9 examples."""
+    """A network of depth 1–4 and widths 1–20 with all biases, and a batch size of 1–9."""
     depth = int(random.integers(1, 5))
     network = Architecture(
         layer_sizes=tuple(int(units) for units in random.integers(1, 21, depth + 1)),

@@ -1,11 +1,8 @@
-"""How long parts of the product take; each file is a command.
+"""How long the parts of the product take.
 
-steps         a training step with each gradient, `python -m experiments.speed.steps`
-throughput    training beside a matrix product, `python -m experiments.speed.throughput`
-checks        the gradient check, `python -m experiments.speed.checks`
-checkpoints   what checkpoints add to a run, `python -m experiments.speed.checkpoints`
+__main__      the command `python -m experiments.speed`, and the list of its parts
+steps         a training step with each gradient
+throughput    training compared with a matrix product, and compiling
+checks        the gradient check
+checkpoints   what checkpoints add to a run
 """
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,52 +1,40 @@
-"""What checkpoints cost a run, beside the same run with one at its end alone.
+"""Cost of a checkpoint: a run that writes many, compared with the same run that writes one.
 
-    python -m experiments.speed.checkpoints --flagfile=experiments/base.flags
-
-Whole runs are timed from compiled to the last file, in pairs: one that writes a checkpoint after
-every block, and one that writes the last alone, every other pair in the opposite order. Their
-difference over the number of additional checkpoints is the cost of one; over the seconds between
-two, `--checkpoint_every_seconds` or the run's own if those are fewer, it is its share of the time.
+Whole runs are timed, without compiling, in pairs: one writes a checkpoint after every block, the
+other only at its end, in the opposite order every other pair. The difference, divided by the number
+of additional checkpoints, is the cost of one. Divided by the seconds between two, which are
+`--checkpoint_every_seconds` or the seconds of a shorter run, that is a checkpoint's share of time.
 """
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Annotated
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from rich.progress import track
 
-from experiments.common import record, timing
-from manual_grads.cli import AT_LEAST_1, command
+from experiments.common import timing
+from manual_grads.cli import command
 from mnist_jax import Config, data, runs, training
 
-NEVER = 1e9
+FILE = "checkpoint_cost.json"
+ROUNDS = 5
+SUMMARY = "a checkpoint has {checkpoint_bytes:,} bytes and costs {share_median:.2%} of the time"
+EVERY_SECONDS = {"always": 0.0, "last": 1e9}
 
 
-@dataclass(frozen=True)
-class Options(record.Output):
-    """Which run, timed how often."""
-
-    rounds: Annotated[int, "pairs of runs", AT_LEAST_1] = 5
-    config: Config = field(default_factory=Config)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command on the words behind its name, and returns its exit status."""
-    return record.run(measure, Options, __doc__, argv)
-
-
-def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Times the runs, and writes and prints what a checkpoint costs."""
-    config = chosen.config
-    training.require_device()
+def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
+    """The seconds of the runs, which stay in `out`, and the cost of a checkpoint."""
     dataset = data.load(config, command.say)
-    out = record.folder(chosen.out, f"{config.name}-checkpoint_cost")
-    seconds: dict[str, list[float]] = {"always": [], "last": []}
-    for number in track(range(chosen.rounds), "timing pairs of runs"):
-        for name in timing.in_turn([*seconds], number):
-            every = 0.0 if name == "always" else NEVER
-            workdir = out / f"{number}-{name}"
-            timed = replace(config, workdir=str(workdir), checkpoint_every_seconds=every)
+    seconds: dict[str, list[float]] = {name: [] for name in EVERY_SECONDS}
+    for number in track(range(rounds), "timing pairs of runs"):
+        for name in timing.in_turn([*EVERY_SECONDS], number):
+            timed = replace(
+                config,
+                workdir=str(out / f"{number}-{name}"),
+                overwrite=True,
+                checkpoint_every_seconds=EVERY_SECONDS[name],
+            )
             with runs.claimed(timed) as folder:
                 taken = training.train_and_save(timed, dataset, folder)["seconds"]
             seconds[name].append(taken["total"] - taken["compile"])
@@ -56,23 +44,12 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
         for always, last in zip(seconds["always"], seconds["last"], strict=True)
     ]
     between = min(config.checkpoint_every_seconds, statistics.median(seconds["last"]))
-    numbers = {
+    written = (out / "0-last" / runs.checkpoints.FOLDER).iterdir()
+    return {
         "dataset": dataset.name,
         "checkpoints_of_a_run": blocks,
-        "checkpoint_bytes": max(
-            path.stat().st_size for path in (out / "0-last" / runs.checkpoints.FOLDER).iterdir()
-        ),
+        "checkpoint_bytes": max(path.stat().st_size for path in written),
         "run_seconds": seconds,
         "seconds_of_one": each,
         "share_median": statistics.median(each) / between,
     }
-    record.save(out / "checkpoint_cost.json", "experiments.speed.checkpoints", argv, numbers)
-    record.publish(chosen, out / "checkpoint_cost.json")
-    command.say(
-        f"a checkpoint costs {statistics.median(each):.3f} s, {numbers['share_median']:.2%} of the "
-        f"time; all files in {out}"
-    )
-
-
-if __name__ == "__main__":
-    command.leave(main())

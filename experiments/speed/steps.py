@@ -1,53 +1,32 @@
-"""How long a step takes with each gradient, beside the same step with autodiff's.
+"""Seconds of a training step with each gradient, and their ratios to autodiff's.
 
-    python -m experiments.speed.steps --flagfile=experiments/base.flags
-
-Whole epochs of the very program that trains are timed, each round once with every gradient, every
-other round in the opposite order; `checked` computes its bound at every step, and at an epoch's
-first step also in float64. A round gives one ratio to autodiff; the median of the rounds counts.
+Whole epochs of the compiled functions that train are timed. A round times each gradient once, in
+the opposite order every other round, and gives one ratio for each; the median ratio counts. With
+`checked` every step computes the rounding bound, and an epoch's first step also float64 gradients.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated
+from pathlib import Path
+from typing import Any
 
-from experiments.common import record, timing
-from manual_grads.cli import AT_LEAST_1, command
+from experiments.common import timing
+from manual_grads.cli import command
 from mnist_jax import Config, data, training
 
-
-@dataclass(frozen=True)
-class Options(record.Output):
-    """Which run, timed how often."""
-
-    rounds: Annotated[int, "rounds of an epoch with each gradient", AT_LEAST_1] = 9
-    config: Config = field(default_factory=Config)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command on the words behind its name, and returns its exit status."""
-    return record.run(measure, Options, __doc__, argv)
+FILE = "{name}_step_time.json"
+ROUNDS = 9
+SUMMARY = (
+    "a step takes, compared with autodiff's: manual {ratios[manual][median]:.3f}, "
+    "checked {ratios[checked][median]:.3f}"
+)
 
 
-def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Times epochs with each gradient in turn, and writes and prints the ratios to autodiff."""
-    config = chosen.config
-    training.require_device()
+def measure(config: Config, rounds: int, _out: Path) -> dict[str, Any]:
+    """The seconds of an epoch with each gradient in each round, and their summary."""
     dataset = data.load(config, command.say)
-    out = record.folder(chosen.out, f"{config.name}-step_time")
-    seconds = timing.epoch_seconds(config, dataset, chosen.rounds)
-    numbers = {
+    seconds = timing.epoch_seconds(config, dataset, rounds)
+    return {
         "dataset": dataset.name,
         "layer_sizes": config.architecture.layer_sizes,
         "batch_size": config.batch_size,
         **timing.summary(seconds, training.steps_per_epoch(config, dataset)),
     }
-    name = f"{config.name}_step_time.json"
-    record.save(out / name, "experiments.speed.steps", argv, numbers)
-    record.publish(chosen, out / name)
-    ratios = (f"{gradient} {seen['median']:.3f}" for gradient, seen in numbers["ratios"].items())
-    command.say(f"a step beside autodiff's: {', '.join(ratios)}; all files in {out}")
-
-
-if __name__ == "__main__":
-    command.leave(main())

@@ -1,72 +1,56 @@
-"""How fast training runs beside the machine's own matrix product, and how fast it compiles.
+"""Rate of training compared with that of a bare matrix product, and seconds of compiling.
 
-    python -m experiments.speed.throughput --flagfile=experiments/base.flags
-
-An epoch takes 2·examples·(2·n₀n₁ + 3·Σ_{l≥2} n_{l−1}n_l) operations: each layer's product
-forward, its weight gradient, and from layer 2 on the derivative handed down. Their rate is held
-against that of a 2048×2048×2048 float32 product, timed in turn with the epochs.
+An epoch takes 2·examples·(2·n₀n₁ + 3·Σ_{l≥2} n_{l−1}n_l) operations: for each layer the product of
+the forward pass and the weight gradient, and from layer 2 on the backpropagated derivative. A round
+times an epoch and a 2048×2048×2048 float32 product.
 """
 
 import itertools
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from rich.progress import track
 
-from experiments.common import record, timing
-from manual_grads.cli import AT_LEAST_1, command
-from mnist_jax import Config, data, training
-from mnist_jax.training import compile_block, compile_training, start, train_epoch
+from experiments.common import timing
+from manual_grads.cli import command
+from mnist_jax import Config, data
+from mnist_jax.training import compile_training, train_epoch
 
+FILE = "{name}_throughput.json"
+ROUNDS = 9
+SUMMARY = (
+    "training runs at {ratio:.3f} of the product's rate (rounds from {ratio_smallest:.3f} to "
+    "{ratio_largest:.3f}); the training block compiles in {compile_seconds_median:.2f} s"
+)
 SIDE = 2048
-PRODUCTS_A_PAIR = 5
+PRODUCTS_A_ROUND = 5
+COMPILATIONS = 5
 
 
-@dataclass(frozen=True)
-class Options(record.Output):
-    """Which run, timed how often."""
-
-    pairs: Annotated[int, "pairs of an epoch and the product", AT_LEAST_1] = 9
-    compilations: Annotated[int, "compilations of the training block", AT_LEAST_1] = 5
-    config: Config = field(default_factory=Config)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command on the words behind its name, and returns its exit status."""
-    return record.run(measure, Options, __doc__, argv)
-
-
-def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Times compilations, then epochs and products in turn, and writes and prints the ratios."""
-    config = chosen.config
-    training.require_device()
+def measure(config: Config, rounds: int, _out: Path) -> dict[str, Any]:
+    """Operations per second of epochs and products, their ratios, and seconds of compiling."""
     dataset = data.load(config, command.say)
-    out = record.folder(chosen.out, f"{config.name}-throughput")
-    examples = len(dataset.train.labels)
-    begun = start(config, dataset)
-    compile_block_anew = partial(compile_block, config, begun, begun.batches(1)[0])
+    compiler = timing.compiler(config, dataset)
     compile_seconds = [
-        timing.timed(compile_block_anew)[1]
-        for _ in track(range(chosen.compilations), "compiling the training block")
+        timing.timed(compiler)[1]
+        for _ in track(range(COMPILATIONS), "compiling the training block")
     ]
-
     compiled, state = compile_training(config, dataset)
     state, _ = train_epoch(compiled, state, 1)
     product_rates, epoch_rates = [], []
     product = timed_product()
-    for pair in track(range(chosen.pairs), "timing product and epoch in turn"):
-        product_seconds = statistics.median(product() for _ in range(PRODUCTS_A_PAIR))
+    for number in track(range(rounds), "timing product and epoch in turn"):
+        product_seconds = statistics.median(product() for _ in range(PRODUCTS_A_ROUND))
         product_rates.append(2 * SIDE**3 / product_seconds)
-        (state, _), epoch_seconds = timing.timed(partial(train_epoch, compiled, state, pair + 2))
-        epoch_rates.append(operations(config, examples) / epoch_seconds)
+        (state, _), epoch_seconds = timing.timed(partial(train_epoch, compiled, state, number + 2))
+        epoch_rates.append(operations(config, len(dataset.train.labels)) / epoch_seconds)
     ratios = [epoch / product for epoch, product in zip(epoch_rates, product_rates, strict=True)]
-
-    numbers = {
+    return {
         "dataset": dataset.name,
         "operations_per_second": epoch_rates,
         "product_operations_per_second": product_rates,
@@ -76,21 +60,11 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
         "compile_seconds": compile_seconds,
         "compile_seconds_median": statistics.median(compile_seconds),
     }
-    name = f"{config.name}_throughput.json"
-    record.save(out / name, "experiments.speed.throughput", argv, numbers)
-    record.publish(chosen, out / name)
-    command.say(
-        f"training runs at {numbers['ratio']:.3f} of the product's rate (pairs from "
-        f"{min(ratios):.3f} to {max(ratios):.3f}); the training block compiles in "
-        f"{numbers['compile_seconds_median']:.2f} s, the median of {len(compile_seconds)}; "
-        f"all files in {out}"
-    )
 
 
 def operations(config: Config, examples: int) -> int:
     """Additions and multiplications in the matrix products of an epoch."""
-    sizes = config.architecture.layer_sizes
-    first, *others = (a * b for a, b in itertools.pairwise(sizes))
+    first, *others = (a * b for a, b in itertools.pairwise(config.architecture.layer_sizes))
     return 2 * examples * (2 * first + 3 * sum(others))
 
 
@@ -100,7 +74,3 @@ def timed_product() -> Callable[[], float]:
     multiply = jax.jit(jnp.matmul)
     multiply(left, right).block_until_ready()
     return lambda: timing.timed(lambda: multiply(left, right).block_until_ready())[1]
-
-
-if __name__ == "__main__":
-    command.leave(main())

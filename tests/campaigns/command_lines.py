@@ -31,7 +31,7 @@ from experiments import accuracy
 from experiments.biases import __main__ as biases
 from experiments.compare import __main__ as compare
 from experiments.mistakes import __main__ as mistakes
-from experiments.speed import checkpoints, checks, steps, throughput
+from experiments.speed import __main__ as speed
 from manual_grads.check import __main__ as check
 from manual_grads.cli import options
 from mnist_jax import config, evaluate, train
@@ -57,7 +57,7 @@ COMMANDS = {
     "manual_grads.check": Command(check, check.Options, {0, 1, 2}, "_reply"),
 } | {
     module.__name__.removesuffix(".__main__"): Command(module, module.Options, ENDS, "measure")
-    for module in (accuracy, biases, compare, mistakes, checkpoints, checks, steps, throughput)
+    for module in (accuracy, biases, compare, mistakes, speed)
 }
 RESULT = {"test_accuracy": 0.5, "test_examples": 10, "dataset": "digits", "test_errors": 5}
 REPLY = {"agrees": True, "text": "", "json": "{}", "files": []}

@@ -1,4 +1,4 @@
-"""What tests of whole experiments share."""
+"""A fixture for tests that run whole experiments."""
 
 import jax
 import pytest
@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture
 def little_optimised():
-    """What is compiled here runs once: XLA takes less time to compile it, not to run it."""
+    """Makes XLA optimise less: compiling is faster, and these tests run the result only once."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)

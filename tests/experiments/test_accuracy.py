@@ -1,4 +1,4 @@
-"""The accuracies over seeds: each from a run of its own, summed up as they say."""
+"""The accuracies over seeds: each comes from its own run, and the summary is right."""
 
 import json
 from pathlib import Path
@@ -69,4 +69,4 @@ def test_earlier_results_are_never_overwritten(capsys):
 @pytest.mark.parametrize("word", ["--workdir=here", "--overwrite"])
 def test_the_trainers_own_places_are_refused(word, capsys):
     assert accuracy.main([*WORDS, "--workdir=here", word]) == 1
-    assert "told by --out where to write" in capsys.readouterr().err
+    assert "must get its folder from --out" in capsys.readouterr().err

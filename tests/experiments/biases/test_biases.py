@@ -1,4 +1,4 @@
-"""The experiment on biases: what each way trains with, the proof, and the report."""
+"""The experiment on biases: the gradient of each variant, the proof, and the report."""
 
 import json
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_summed_biases_have_as_many_times_the_gradient_as_there_are_points():
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
 @settings(max_examples=50, deadline=None)
 def test_leaky_relu_without_biases_is_linear_on_positive_inputs_whatever_the_weights(seed, units):
-    """f(x) = x f(1) for x > 0: each unit's sign is that of its weight's, whatever x is."""
+    """f(x) = x f(1) for x > 0: the sign of each unit is that of its weight, for every x."""
     random = np.random.default_rng(seed)
     weights = random.normal(size=units), random.normal(size=units)
 
@@ -153,7 +153,7 @@ def test_all_of_it_is_made_goes_on_where_it_stopped_and_is_published(capsys, mon
 
 
 def without_biases(w1, w2):
-    """A document network 1-n-1 of leaky ReLUs whose biases are all 0."""
+    """A 1-n-1 network of the document with leaky ReLU, whose biases are all 0."""
     zero, activation = np.array(0.0), document.ACTIVATIONS["leaky_relu"]
     return document.Network(zero, w1, np.zeros(len(w1)), w2, zero, activation)
 

@@ -1,94 +1,77 @@
-"""Cached results: what is there is not made again, and only the same options and code go on."""
+"""Cached results: a result is made again if something that decides it changes, and only then."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from experiments.common import cache
+from experiments.common import cache, record
 from experiments.common.cache import CacheError
 from experiments.compare import __main__ as compare
 from manual_grads.cli import options
 
-ONE = {"options": {"seeds": [1]}, "code": "a" * 64, "data": {"images": "c" * 64}}
-TWO = ONE | {"options": {"seeds": [2]}}
-OTHER_CODE = ONE | {"code": "b" * 64}
-OTHER_DATA = ONE | {"data": {"images": "d" * 64}}
+CODE = [
+    "manual_grads/one.py",
+    "mnist_jax/deep/two.py",
+    "experiments/accuracy.py",
+    "experiments/common/three.py",
+    "experiments/it/four.py",
+]
+OTHERS = [
+    "experiments/it/report.template.md",
+    "experiments/other/five.py",
+    "experiments/results/it.json",
+]
 
 
 @pytest.fixture
 def code(monkeypatch):
-    """A small repository in place of this one."""
-    for name in (
-        "manual_grads/one.py",
-        "mnist_jax/deep/two.py",
-        "experiments/accuracy.py",
-        "experiments/common/three.py",
-        "experiments/it/four.py",
-        "experiments/it/report.template.md",
-        "experiments/other/five.py",
-        "experiments/results/it.json",
-    ):
-        file = Path("repository", name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(name)
-    monkeypatch.setattr(cache, "ROOT", Path("repository"))
-    return Path("repository")
+    """A small repository that replaces this one."""
+    repository = Path("repository")
+    for name in (*CODE, *OTHERS):
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_text(name)
+    monkeypatch.setattr(cache, "ROOT", repository)
+    return repository
 
 
-def key_of(*words):
-    return cache.key("experiments.it", {}, options.parse(compare.Options, words))
+def digest(*words, **data):
+    return cache.digest("experiments.it", data, options.parse(compare.Options, words))
 
 
-def test_a_result_is_made_once():
-    made = []
-
-    def make():
-        made.append(1)
-        return {"a": (1, 2)}
-
-    assert cache.result(Path(), "one", make) == {"a": [1, 2]}
-    assert cache.result(Path(), "one", make) == {"a": [1, 2]}
-    assert made == [1]
+def made(experiment, name="one"):
+    """How often a result is made when it is requested."""
+    calls = []
+    cache.result(experiment, name, lambda: calls.append(1))
+    return len(calls)
 
 
-@pytest.mark.parametrize("other", [TWO, OTHER_CODE, OTHER_DATA])
-def test_an_unfinished_experiment_of_the_same_key_goes_on_and_a_finished_one_stays(other):
-    first = cache.folder(None, "it", ONE)
-    assert first == Path("runs/it")
-    assert cache.folder(None, "it", ONE) == first
-    assert cache.folder(None, "it", other) == Path("runs/it-2")
-    assert cache.folder(None, "it", other) == Path("runs/it-2")
-    (Path("runs/it-2") / "it.json").touch()
-    assert cache.folder(None, "it", other) == Path("runs/it-3")
+def test_a_result_is_made_once_and_returned_as_json_has_it():
+    for value in ((1, 2), "never made"):
+        assert cache.result("digest", "one", lambda value=value: {"a": value}) == {"a": [1, 2]}
 
 
-def test_a_named_folder_goes_on_with_its_own_key_alone():
-    assert cache.folder("here", "it", ONE) == Path("here")
-    (Path("here") / "it.json").touch()
-    assert cache.folder("here", "it", ONE) == Path("here")
-    with pytest.raises(CacheError) as options_differ:
-        cache.folder("here", "it", TWO)
-    assert "with the options that it began with" in str(options_differ.value)
-    assert "--seeds=1" in str(options_differ.value)
-    with pytest.raises(CacheError) as code_differs:
-        cache.folder("here", "it", OTHER_CODE)
-    assert "with the code that it began with" in str(code_differs.value)
-    assert "--seeds" not in str(code_differs.value)
-    with pytest.raises(CacheError, match="the data that it began with"):
-        cache.folder("here", "it", OTHER_DATA)
-    with pytest.raises(CacheError, match="the options and the code that"):
-        cache.folder("here", "it", TWO | {"code": "b" * 64})
-    assert json.loads(Path("here/key.json").read_text()) == ONE
+def test_a_stopped_experiment_makes_only_what_is_missing():
+    assert [made("digest", name) for name in ("one", "two")] == [1, 1]
+    with pytest.raises(ZeroDivisionError):
+        cache.result("digest", "three", lambda: 1 / 0)
+    assert [made("digest", name) for name in ("one", "two", "three")] == [0, 0, 1]
 
 
-def test_a_named_folder_of_other_files_is_refused_and_an_empty_one_is_not():
-    Path("there").mkdir()
-    assert cache.folder("there", "it", ONE) == Path("there")
-    Path("there/key.json").rename("there/cost.json")
-    with pytest.raises(CacheError, match="empty folder"):
-        cache.folder("there", "it", ONE)
+@pytest.mark.parametrize("length", [0, 1, 20, -2])
+def test_a_damaged_file_is_made_anew(length):
+    made("digest")
+    [file] = cache.FOLDER.iterdir()
+    file.write_bytes(file.read_bytes()[:length])
+    assert [made("digest"), made("digest")] == [1, 0]
+
+
+@pytest.mark.parametrize("content", ["[1]", "1", "null", "{}", "\xff"])
+def test_a_file_of_something_else_is_made_anew(content):
+    made("digest")
+    [file] = cache.FOLDER.iterdir()
+    file.write_text(content, encoding="latin-1")
+    assert [made("digest"), made("digest")] == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -101,73 +84,65 @@ def test_a_named_folder_of_other_files_is_refused_and_an_empty_one_is_not():
         ([], ["--out=here", "--publish", "--draw", "--data_dir=there"]),
     ],
 )
-def test_options_in_another_spelling_are_the_same_key(code, one, other):
-    assert key_of(*one) == key_of(*other)
+def test_two_spellings_of_the_same_options_share_results(code, one, other):
+    assert [made(digest(*one)), made(digest(*other))] == [1, 0]
 
 
-def test_a_flag_file_is_the_options_in_it(code):
+def test_a_flag_file_shares_results_with_the_options_in_it(code):
     Path("few.flags").write_text("--seeds=0,1\n--layer_sizes=784,4,10\n")
-    assert key_of("--flagfile=few.flags") == key_of("--layer_sizes=784,4,10", "--seeds=0,1")
+    assert digest("--flagfile=few.flags") == digest("--layer_sizes=784,4,10", "--seeds=0,1")
 
 
 @pytest.mark.parametrize(
     "word", ["--seeds=1", "--quick", "--dataset=digits", "--layer_sizes=784,4,10", "--epochs=2"]
 )
-def test_other_options_are_another_key(code, word):
-    assert key_of(word) != key_of()
-    assert key_of(word)["code"] == key_of()["code"]
+def test_another_option_makes_a_result_anew(code, word):
+    assert [made(digest()), made(digest(word)), made(digest())] == [1, 1, 0]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "manual_grads/one.py",
-        "mnist_jax/deep/two.py",
-        "experiments/accuracy.py",
-        "experiments/common/three.py",
-        "experiments/it/four.py",
-    ],
-)
-def test_a_changed_new_or_moved_file_of_the_code_is_another_key(code, name):
-    before = key_of()
-    assert key_of() == before
+def test_other_data_and_other_versions_make_a_result_anew(code, monkeypatch):
+    assert [made(digest(images="a")), made(digest(images="b"))] == [1, 1]
+    monkeypatch.setattr(record, "machine", lambda: {"versions": "others"})
+    assert [made(digest(images="a")), made(digest(images="a"))] == [1, 0]
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_a_changed_new_or_moved_file_of_the_code_makes_a_result_anew(code, name):
+    before = digest()
+    assert digest() == before
     (code / name).write_text("changed")
-    changed = key_of()
-    assert changed["code"] != before["code"]
-    assert changed["options"] == before["options"]
+    assert digest() != before
     (code / name).write_text(name)
-    assert key_of() == before
+    assert digest() == before
     shutil.copy(code / name, code / Path(name).with_name("new.py"))
-    assert key_of() != before
+    assert digest() != before
     (code / name).unlink()
-    assert key_of() != before
+    assert digest() != before
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "experiments/it/report.template.md",
-        "experiments/other/five.py",
-        "experiments/results/it.json",
-    ],
-)
-def test_files_that_make_no_number_leave_the_key_as_it_is(code, name):
-    before = key_of()
+@pytest.mark.parametrize("name", OTHERS)
+def test_files_that_decide_no_number_make_nothing_anew(code, name):
+    before = digest()
     (code / name).write_text("changed")
-    assert key_of() == before
+    assert digest() == before
 
 
-def test_the_digest_is_of_this_repository():
-    digested = [path for path in cache.ROOT.iterdir() if path.is_dir()]
-    assert {"manual_grads", "mnist_jax", "experiments"} <= {path.name for path in digested}
+def test_the_digested_code_is_that_of_this_repository():
+    folders = [path.name for path in cache.ROOT.iterdir() if path.is_dir()]
+    assert {"manual_grads", "mnist_jax", "experiments"} <= {*folders}
 
 
-def test_what_is_drawn_again_is_finished():
-    with pytest.raises(CacheError, match="finished"):
-        cache.finished(None, "it")
-    folder = cache.folder(None, "it", ONE)
-    with pytest.raises(CacheError, match="finished"):
-        cache.finished(None, "it")
-    (folder / "it.json").touch()
-    assert cache.finished(None, "it") == folder
-    assert cache.finished(str(folder), "it") == folder
+def test_the_newest_finished_folder_is_drawn_again():
+    for finished in ("runs/it/it.json", "runs/it-2/it.json", "runs/it-3/other.json"):
+        Path(finished).parent.mkdir(parents=True)
+        Path(finished).touch()
+    assert cache.finished(None, "it") == Path("runs/it-2/it.json")
+    assert cache.finished("runs/it", "it") == Path("runs/it/it.json")
+
+
+@pytest.mark.parametrize("out", [None, "runs/it"])
+def test_drawing_is_refused_where_nothing_is_finished(out):
+    for _ in range(2):
+        with pytest.raises(CacheError, match="finished"):
+            cache.finished(out, "it")
+        Path("runs/it").mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Intervals hold what they are said to hold, as often as they say."""
+"""Confidence intervals contain the true value with the stated probability."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from experiments.common import intervals
 
 
 def covered(of, draw, truth, times=1000):
-    """How often the interval of a random sample holds the truth."""
+    """The share of random samples whose interval contains the true value."""
     random = np.random.default_rng(0)
     held = 0
     for _ in range(times):

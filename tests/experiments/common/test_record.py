@@ -1,4 +1,4 @@
-"""The record beside an experiment's numbers, and which copies are published."""
+"""The JSON file of an experiment, and which files are published."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The comparison of the two gradients: the same runs but for the gradient, held side by side."""
+"""The comparison of the two gradients: the compared runs differ only in the gradient."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ from experiments.common import record
 from experiments.compare import __main__ as compare
 from experiments.compare import report
 from experiments.compare.gradient_error import in_ulps
-from experiments.compare.trajectories import apart, nudged, parameters_after
+from experiments.compare.trajectories import distances, nudged, parameters_after
 from manual_grads import Architecture
 from mnist_jax import Config, data, model, train
 
@@ -30,7 +30,7 @@ WORDS = "--dataset=digits --layer_sizes=784,4,10 --batch_size=100 --epochs=2"
 @pytest.mark.usefixtures("little_optimised")
 def test_all_of_the_comparison_is_made_drawn_and_published(capsys, monkeypatch):
     monkeypatch.setattr(record, "PUBLISHED", Path("published"))
-    monkeypatch.setattr(compare, "_cases", lambda: [("tanh", "squared_error", "float64")])
+    monkeypatch.setattr(compare, "CASES", [("squared_error", "tanh", "float64")])
     words = f"{WORDS} --train_examples=1400 --seeds=5 --marks=1,15,1000 --rounds=1"
     words += " --matrix_steps=3 --publish"
     assert compare.main(words.split()) == 0
@@ -53,6 +53,12 @@ def test_all_of_the_comparison_is_made_drawn_and_published(capsys, monkeypatch):
     assert len(list(Path("published").glob("base_compare_*.png"))) == 3
 
 
+def test_a_run_that_was_stopped_is_replaced():
+    config = replace(TINY, epochs=1)
+    runs = [compare._accuracy(config, DIGITS, "manual", 5, Path("manual-5")) for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
 def test_a_summary_is_of_the_differences_seed_by_seed():
     seen = {"autodiff": [0.9, 0.8, 0.7], "manual": [0.91, 0.82, 0.73]}
     numbers = compare.summary(seen)
@@ -64,7 +70,7 @@ def test_a_summary_is_of_the_differences_seed_by_seed():
 
 
 def test_parameters_are_followed_as_the_trainer_trains_them():
-    """1,437 digits: 14 whole steps and a partial one an epoch, so 30 steps are two epochs."""
+    """1,437 digits make 14 full steps and a partial one an epoch, so 30 steps are two epochs."""
     *_, last = parameters_after(TINY, DIGITS, [1, 14, 15, 16, 30])
     assert train.main([*WORDS.split(), "--workdir=run"]) == 0
     _, trained = mnist_jax.load("run")
@@ -76,9 +82,9 @@ def test_a_distance_is_of_the_whole_parameters_and_relative():
         replace(TINY, init_scale=scale, learning_rate=1e-30, weight_decay=0.0)
         for scale in (1.0, 2.0)
     )
-    for other, expected in ((scaled, 1.0), (still, 0.0)):  # ‖θ‖ = ‖2θ − θ‖, for biases are 0
+    for other, expected in ((scaled, 1.0), (still, 0.0)):  # ‖θ‖ = ‖2θ − θ‖, since biases are 0
         first, second = (parameters_after(config, DIGITS, [1, 2]) for config in (still, other))
-        rows = apart(first, {"other": second}, [1, 2], TINY, DIGITS)["other"]
+        rows = distances(first, {"other": second}, [1, 2], TINY, DIGITS)["other"]
         assert [row["step"] for row in rows] == [1, 2]
         assert [row["distance"] for row in rows] == pytest.approx([expected, expected])
 

@@ -1,4 +1,4 @@
-"""The sweep of injected mistakes, on one network: what is named, and what the counts say."""
+"""Injected mistakes on one network: which are named, and how the verdicts are counted."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from experiments.mistakes.cases import networks, point
 from experiments.mistakes.gradient import Injected
 from experiments.mistakes.trials import changes_nothing, verdict
+from manual_grads import ACTIVATION_NAMES, LOSS_NAMES
 from tests import ROOT
 
 SIGN, FACTOR = Injected("sign", "weight", 1), Injected("factor", "delta 2", 2)
@@ -55,4 +56,5 @@ def test_every_mistake_injected_into_a_network_is_named():
 
 
 def test_the_networks_are_every_activation_and_loss_at_three_depths():
-    assert len({(n.depth, n.activation, n.loss) for n in networks()}) == 24
+    combinations = {(n.depth, n.activation, n.loss) for n in networks()}
+    assert len(combinations) == len(networks()) == 3 * len(ACTIVATION_NAMES) * len(LOSS_NAMES)

@@ -1,4 +1,4 @@
-"""The step times: whose ratio is written, of which seconds."""
+"""The step times: which ratios are written, and of which seconds."""
 
 import json
 import statistics
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.common import record, timing
-from experiments.speed import steps
+from experiments.speed import __main__ as speed
 
 
 def test_a_ratio_is_of_one_rounds_epochs_and_the_median_counts():
@@ -24,10 +24,10 @@ def test_a_ratio_is_of_one_rounds_epochs_and_the_median_counts():
 
 def test_every_gradient_is_timed_in_every_round(capsys, monkeypatch):
     monkeypatch.setattr(record, "PUBLISHED", Path("published"))
-    words = "--dataset=digits --layer_sizes=784,4,10 --batch_size=479 --rounds=3 --publish"
-    assert steps.main(words.split()) == 0
+    words = "--parts=steps --dataset=digits --layer_sizes=784,4,10 --batch_size=479 --rounds=3"
+    assert speed.main([*words.split(), "--publish"]) == 0
     numbers = json.loads(Path("published/base_step_time.json").read_text())
-    assert numbers["command"] == f"python -m experiments.speed.steps {words}"
+    assert numbers["command"] == f"python -m experiments.speed {words} --publish"
     assert (numbers["layer_sizes"], numbers["batch_size"]) == ([784, 4, 10], 479)
     seconds = numbers["epoch_seconds"]
     assert {name: len(taken) for name, taken in seconds.items()} == {
@@ -37,5 +37,5 @@ def test_every_gradient_is_timed_in_every_round(capsys, monkeypatch):
     }
     # 1,437 digits are three steps of 479
     assert numbers["median_step_seconds"]["checked"] == statistics.median(seconds["checked"]) / 3
-    printed = capsys.readouterr().out.splitlines()[-1]
+    printed = capsys.readouterr().out.splitlines()[-2]
     assert f"manual {numbers['ratios']['manual']['median']:.3f}" in printed

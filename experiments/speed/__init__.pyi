@@ -1,1 +1,0 @@
-from . import checks as checks

@@ -1,0 +1,66 @@
+"""Measures how long the parts of the product take, and writes a JSON file for each part.
+
+    python -m experiments.speed --flagfile=experiments/base.flags
+    python -m experiments.speed --parts=steps,throughput --flagfile=experiments/base.flags
+
+steps         a training step with each gradient, compared with autodiff's
+throughput    training, compared with the rate of a matrix product; compiling
+checks        the gradient check, on networks of its own
+checkpoints   runs with many checkpoints, compared with runs with one
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from experiments.common import record
+from experiments.speed import checkpoints, checks, steps, throughput
+from manual_grads.cli import AT_LEAST_1, Rule, command
+from mnist_jax import Config, training
+
+PARTS = {"steps": steps, "throughput": throughput, "checks": checks, "checkpoints": checkpoints}
+"""The parts, each a module.
+
+Its `measure(config, rounds, out)` returns the numbers, for which `SUMMARY` is a format string;
+`ROUNDS` is the default, and `FILE` names the JSON file, in which `{name}` is the run's `--name`.
+"""
+
+DISTINCT = Rule(
+    f"be at least one of {', '.join(PARTS)}, each once",
+    lambda parts: len(set(parts)) == len(parts) >= 1 and set(parts) <= PARTS.keys(),
+)
+
+
+@dataclass(frozen=True)
+class Options(record.Output):
+    """Which parts are measured, how often, with which run."""
+
+    parts: Annotated[tuple[str, ...], "what to measure", DISTINCT] = tuple(PARTS)
+    rounds: Annotated[
+        int | None,
+        "how often each part is measured; if not given, "
+        + ", ".join(f"{part.ROUNDS} times for {name}" for name, part in PARTS.items()),
+        AT_LEAST_1,
+    ] = None
+    config: Config = field(default_factory=Config)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command with the given arguments, and returns its exit status."""
+    return record.run(measure, Options, __doc__, argv)
+
+
+def measure(argv: Sequence[str], chosen: Options) -> None:
+    """Measures the chosen parts one after another, and writes and prints the numbers of each."""
+    training.require_device()
+    out = record.folder(chosen.out, f"{chosen.config.name}-speed")
+    for part in (PARTS[name] for name in chosen.parts):
+        numbers = part.measure(chosen.config, chosen.rounds or part.ROUNDS, out)
+        file = out / part.FILE.format(name=chosen.config.name)
+        record.publish(chosen, record.save(file, "experiments.speed", argv, numbers))
+        command.say(part.SUMMARY.format_map(numbers))
+    command.say(f"all files in {out}")
+
+
+if __name__ == "__main__":
+    command.leave(main())

@@ -1,0 +1,48 @@
+"""The speed command: it measures the chosen parts, each into its own file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.common import record
+from experiments.speed import __main__ as speed
+from experiments.speed import checks, throughput
+
+TINY = ["--dataset=digits", "--layer_sizes=784,4,10", "--epochs=2", "--rounds=1"]
+
+
+@pytest.mark.usefixtures("little_optimised")
+def test_each_part_is_written_to_a_file_that_only_publish_publishes(capsys, monkeypatch):
+    monkeypatch.setattr(record, "PUBLISHED", Path("published"))
+    monkeypatch.setattr(throughput, "SIDE", 64)
+    monkeypatch.setattr(checks, "whole_command", lambda network, rounds, out: [1.0] * rounds)
+    assert speed.main([*TINY, "--out=here"]) == 0
+    printed = capsys.readouterr().out
+    assert "the whole command 1.00 s, and 1.00 s for 784,1024,1024,10\n" in printed
+    assert "\na checkpoint has " in printed
+    assert printed.endswith("\nall files in here\n")
+    files = {"base_step_time", "base_throughput", "check_time", "checkpoint_cost"}
+    assert {path.stem for path in Path("here").glob("*.json")} == files
+    assert not Path("published").exists()
+
+
+def test_a_checkpoint_is_written_after_every_block_or_only_the_last():
+    words = ["--parts=checkpoints", "--block_steps=3", *TINY, "--out=here"]
+    for _ in range(2):  # the second run replaces the first
+        assert speed.main(words) == 0
+    numbers = json.loads(Path("here/checkpoint_cost.json").read_text())
+    assert numbers["checkpoints_of_a_run"] == 6  # an epoch has blocks of 3, 2 and 1 steps
+    (always,), (last,) = numbers["run_seconds"].values()
+    assert numbers["seconds_of_one"] == [(always - last) / 5]
+    assert numbers["share_median"] == pytest.approx(numbers["seconds_of_one"][0] / last)
+
+
+def test_the_command_of_the_check_is_timed_until_it_has_named_the_mistake(tmp_path):
+    assert len(checks.whole_command(checks.SMALL, 1, tmp_path)) == 1
+
+
+@pytest.mark.parametrize("parts", ["none", "steps,steps", "peers"])
+def test_parts_that_are_none_are_refused(parts, capsys):
+    assert speed.main([f"--parts={parts}"]) == 1
+    assert "--parts must be at least one of steps, throughput" in capsys.readouterr().err
