@@ -80,36 +80,11 @@ def _wrapped(text: str, width: int | None) -> str:
     return "\n".join(lines)
 
 
-IN_ASCII = str.maketrans(
-    {
-        "δ": "delta",
-        "σ": "sigma",
-        "ε": "epsilon",
-        "λ": "lambda",
-        "θ": "theta",
-        "Σ": "sum ",
-        "∂": "d",
-        "√": "sqrt",
-        "½": "1/2",
-        "²": "^2",
-        "³": "^3",
-        "⁰": "^0",
-        "ᵀ": "^T",
-        "×": "x",
-        "·": "*",
-        "⊙": "*",
-        "−": "-",
-        "–": "-",
-        "—": "-",
-        "─": "-",
-        "±": "+-",
-        "→": "->",
-        "≤": "<=",
-        "≥": ">=",
-        "…": "...",
-        "‖": "||",
-    }
+REPLACEMENTS = (
+    "δ=delta σ=sigma ε=epsilon λ=lambda θ=theta Σ=sum ∂=d √=sqrt ½=1/2 ²=^2 ³=^3 ⁰=^0 ᵀ=^T ×=x "
+    "·=* ⊙=* −=- –=- —=- ─=- ±=+- →=-> ≤=<= ≥=>= …=... ‖=||"
 )
+IN_ASCII = {ord(pair[0]): pair[2:] for pair in REPLACEMENTS.split()}
 """Replacements for a terminal that cannot print these characters."""
 
 

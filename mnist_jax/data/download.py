@@ -1,5 +1,6 @@
 """Downloads published files into the cache, from the first mirror that serves all of them."""
 
+import sys
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pooch
 
-from mnist_jax import progress
+from manual_grads.cli import command
 from mnist_jax.data.published import Published, PublishedFile
 
 REACH_SECONDS = 6.0
@@ -40,8 +41,8 @@ def download(
             if not answer.result(timeout=max(0.0, deadline - time.monotonic())):
                 raise ConnectionError("it does not have the files")
             for file in files:
-                with progress.download(f"{file.gz} from {mirror}") as bar:
-                    _retrieve(mirror + file.gz, file, folder, bar, timeout=reach_seconds)
+                command.say(f"downloading {file.gz} from {mirror}")
+                _retrieve(mirror + file.gz, file, folder, timeout=reach_seconds)
             return
         except TimeoutError:
             reasons[mirror] = f"no answer within {reach_seconds:g} s"
@@ -52,7 +53,8 @@ def download(
     raise DownloadError("; ".join(f"{urlsplit(url).netloc}: {why}" for url, why in reasons.items()))
 
 
-def _retrieve(url: str, file: PublishedFile, folder: Path, bar, timeout: float) -> None:
+def _retrieve(url: str, file: PublishedFile, folder: Path, timeout: float) -> None:
+    bar = sys.stderr.isatty()
     downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16, timeout=timeout)
     pooch.retrieve(
         url,

@@ -2,7 +2,6 @@ from . import checkpoints as checkpoints
 from . import directory as directory
 from .claim import begin as begin
 from .claim import claimed as claimed
-from .claim import create as create
 from .directory import load as load
 from .directory import summary as summary
 from .directory import versions as versions

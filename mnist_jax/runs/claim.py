@@ -60,13 +60,6 @@ def begin(config: Config, workdir: Path) -> None:
     write(workdir / directory.CONFIG, json.dumps(fields, indent=2, allow_nan=False) + "\n")
 
 
-def create(config: Config) -> Path:
-    """Makes the run directory and writes `config.json`, without keeping the lock."""
-    with claimed(config) as workdir:
-        begin(config, workdir)
-        return workdir
-
-
 @contextlib.contextmanager
 def _locked(workdir: Path) -> Iterator[None]:
     """Locks the folder. If the process dies, the operating system releases the lock."""

@@ -2,8 +2,6 @@
 
 import re
 
-from rich.progress import Progress
-
 from mnist_jax import progress
 
 METRICS = {
@@ -56,13 +54,3 @@ def test_the_bar_fits_80_columns_and_never_shows_an_unknown_time(monkeypatch, ca
     assert max(map(len, lines)) <= 80
     assert "-:--:--" not in printed
     assert lines[-1].split("  ")[0].endswith("epoch 12/20")
-
-
-def test_a_download_bar_adds_up_the_bytes_reported_to_it():
-    bar = Progress()
-    task = bar.add_task("a file", total=None)
-    download = progress.DownloadBar(bar, task)
-    download.total = 10
-    download.update(3)
-    download.update(4)
-    assert (bar.tasks[0].completed, bar.tasks[0].total) == (7, 10)

@@ -1,9 +1,10 @@
 """Tests of options: a dataclass defines the flags, the help and the checks."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import pytest
 
@@ -176,9 +177,23 @@ def test_help_names_every_flag_with_its_default_and_its_rule():
     printed = help_text("What it is.", Outer)
     assert "--sizes=3,2" in printed
     assert "--flagfile=PATH" in printed
-    assert "  --place=\n" in printed
+    assert "  --place=… (not set)\n" in printed
     assert "a colour; must be one of green, yellow" in printed
     assert printed.count("  --") == 10
+
+
+def test_help_lists_flags_under_headings_without_those_that_have_no_effect():
+    @dataclass(frozen=True)
+    class Grouped(Outer):
+        HEADINGS: ClassVar = {"count": "Numbers", "loud": "Noise"}
+        WITHOUT_EFFECT: ClassVar = ("rate", "names")
+
+    lines = help_text("What it is.", Grouped).splitlines()
+    listed = [line.strip().split("=")[0] for line in lines if re.match("(  --|[A-Z])", line)]
+    assert listed == [
+        *("What it is.", "Flags:", "--colour", "Numbers:", "--count", "--place", "--far"),
+        *("--slope", "Noise:", "--loud", "--sizes", "Flags from a file:", "--flagfile"),
+    ]
 
 
 @pytest.mark.parametrize("value", [(), (1,), (3, 2)], ids=str)

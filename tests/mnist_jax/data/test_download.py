@@ -10,6 +10,7 @@ import threading
 import time
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest import mock
 from urllib.parse import urlsplit
 
 import pytest
@@ -163,6 +164,7 @@ def test_a_look_up_that_hangs_keeps_no_process_alive():
 import socket, time
 socket.getaddrinfo = lambda *arguments, **options: time.sleep(60)
 from pathlib import Path
+from unittest import mock
 from tests import ROOT
 from tests.mnist_jax.data import small_mnist
 from mnist_jax.data.download import REACH_SECONDS, DownloadError, download
@@ -226,17 +228,11 @@ def test_two_that_download_at_once_do_not_harm_each_other(tmp_path):
     assert in_folder(tmp_path / "cache") == small_mnist.compressed()
 
 
-def test_without_a_terminal_a_download_is_reported_in_plain_lines(tmp_path, capsys):
-    with mirror() as address:
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_download_is_reported_in_lines_and_on_a_terminal_by_a_bar(tmp_path, terminal, capsys):
+    with mirror() as address, mock.patch("sys.stderr.isatty", return_value=terminal):
         fetch(tmp_path / "cache", address)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == [f"downloading {name} from {address}" for name in small_mnist.compressed()]
-
-
-def test_on_a_terminal_a_download_is_a_bar(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    with mirror() as address:
-        fetch(tmp_path / "cache", address)
-    printed = capsys.readouterr().out
-    assert "downloading" not in printed
-    assert "━" in printed
+    printed = capsys.readouterr()
+    named = [f"downloading {name} from {address}" for name in small_mnist.compressed()]
+    assert printed.out.splitlines() == named
+    assert ("100%" in printed.err) == terminal

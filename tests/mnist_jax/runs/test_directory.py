@@ -16,18 +16,19 @@ from mnist_jax import model, runs
 from mnist_jax.config import Config
 from mnist_jax.runs import RunDirectoryError, claim, directory
 from mnist_jax.runs.directory import write_result
+from tests.mnist_jax.runs.new_run import create
 
 SMALL = Architecture(layer_sizes=(784, 3, 10), biases=("input", "output"))
 
 
 def test_without_a_workdir_each_run_has_the_next_free_folder():
-    made = [runs.create(Config(name="mine")) for _ in range(3)]
+    made = [create(Config(name="mine")) for _ in range(3)]
     assert made == [Path("runs/mine"), Path("runs/mine-2"), Path("runs/mine-3")]
 
 
 def test_config_json_is_the_config():
     config = Config(architecture=SMALL, seed=7, workdir="here")
-    workdir = runs.create(config)
+    workdir = create(config)
     fields = json.loads((workdir / "config.json").read_text())
     assert fields["format"] == 1
     assert fields["architecture"]["layer_sizes"] == [784, 3, 10]
@@ -37,7 +38,7 @@ def test_config_json_is_the_config():
 def test_parameters_are_read_back_to_the_bit(key):
     config = Config(architecture=SMALL, workdir="here")
     params = model.init(key, SMALL)
-    workdir = runs.create(config)
+    workdir = create(config)
     directory.write_parameters(workdir, params)
     loaded_config, loaded = mnist_jax.load(workdir)
     assert loaded_config == config
@@ -52,7 +53,7 @@ def test_leaves_are_named_by_layer_and_kind():
 
 def run_in(folder, content="a run"):
     """A folder with a run and with a file of the user."""
-    runs.create(Config(workdir=str(folder)))
+    create(Config(workdir=str(folder)))
     (folder / "metrics.jsonl").write_text(content)
     (folder / "notes.txt").write_text("the user's own")
 
@@ -61,13 +62,13 @@ def test_a_workdir_that_holds_a_run_is_refused_and_nothing_in_it_changes(tmp_pat
     run_in(tmp_path / "run")
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     with pytest.raises(RunDirectoryError, match="must not contain a run already"):
-        runs.create(Config(workdir=str(tmp_path / "run"), seed=1))
+        create(Config(workdir=str(tmp_path / "run"), seed=1))
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
 def test_overwrite_replaces_the_run_and_keeps_what_is_not_ours(tmp_path):
     run_in(tmp_path / "run")
-    runs.create(Config(workdir=str(tmp_path / "run"), overwrite=True, seed=1))
+    create(Config(workdir=str(tmp_path / "run"), overwrite=True, seed=1))
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         ".lock", "config.json", "notes.txt",
     }  # fmt: skip
@@ -82,19 +83,19 @@ def test_overwrite_touches_nothing_beside_a_config_that_is_not_ours(tmp_path, co
     if config is not None:
         (tmp_path / "config.json").write_text(config)
     with pytest.raises(RunDirectoryError, match=r"config.json must"):
-        runs.create(Config(workdir=str(tmp_path), overwrite=True))
+        create(Config(workdir=str(tmp_path), overwrite=True))
     assert (tmp_path / "metrics.jsonl").read_text() == "somebody's"
 
 
 def test_a_workdir_with_files_of_the_users_alone_is_used(tmp_path):
     (tmp_path / "notes.txt").touch()
-    assert runs.create(Config(workdir=str(tmp_path))) == tmp_path
+    assert create(Config(workdir=str(tmp_path))) == tmp_path
 
 
 def test_a_workdir_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunDirectoryError, match="must be a writable folder"):
-        runs.create(Config(workdir=str(tmp_path / "file" / "run")))
+        create(Config(workdir=str(tmp_path / "file" / "run")))
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -122,7 +123,7 @@ def test_a_number_that_is_not_finite_is_never_written(tmp_path):
 
 
 def finished(folder):
-    workdir = runs.create(Config(architecture=SMALL, workdir=str(folder)))
+    workdir = create(Config(architecture=SMALL, workdir=str(folder)))
     directory.write_parameters(workdir, model.init(jax.random.key(0), SMALL))
     return workdir
 
@@ -185,7 +186,7 @@ def test_overwrite_touches_nothing_where_a_folder_stands_in_a_files_place(tmp_pa
     (tmp_path / "run" / "mistakes.png").mkdir()
     before = sorted(path.name for path in (tmp_path / "run").iterdir())
     with pytest.raises(RunDirectoryError, match=r"mistakes.png, a folder"):
-        runs.create(Config(workdir=str(tmp_path / "run"), overwrite=True))
+        create(Config(workdir=str(tmp_path / "run"), overwrite=True))
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
 
 
@@ -211,7 +212,7 @@ def test_no_link_leads_out_of_the_run_directory(link, asked, tmp_path):
     plain = Config(workdir=str(folder))
     for config in (replace(plain, **{asked: True}), plain):
         with pytest.raises(RunDirectoryError, match=r"must hold plain files .*no links"):
-            runs.create(config)
+            create(config)
     assert (outside / "theirs.txt").read_text() == "theirs"
     assert [path.read_text() for path in outside.glob("0*")] == ["theirs"]
 
@@ -227,7 +228,7 @@ def test_a_file_that_is_a_link_is_not_read(tmp_path):
 def test_a_workdir_that_is_a_link_to_nowhere_is_refused_in_words(tmp_path):
     (tmp_path / "run").symlink_to(tmp_path / "unmounted")
     with pytest.raises(RunDirectoryError, match=r"a link to .*unmounted: no such file or folder"):
-        runs.create(Config(workdir=str(tmp_path / "run")))
+        create(Config(workdir=str(tmp_path / "run")))
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "a file"])
@@ -247,14 +248,14 @@ def test_overwrite_that_is_cut_short_leaves_a_folder_of_ours(tmp_path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(claim, "write", cut_short)
         with pytest.raises(KeyboardInterrupt):
-            runs.create(config)
-    runs.create(config)
+            create(config)
+    create(config)
 
 
 def test_runs_that_leads_nowhere_is_refused(tmp_path):
     Path("runs").symlink_to(tmp_path / "unmounted" / "disk")
     with pytest.raises(RunDirectoryError, match="runs must be a writable folder"):
-        runs.create(Config())
+        create(Config())
 
 
 def test_what_is_made_durable_is_whole_and_stands_beside(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from mnist_jax.config import Config
 from mnist_jax.runs import directory
 from mnist_jax.training import NotFiniteError, evaluate, failures, loop
 from mnist_jax.training.state import begin
+from tests.mnist_jax.runs.new_run import create
 
 SMALL = Architecture(layer_sizes=(784, 8, 10))
 
@@ -24,7 +25,7 @@ SMALL = Architecture(layer_sizes=(784, 8, 10))
 def run(workdir, **fields):
     config = Config(**{"architecture": SMALL, "dataset": "digits", "epochs": 2, **fields})
     config = Config(**{**vars(config), "workdir": str(workdir)})
-    workdir = runs.create(config)
+    workdir = create(config)
     clock = start_clock()
     clock.parts["load"] = 0.5
     return training.train_and_save(config, data.load(config), workdir, clock=clock)
@@ -184,7 +185,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_written(monk
 
     monkeypatch.setattr(loop, "compile_training", breaks_in_epoch_2)
     with pytest.raises(NotFiniteError, match=r"nan in epoch 2, at step 5;") as stop:
-        training.train_and_save(config, data.load(config), runs.create(config))
+        training.train_and_save(config, data.load(config), create(config))
     assert "--learning_rate below 0.003" in str(stop.value)
     assert "runs/base" in str(stop.value)
     kept = {path.name for path in Path("runs/base").iterdir()}
