@@ -8,7 +8,7 @@ Writes OUT/accuracy.json, and the run directory of each seed beside it.
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from experiments.common import record
 from manual_grads.cli import SEED, Rule, command
@@ -23,6 +23,8 @@ SEEDS = Rule(
 @dataclass(frozen=True)
 class Options(record.Output):
     """Which run is trained, and from which seeds."""
+
+    WITHOUT_EFFECT: ClassVar = (*record.Output.WITHOUT_EFFECT, "seed")
 
     seeds: Annotated[tuple[int, ...], "train once with each; --seed is ignored", SEEDS] = (
         *range(5),

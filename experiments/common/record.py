@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import jax
 
@@ -25,6 +25,8 @@ class Output:
 
     If they hold a trainer's `config`, that must not name a folder. Raises `OptionError`.
     """
+
+    WITHOUT_EFFECT: ClassVar = ("workdir", "resume", "overwrite")
 
     out: Annotated[
         str | None, "the folder to write to; if not given, a new one in runs/", A_PATH

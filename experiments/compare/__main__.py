@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from rich.progress import track
@@ -37,6 +37,8 @@ CASES = [*itertools.product(LOSS_NAMES, ACTIVATION_NAMES, ("float32", "float64")
 @dataclass(frozen=True)
 class Options(cache.CachedOutput):
     """Which run is compared, from which seeds, and in how many steps and rounds."""
+
+    WITHOUT_EFFECT: ClassVar = (*record.Output.WITHOUT_EFFECT, "gradient", "seed")
 
     seeds: Annotated[
         tuple[int, ...], "train twice with each; --seed is ignored", accuracy.SEEDS

@@ -63,7 +63,7 @@ def test_earlier_results_are_never_overwritten(capsys):
     assert accuracy.main(ONE) == 0
     assert Path("runs/base-accuracy/accuracy.json").read_bytes() == before
     assert accuracy.main([*ONE, "--out=runs/base-accuracy"]) == 1
-    assert "must not hold a run already" in capsys.readouterr().err
+    assert "must not contain a run already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("word", ["--workdir=here", "--overwrite"])

@@ -1,0 +1,87 @@
+"""The results of the campaigns as a Markdown table, from their committed JSON."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from tests import ROOT
+
+
+def campaign(name: str) -> dict[str, Any]:
+    """A committed result of `tests/campaigns`."""
+    return json.loads((ROOT / f"tests/campaigns/{name}.json").read_text())
+
+
+def table(head: str, rows: Iterable[Iterable[Any]]) -> str:
+    """A Markdown table."""
+    names = [name.strip() for name in head.split("|")]
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def promises() -> str:
+    """What came of the campaigns against the run directory and the commands."""
+    killing, fuzzing = campaign("killing"), campaign("fuzzing")
+    read, misbehaving = fuzzing["checkpoints"], campaign("misbehaving")
+    files = sum((Counter(each) for each in fuzzing["data"].values()), Counter())
+    met, stopped, lines = (
+        sum((Counter(each) for each in campaign(name)["outcomes"].values()), Counter())
+        for name in ("hostile_runs", "stopping", "command_lines")
+    )
+    older = read["an older one, said"] + read["an older one, the newest is gone"]
+    return table(
+        "trial | number | result",
+        [
+            *(
+                (
+                    f"{done} at random moments and resumed each time",
+                    trials["trials"],
+                    f"{trials['bit for bit']} end with the same bits",
+                )
+                for done, trials in (
+                    ("killed with SIGKILL", killing["SIGKILL"]),
+                    ("stopped with SIGTERM", killing["SIGTERM"]),
+                )
+            ),
+            (
+                "a damaged file of MNIST",
+                f"{files.total():,}",
+                f"{files['refused']:,} refused, {files['the published bytes']} with undamaged "
+                f"content read; {files.total() - files['refused'] - files['the published bytes']} "
+                "wrong",
+            ),
+            (
+                "a damaged checkpoint",
+                sum(read.values()),
+                f"{read['the newest']} times the newest is undamaged and used, {older} times an "
+                f"older one is used, {read['refused']} refused; "
+                f"{sum(read.values()) - read['the newest'] - older - read['refused']} wrong",
+            ),
+            (
+                "a run directory with hostile content: loaded, evaluated, resumed, replaced",
+                f"{campaign('hostile_runs')['directories']:,}",
+                f"{met['done']:,} times done, {met['refused']:,} times refused; "
+                f"{met.total() - met['done'] - met['refused']} wrong",
+            ),
+            (
+                "Ctrl-C or SIGTERM, 0.2 to 5 s after a command starts",
+                stopped.total(),
+                f"{stopped['stopped']} end with one line and status 130 or 143, "
+                f"{stopped['ended before']} had finished; "
+                f"{stopped.total() - stopped['stopped'] - stopped['ended before']} wrong",
+            ),
+            (
+                "a random command line",
+                f"{lines.total():,}",
+                f"{lines['status 0']:,} done, {lines['status 1'] + lines['status 2']:,} refused in "
+                f"three parts; {lines.total() - sum(lines[f'status {n}'] for n in range(3))} wrong",
+            ),
+            (
+                "code that misbehaves in the check",
+                misbehaving["kinds"],
+                f"{misbehaving['refused']} refused; "
+                f"{misbehaving['kinds'] - misbehaving['refused']} verdicts",
+            ),
+        ],
+    )

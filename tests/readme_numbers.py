@@ -1,0 +1,211 @@
+"""The numbers in the READMEs: each function makes one block of text from the committed JSON."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from experiments.common.record import PUBLISHED
+from manual_grads.cli import options
+from mnist_jax import Config
+from tests import ROOT
+from tests.campaigns.summary import campaign, promises, table
+
+
+def result(name: str) -> dict[str, Any]:
+    """A committed result of `experiments`."""
+    return json.loads((PUBLISHED / f"{name}.json").read_text())
+
+
+def accuracy() -> str:
+    """What test accuracy each shipped flag file reaches."""
+
+    def row(name, network):
+        numbers = result(f"{name}_accuracy")
+        sizes = options.parse(Config, [f"--flagfile={ROOT}/experiments/{name}.flags"]).architecture
+        return (
+            f"`{name}.flags`",
+            f"{'-'.join(map(str, sizes.layer_sizes))}, {network}",
+            len(numbers["seeds"]),
+            f"{numbers['median']:.2%}",
+            f"{numbers['mean']:.2%} ± {numbers['standard_deviation']:.2%}",
+            f"{numbers['best']:.2%}",
+            f"{numbers['median_seconds']['total']:.0f} s",
+        )
+
+    return table(
+        "flag file | network | seeds | median accuracy | mean ± standard deviation | best | time",
+        [
+            row("base", "relu, cross-entropy, adamw"),
+            row("document", "leaky relu, squared error, sgd"),
+        ],
+    )
+
+
+def open_problem() -> str:
+    """What each way to train biases does on the author's first task and on MNIST."""
+    numbers = result("biases")
+    mnist = {row["variant"]: row for row in numbers["mnist"]}
+    rows = []
+    for task in numbers["tasks"]:
+        if (task["activation"], task["target"]) != ("leaky_relu", "step"):
+            continue
+        cost, later = task["final_cost"]["median"], mnist[task["variant"]]
+        diverged = later["diverged"]["count"] > 0
+        rows.append(
+            (
+                task["variant"],
+                "∞" if cost is None else f"{cost:.1e}",
+                task["diverged"]["count"],
+                task["reached"]["count"],
+                "diverged" if diverged else f"{later['test_accuracy']['mean']:.2%}",
+            )
+        )
+    head = "way to train biases | median cost | seeds that diverge | seeds that reach the target"
+    return table(f"{head} | MNIST", rows)
+
+
+def open_problem_in_short() -> str:
+    """What came of the document's open problem, in one sentence with numbers."""
+    numbers = result("biases")
+    of = {
+        task["variant"]: task
+        for task in numbers["tasks"]
+        if (task["activation"], task["target"]) == ("leaky_relu", "step")
+    }
+    right, leaked = of["all biases, right"], of["both leaked"]
+    return (
+        f"Trained that way from {numbers['seeds']} random starts, "
+        f"{leaked['diverged']['count']} runs diverge; with each derivative in its own place, "
+        f"{right['diverged']['count']} do."
+    )
+
+
+def steps() -> str:
+    """What a training step costs with each gradient."""
+    rows = []
+    for name, words in (
+        ("base", "`base.flags`"),
+        ("document", "`document.flags`"),
+        ("large", "`base.flags` with two wide layers"),
+    ):
+        numbers = result(f"{name}_step_time")
+        rows.append(
+            (
+                f"{words}, {'-'.join(map(str, numbers['layer_sizes']))}",
+                numbers["batch_size"],
+                *(f"{numbers['ratios'][mode]['median']:.2f}" for mode in ("manual", "checked")),
+            )
+        )
+    return table("network | batch | by hand ÷ autodiff | checked ÷ autodiff", rows)
+
+
+def speed() -> str:
+    """The speed of training beside a matrix product."""
+    numbers = result("base_throughput")
+    return (
+        f"On 2 cores, the float32 training of `base.flags` reaches {numbers['ratio']:.2f} of the "
+        "operations per second of a bare\n2048×2048×2048 matrix product; its training steps "
+        f"compile in {numbers['compile_seconds_median']:.2f} s."
+    )
+
+
+def comparison() -> str:
+    """How far two trainings diverge that differ in the gradient alone."""
+    numbers = result("base_compare")
+    means = {name: each["mean"] for name, each in numbers["accuracy"].items()}
+    low, high = (100 * end for end in numbers["difference"]["interval"])
+    by_step = {
+        name: {row["step"]: row["distance"] for row in rows}
+        for name, rows in numbers["trajectories"].items()
+    }
+    steps = [step for step in (1, 10, 100, 1000) if step in by_step["manual"]]
+    distances = table(
+        "relative distance after | " + " | ".join(f"{step} steps" for step in steps),
+        [
+            [name, *(f"{by_step[key][step]:.1e}" for step in steps)]
+            for key, name in (
+                ("manual", "by hand beside autodiff"),
+                ("one rounding", "autodiff beside autodiff from parameters one rounding away"),
+            )
+        ],
+    )
+    return (
+        f"Over {len(numbers['seeds'])} seeds, `base.flags` ends at a mean of "
+        f"{means['autodiff']:.2%} with autodiff and {means['manual']:.2%} by hand.\nThe difference "
+        f"is between {low:+.3f} and {high:+.3f} percentage points, with 95 % confidence.\n\n"
+        f"{distances}"
+    )
+
+
+def injected() -> str:
+    """How well the check names injected mistakes."""
+    numbers = result("mistakes")
+    verdicts = (
+        *("injected", "named", "unknown", "wrong", "wrong tie", "not detected"),
+        "changes nothing",
+    )
+    rows = [
+        (
+            words,
+            *(f"{numbers[key].get(verdict, 0):,}" for verdict in (*verdicts, "changes nothing")),
+        )
+        for key, words in (("single", "one mistake"), ("pairs", "two mistakes"))
+    ]
+    alarms = numbers["false_alarms"]
+    return (
+        table(
+            "injected | number | named | unknown | only wrong names | a wrong name among others | "
+            "not detected | changes no gradient",
+            rows,
+        )
+        + f"\n\nOf {numbers['correct_networks']:,} correct gradients, {alarms['float64']} were "
+        f"called wrong in float64 and {alarms['float32']} in float32."
+    )
+
+
+def check_times() -> str:
+    """How long a check takes."""
+    numbers = result("check_time")
+    small, large = numbers["command_median"].values()
+    return (
+        f"On 2 cores, the check of a 784-32-10 network takes {small:.1f} s as a command and "
+        f"{numbers['after_compilation_median']:.2f} s when called\nagain from Python; that of "
+        f"784-1024-1024-10 takes {large:.1f} s."
+    )
+
+
+def mutants() -> str:
+    """What became of the mutants of the derivative files."""
+    counts = campaign("mutation")["counts"]
+    return (
+        f"Of {sum(counts.values()):,} mutants, the tests detect {counts['killed']:,}. "
+        f"{counts['crashed']} cannot be imported, and {counts['equivalent']} compute the same "
+        "as the original."
+    )
+
+
+def checkpoint_cost() -> str:
+    """What checkpoints cost, and what reading damaged files takes."""
+    share = result("checkpoint_cost")["share_median"]
+    return (
+        f"Checkpoints take {max(share, 0):.1%} of the time of a `base.flags` run. Reading damaged "
+        f"files takes at most {campaign('fuzzing')['memory']:.2f} times\nthe memory of reading "
+        "good ones."
+    )
+
+
+def commands() -> str:
+    """The command behind each committed result."""
+    results = sorted(path.stem for path in PUBLISHED.glob("*.json"))
+    return "\n".join(
+        ["```sh", *(f".venv/bin/{result(name)['command']}" for name in results), "```"]
+    )
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    block.__name__: block
+    for block in (
+        accuracy, open_problem, open_problem_in_short, steps, speed,
+        comparison, injected, check_times, mutants, promises, checkpoint_cost, commands,
+    )
+}  # fmt: skip
