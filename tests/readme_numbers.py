@@ -16,6 +16,18 @@ def result(name: str) -> dict[str, Any]:
     return json.loads((PUBLISHED / f"{name}.json").read_text())
 
 
+def first_use() -> str:
+    """How long the first steps of a new user take."""
+    seconds = campaign("first_use")["seconds"]
+    return (
+        f"On 2 cores, installing takes about {seconds['installation']:.0f} s (with the packages of "
+        f"the tests {seconds['installation with tests']:.0f} s), training\n"
+        f"{seconds['training']:.0f} s, and the tests {seconds['tests'] / 60:.1f} minutes. Shorter: "
+        f"only the agreement of both gradients, {seconds['agreement tests']:.0f} s,\nand a "
+        f"comparison of both with a report, {seconds['quick comparison']:.0f} s:"
+    )
+
+
 def accuracy() -> str:
     """What test accuracy each shipped flag file reaches."""
 
@@ -205,7 +217,7 @@ def commands() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
-        accuracy, open_problem, open_problem_in_short, steps, speed,
+        first_use, accuracy, open_problem, open_problem_in_short, steps, speed,
         comparison, injected, check_times, mutants, promises, checkpoint_cost, commands,
     )
 }  # fmt: skip
