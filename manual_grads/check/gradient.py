@@ -14,7 +14,7 @@ import numpy as np
 
 from manual_grads.architecture import Architecture
 from manual_grads.check import diagnosis
-from manual_grads.check.diagnosis import Diagnosis, Mistake, Probe, instruments
+from manual_grads.check.diagnosis import Diagnosis, Probe, instruments
 from manual_grads.check.report import Leaf, Report
 from manual_grads.check.returned import arrays_by_name, handwritten_leaves
 from manual_grads.check.sample import require_batch, require_scalar, targets_of
@@ -93,7 +93,7 @@ def check_gradient(
         bad = worst.bad()
         found: list[list[Diagnosis]] = []
         if not repeats:
-            found = [[instruments.not_cleared(trials[0].handwritten, again)]]
+            found = [[instruments.not_cleared()]]
         elif bad:
             found = _diagnose(network, params, trials, worst, precisions[0])
         conventions = bool(bad) and all(each.mistake == "kink" for cause in found for each in cause)
@@ -164,7 +164,8 @@ def _diagnose(
         from_the_output = sorted(worst.bad(), key=lambda leaf: -int(leaf.split("/")[0]))
         return [[_unexplained(worst, from_the_output)]]
     return [
-        [_diagnosis(m, cause, probes[0]) for m in diagnosis.merged(cause)] for cause in explaining
+        [Diagnosis(m.name, m.where, m.repair) for m in diagnosis.merged(cause)]
+        for cause in explaining
     ]
 
 
@@ -185,21 +186,10 @@ def _probe(architecture: Architecture, params: Tree, trial: Trial, precision: st
     return Probe(at, handwritten, tolerance)
 
 
-def _diagnosis(mistake: Mistake, cause: diagnosis.Cause, probe: Probe) -> Diagnosis:
-    """The mistake as a `Diagnosis`, with the share of the error that the whole cause explains."""
-    changes = {m.line: m.change for m in cause}
-    explained, total = diagnosis.gradient(probe.at, changes), diagnosis.gradient(probe.at, {})
-    left = sum(float(np.sum((probe.handwritten[k] - explained[k]) ** 2)) for k in explained)
-    all_of_it = sum(float(np.sum((probe.handwritten[k] - total[k]) ** 2)) for k in total)
-    share = 1 - (left / all_of_it) ** 0.5 if all_of_it > 0 else 1.0
-    return Diagnosis(mistake.name, mistake.where, share, mistake.repair)
-
-
 def _unexplained(trial: Trial, bad: Sequence[str]) -> Diagnosis:
     return instruments.as_float32(trial) or Diagnosis(
         "unknown",
         bad[0],
-        0.0,
         f"no mistake in the catalogue explains it; begin with {bad[0]}, which is the first wrong "
         "leaf from the output",
     )

@@ -19,12 +19,11 @@ def allowed(autodiff: np.ndarray, precision: str) -> np.ndarray:
     return np.full(autodiff.shape, ROUNDINGS * (u * np.abs(autodiff).max(initial=0.0) + eta))
 
 
-def not_cleared(first: Leaves, second: Leaves) -> Diagnosis:
+def not_cleared() -> Diagnosis:
     """The diagnosis of a gradient that changes when it is called again with equal arguments."""
     return Diagnosis(
         "not-cleared",
         "every leaf",
-        1.0,
         "a second call with the same arguments returns another gradient; if the code keeps sums "
         "between calls, set them to zero at the start of each call",
     )
@@ -60,7 +59,6 @@ def _nominal_batch(trials: Sequence[Any]) -> Diagnosis | None:
         return Diagnosis(
             "nominal-batch",
             "every leaf",
-            1.0,
             f"smaller batches are divided by {whole} too; divide by the actual batch size",
         )
     return None
@@ -77,7 +75,6 @@ def _clipped_by_norm(trials: Sequence[Any]) -> Diagnosis | None:
         return Diagnosis(
             "clipped",
             "every leaf",
-            1.0,
             f"the gradient is clipped to norm {limit:.3g}; clip only in the optimiser",
         )
     return None
@@ -100,7 +97,6 @@ def _low_precision(trial: Any) -> Diagnosis | None:
             return Diagnosis(
                 "low-precision",
                 "every leaf",
-                1.0,
                 f"all values are rounded to {name}; compute in float32 or float64",
             )
     return None
@@ -115,7 +111,6 @@ def as_float32(trial: Any) -> Diagnosis | None:
     return Diagnosis(
         "low-precision",
         "every leaf",
-        1.0,
         "it is float64, but only as accurate as float32; use one precision for all of it",
     )
 
@@ -159,18 +154,17 @@ def _factor(trial: Any, leaf: str) -> float | None:
 
 def _named_factor(c: float, examples: int, where: str) -> Diagnosis:
     if abs(c + 1) < 1e-5:
-        return Diagnosis("sign", where, 1.0, "the sign is wrong; change it")
+        return Diagnosis("sign", where, "the sign is wrong; change it")
     if abs(c - examples) < 1e-5 * examples:
         return Diagnosis(
             "sum-not-mean",
             where,
-            1.0,
             "it is summed over the batch, but the loss is a mean; divide by the batch size",
         )
     if abs(c - 1 / examples) < 1e-5:
         words = "it is divided by the batch size twice; divide once"
-        return Diagnosis("averaged-twice", where, 1.0, words)
-    return Diagnosis("factor", where, 1.0, f"it is multiplied by {c:.6g}; remove this factor")
+        return Diagnosis("averaged-twice", where, words)
+    return Diagnosis("factor", where, f"it is multiplied by {c:.6g}; remove this factor")
 
 
 def _of_one(
@@ -180,18 +174,18 @@ def _of_one(
     if factor is not None:
         return _named_factor(factor, examples, leaf)
     if not np.any(m):
-        return Diagnosis("unwritten", leaf, 1.0, "the leaf is zero everywhere; compute it")
+        return Diagnosis("unwritten", leaf, "the leaf is zero everywhere; compute it")
     if np.array_equal(m, theta):
         words = "the leaf is the parameter itself; compute its derivative"
-        return Diagnosis("unwritten", leaf, 1.0, words)
+        return Diagnosis("unwritten", leaf, words)
     if g.ndim == 2 and np.all(np.abs(m - g.T.reshape(g.shape)) <= allowed.max()):
-        return Diagnosis("transposed", leaf, 1.0, "the leaf is transposed; transpose it back")
+        return Diagnosis("transposed", leaf, "the leaf is transposed; transpose it back")
     rate = float(np.sum((m - g) * theta)) / max(float(np.sum(theta * theta)), 1e-300)
     if np.all(np.abs(m - g - rate * theta) <= allowed.max()):
         words = f"{rate:.6g} times the parameter is added, unlike in the loss; remove this term"
-        return Diagnosis("regulariser", leaf, 1.0, words)
+        return Diagnosis("regulariser", leaf, words)
     if np.all(np.abs(np.sort(m, axis=None) - np.sort(g, axis=None)) <= allowed.max()):
-        return Diagnosis("permuted", leaf, 1.0, "the entries are in a wrong order; reorder them")
+        return Diagnosis("permuted", leaf, "the entries are in a wrong order; reorder them")
     return None
 
 
@@ -214,7 +208,7 @@ def _counted(trial: Any, leaf: str, shares: Sequence[Leaves]) -> Diagnosis | Non
         if np.all(np.abs(columns @ weights - m) <= allowed):
             odd_ones = np.flatnonzero(weights != 1)
             counts = ", ".join(f"example {n} counts {weights[n]:g} times" for n in odd_ones)
-            return Diagnosis("overwritten", leaf, 1.0, f"{counts}; count each example once")
+            return Diagnosis("overwritten", leaf, f"{counts}; count each example once")
     return None
 
 
@@ -237,7 +231,6 @@ def _leak(trial: Any, bad: Sequence[str]) -> Diagnosis | None:
     return Diagnosis(
         "leaked-slot",
         leaf,
-        1.0,
         f"the derivatives of {names} are added to {list(index)} of {leaf}; add each to its own "
         "entry",
     )

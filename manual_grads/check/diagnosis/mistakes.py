@@ -30,11 +30,10 @@ class Mistake(NamedTuple):
 
 
 class Diagnosis(NamedTuple):
-    """A mistake, where it is, the share of the error that its cause explains, and a sentence."""
+    """A mistake, where it is, and a sentence that explains it and its repair."""
 
     mistake: str
     where: str
-    explains: float
     message: str
 
 
