@@ -170,7 +170,7 @@ def _next_block(job: Job, run: RunState) -> RunState:
 
 
 def _by_precision(block: BlockResult) -> dict[str, Any]:
-    """A block's inspections; float64 first, in which a wrong formula shows best."""
+    """The inspections of a block, float64 first: it shows a wrong formula most clearly."""
     found = {}
     if block.float64 is not None:
         found["float64"] = jax.tree.map(lambda value: value[None], block.float64)

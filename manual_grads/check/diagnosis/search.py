@@ -213,8 +213,8 @@ def leaked_slot(line: Line, slot: int, owners: Sequence[int]) -> Mistake:
 def merged(cause: Cause) -> Cause:
     """Combines mistakes that are one mistake in several lines.
 
-    A bias that is zero because it was added elsewhere is not a mistake of its own, and equal
-    mistakes of the same amount are one.
+    If a bias derivative is added elsewhere, its own zero is not reported. Mistakes with the same
+    name and amount are reported once.
     """
     owners = {owner for mistake in cause for owner in mistake.owners}
     kept: dict[tuple, Mistake] = {}

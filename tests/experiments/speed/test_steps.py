@@ -1,4 +1,4 @@
-"""The step times: which ratios are written, and of which seconds."""
+"""The step times: the seconds that are measured, and the ratios made of them."""
 
 import json
 import statistics
