@@ -20,7 +20,7 @@ Metrics = dict[str, Any]
 
 
 class Report(NamedTuple):
-    """The functions that a training calls to show where it is.
+    """The functions that a training calls to report its progress.
 
     `compiling()` before it compiles; `advance(epochs)` with the epochs that are finished, a
     fraction, after each block of steps; `epoch(metrics)` after each epoch.

@@ -30,7 +30,7 @@ def draw(
 
 
 def render(template: Path, **values: Any) -> str:
-    """The jinja2 template with its values filled in; `{{ value | as(".2f") }}` formats one."""
+    """The jinja2 template with its values filled in; `{{ value | as(".2f") }}` rounds a value."""
     environment = Environment(  # noqa: S701 - Markdown, not HTML
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )

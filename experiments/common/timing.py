@@ -51,7 +51,7 @@ def epoch_seconds(
 
 
 def summary(seconds: dict[str, list[float]], steps: int) -> dict[str, Any]:
-    """The median step of each gradient, and the ratios to autodiff within a round."""
+    """The median step time of each gradient, and its ratios to autodiff, one for each round."""
     medians = {name: statistics.median(taken) / steps for name, taken in seconds.items()}
     ratios = {}
     for name in [name for name in seconds if name != "autodiff"]:

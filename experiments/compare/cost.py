@@ -47,7 +47,7 @@ def peak_bytes(compiled: Compiled) -> int:
 
 
 def instructions(compiled: Compiled) -> int:
-    """The number of instructions in the optimised HLO, those in fusions included."""
+    """The number of instructions in the optimised HLO, including those inside fusions."""
     text = compiled.as_text()
     assert text is not None
     return sum(" = " in line for line in text.splitlines())

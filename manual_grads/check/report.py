@@ -21,11 +21,11 @@ class Leaf(NamedTuple):
     handwritten: float
     autodiff: float
     agrees: bool
-    arbiter: str  # the gradient that a numerical derivative of the loss supports
+    arbiter: str  # the gradient that agrees with a numerical derivative of the loss
 
 
 class Report(NamedTuple):
-    """The verdict, the leaves, and the possible causes, each of which is a set of mistakes.
+    """The verdict, the leaves and the possible causes. Each cause is a set of mistakes.
 
     `precision` is the precision of the handwritten gradient, which decides the allowed difference.
     `errors` has, for each entry of each leaf, |handwritten − autodiff| / allowed difference.

@@ -143,7 +143,7 @@ def parse(
     """
     flag_values = flags.FlagValues()
     define_flags(options_class, flag_values)
-    flag_values.set_gnu_getopt(True)  # parses flags that follow other words too
+    flag_values.set_gnu_getopt(True)  # also parses flags that come after positional arguments
     known = {option.name: option for option in options_of(options_class)}
     others = _read_flags(flag_values, argv, known)
     if words is not None:

@@ -26,7 +26,7 @@ def download(
     folder: Path,
     reach_seconds: float = REACH_SECONDS,
 ) -> None:
-    """Downloads `files` into `folder`. Raises `DownloadError`, or `OSError` if it cannot make it.
+    """Downloads `files` into `folder`. Raises `DownloadError`; `OSError` if it cannot write there.
 
     Each file is written to a temporary file and renamed once its checksum is correct. So the folder
     never shows an incomplete file, and two processes may download at the same time.

@@ -154,7 +154,7 @@ def in_a_folder() -> Iterator[None]:
         tempfile.TemporaryDirectory() as place,
         mock.patch.dict(os.environ, HOME=place),
     ):
-        folder = Path(place) / "here"  # so that `..` is temporary too
+        folder = Path(place) / "here"  # so that the parent folder is temporary too
         folder.mkdir()
         os.chdir(folder)
         for name, content in GIVEN_FILES.items():

@@ -73,7 +73,7 @@ def test_mistakes_show_the_most_confident_first():
         f"guess {guess} ({share}), is {label}"
         for guess, share, label in zip((8, 9, 7), shares, (3, 4, 2), strict=True)
     ]
-    assert len(figure.axes) == 5  # one row, because one is enough
+    assert len(figure.axes) == 5  # one row is enough for three images
     assert "3 of 3" in figure.get_suptitle()
     shown = [np.asarray(axes.images[0].get_array()).max() for axes in figure.axes if axes.images]
     assert shown == [2, 3, 1]

@@ -51,7 +51,7 @@ Cause = tuple[Mistake, ...]
 def causes(probes: Sequence[Probe]) -> list[Cause]:
     """The smallest sets of mistakes that explain every leaf of every probe, if there are any.
 
-    The search uses the first probe, which is the whole batch. The other probes must confirm it.
+    The search uses only the first probe, the whole batch. The other probes must confirm it.
     """
     found = _paths(probes[0])
     for size in sorted({_size(cause) for cause in found}):

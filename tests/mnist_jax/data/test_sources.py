@@ -45,7 +45,7 @@ def test_an_empty_cache_is_filled_from_a_mirror(monkeypatch):
     with mirror() as address:
         monkeypatch.setattr(sources, "MNIST", small_mnist.published(address))
         assert data.load(Config()).name == "mnist"
-    assert data.load(Config()).name == "mnist"  # read from the cache: the mirror is stopped
+    assert data.load(Config()).name == "mnist"  # from the cache: no mirror runs
 
 
 def test_a_cache_that_lacks_one_file_downloads_that_one(monkeypatch, capsys):

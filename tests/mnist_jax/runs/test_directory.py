@@ -160,7 +160,7 @@ def test_files_from_elsewhere_are_not_read_beyond_the_size_that_they_should_have
     small = parameters.read_bytes()
     for path, what in ((parameters, "more than 1,06"), (config, "more than 1,048,")):
         with path.open("r+b") as file:
-            file.truncate(2**40)  # a sparse file: it has the size of a terabyte and uses no space
+            file.truncate(2**40)  # a sparse file, which uses no disk space
         with pytest.raises(RunDirectoryError, match=what):
             runs.load(workdir)
         parameters.write_bytes(small)
