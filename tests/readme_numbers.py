@@ -45,7 +45,7 @@ def accuracy() -> str:
         )
 
     return table(
-        "flag file | network | seeds | median accuracy | mean ± standard deviation | best | time",
+        "flag file | network | seeds | median accuracy | mean ± standard deviation | best | a run",
         [
             row("base", "relu, cross-entropy, adamw"),
             row("document", "leaky relu, squared error, sgd"),
@@ -87,8 +87,7 @@ def open_problem_in_short() -> str:
     right, leaked = of["all biases, right"], of["both leaked"]
     return (
         f"Trained that way from {numbers['seeds']} random starts, "
-        f"{leaked['diverged']['count']} runs diverge; with each derivative in its own place, "
-        f"{right['diverged']['count']} do."
+        f"{leaked['diverged']['count']} runs diverge; with the derivatives in their own\nplaces, {right['diverged']['count']} do."
     )
 
 
@@ -159,7 +158,7 @@ def injected() -> str:
     rows = [
         (
             words,
-            *(f"{numbers[key].get(verdict, 0):,}" for verdict in (*verdicts, "changes nothing")),
+            *(f"{numbers[key].get(verdict, 0):,}" for verdict in verdicts),
         )
         for key, words in (("single", "one mistake"), ("pairs", "two mistakes"))
     ]

@@ -39,8 +39,8 @@ def test_1_5_1_is_the_documents_formula(activation, key):
     """z⁰ = x + b⁰, z¹_j = w¹_j a⁰ + b¹_j, z² = Σ_j w²_j a¹_j + b², a = f(z), C = (y − a²)².
 
     Either formula makes fewer than 64 rounding errors in float64; a sigmoid or tanh makes 5 of
-    them. The rounded numbers are below 8. Later factors, such as 2(y − a²) in C, multiply each error by less
-    than 16.
+    them. The rounded numbers are below 8. Later factors, such as 2(y − a²) in C, multiply each
+    error by less than 16.
     """
     with jax.enable_x64(True):
         architecture = Architecture(
