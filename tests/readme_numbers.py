@@ -87,7 +87,8 @@ def open_problem_in_short() -> str:
     right, leaked = of["all biases, right"], of["both leaked"]
     return (
         f"Trained that way from {numbers['seeds']} random starts, "
-        f"{leaked['diverged']['count']} runs diverge; with the derivatives in their own\nplaces, {right['diverged']['count']} do."
+        f"{leaked['diverged']['count']} runs diverge; with the derivatives in their own\n"
+        f"places, {right['diverged']['count']} do."
     )
 
 
