@@ -11,7 +11,6 @@ from manual_grads import named_leaves as named
 from manual_grads.derivatives import network
 from manual_grads.derivatives.rounding_bound import gradient_bound
 from mnist_jax.model import mean_loss as loss
-from tests.compiling import AS_TRAINED, FAST_TO_COMPILE
 
 BIAS_SUBSETS = [
     tuple(name for bit, name in enumerate(("input", "hidden", "output")) if subset >> bit & 1)
@@ -70,33 +69,38 @@ class Measured(NamedTuple):
     float32: Gradients
 
 
+def both(architecture, params, images, targets):
+    """The `Measured` of a point; call it under x64."""
+    point = (params, images, targets)
+    wide = jax.tree.map(lambda leaf: leaf.astype("float64"), point)
+    autodiff = jax.grad(partial(loss, architecture))
+    manual = partial(network.value_and_grad, architecture)
+    bound = partial(gradient_bound, architecture)
+    return Measured(
+        Gradients(autodiff(*wide), manual(*wide)[1], bound(*wide, precision="float64")),
+        Gradients(autodiff(*point), manual(*point)[1], bound(*wide, precision="float32")),
+    )
+
+
 @lru_cache(maxsize=8)  # each uses over 100 memory maps, and Linux allows 65,530 per process
-def compiled(architecture, as_trained):
-    """The compiled function from a point to its `Measured`; call it under x64."""
-
-    def both(params, images, targets):
-        point = (params, images, targets)
-        wide = jax.tree.map(lambda leaf: leaf.astype("float64"), point)
-        autodiff = jax.grad(partial(loss, architecture))
-        manual = partial(network.value_and_grad, architecture)
-        bound = partial(gradient_bound, architecture)
-        return Measured(
-            Gradients(autodiff(*wide), manual(*wide)[1], bound(*wide, precision="float64")),
-            Gradients(autodiff(*point), manual(*point)[1], bound(*wide, precision="float32")),
-        )
-
-    return jax.jit(both, compiler_options=AS_TRAINED if as_trained else FAST_TO_COMPILE)
+def compiled(architecture, options):
+    """`both` of the architecture, compiled with these options (pairs of name and value)."""
+    return jax.jit(partial(both, architecture), compiler_options=dict(options))
 
 
-def measure(architecture, point, *, as_trained=False):
+def measure(architecture, point, compiler_options=None):
     """Both gradients at a point and their bounds, in both precisions, as NumPy arrays.
 
-    With `as_trained`, the code is compiled as in training. Otherwise it is compiled without
-    optimisation, which takes half the time.
+    With `compiler_options`, all of it is one compiled function, as in training. Otherwise each
+    operation is compiled alone and used again for other architectures with the same shapes, which
+    is faster for many architectures and few points.
     """
     with jax.enable_x64(True):
         arrays = jax.tree.map(jnp.asarray, point)
-        return jax.tree.map(np.asarray, compiled(architecture, as_trained)(*arrays))
+        if compiler_options is None:
+            return jax.tree.map(np.asarray, both(architecture, *arrays))
+        options = tuple(compiler_options.items())
+        return jax.tree.map(np.asarray, compiled(architecture, options)(*arrays))
 
 
 def assert_agreement(measured):

@@ -7,6 +7,7 @@ import pytest
 from allpairspy import AllPairs
 
 from manual_grads import ACTIVATION_NAMES, INPUT_LAYERS, LOSS_NAMES, Architecture
+from tests.compiling import AS_TRAINED
 from tests.manual_grads.derivatives.cases import (
     BIAS_SUBSETS,
     assert_agreement,
@@ -88,6 +89,6 @@ TRAINED = {
 def test_both_agree_at_the_sizes_really_trained(network, batch):
     """Four fifths of the pixels are exactly 0, as in MNIST."""
     point = draw(network, batch, np.random.default_rng(2), zeros=0.8)
-    measured = measure(network, point, as_trained=True)
+    measured = measure(network, point, AS_TRAINED)
     assert_agreement(measured)
     assert_close_to_the_leafs_largest(measured)
