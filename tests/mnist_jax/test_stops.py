@@ -35,7 +35,7 @@ def test_a_signal_ends_the_command_with_its_status_and_keeps_the_files(signal_nu
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
-@pytest.mark.parametrize("delay", [0.3, 0.5, 0.8, 1.3, 2.1])
+@pytest.mark.parametrize("delay", [0.3, 0.8, 2.1])
 def test_a_stop_before_the_first_step_ends_in_one_line(delay, number):
     """The signal comes while modules are imported, data read or functions compiled."""
     arguments, settings = command(
@@ -49,8 +49,7 @@ def test_a_stop_before_the_first_step_ends_in_one_line(delay, number):
     assert printed in ("stopped\n", STOPPED)
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.3])
-def test_a_stop_in_the_middle_of_a_block_ends_as_any_other(delay):
+def test_a_stop_in_the_middle_of_a_block_ends_as_any_other():
     """The signal comes while the device computes; a normal shutdown of Python would crash XLA."""
     arguments, settings = command(
         *QUICK, "--layer_sizes=784,2000,2000,10", "--epochs=1000", "--batch_size=64",
@@ -59,7 +58,7 @@ def test_a_stop_in_the_middle_of_a_block_ends_as_any_other(delay):
     with subprocess.Popen(arguments, **settings) as process:
         assert process.stdout is not None
         assert any(line.startswith("epoch 1/") for line in process.stdout)
-        time.sleep(delay)
+        time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         _, printed = process.communicate(timeout=60)
     assert (process.returncode, printed) == (130, STOPPED)
