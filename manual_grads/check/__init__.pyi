@@ -1,7 +1,11 @@
-from .diagnosis import Diagnosis as Diagnosis
+from .diagnosis import Cause as Cause
 from .gradient import check_gradient as check_gradient
 from .report import Leaf as Leaf
 from .report import Report as Report
 from .returned import GradientError as GradientError
+from .problem import Problem as Problem
+from .problem import loss_of as loss_of
+from .problem import network_loss as network_loss
+from .problem import problem_of as problem_of
 from .sample import draw as draw
-from .sample import network_loss as network_loss
+from .sample import draw_problem as draw_problem

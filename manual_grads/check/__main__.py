@@ -39,22 +39,28 @@ from typing import Annotated, Any, ClassVar
 
 from rich.console import Console
 
-from manual_grads.architecture import Architecture
+from manual_grads.architecture import LOSS_NAMES, Architecture
+from manual_grads.check.layouts import LAYOUTS, REDUCTIONS, template
 from manual_grads.cli import (
+    ANY,
     A_PATH,
     AT_LEAST_1,
     FRACTION,
+    NOT_NEGATIVE,
     SEED,
     InputError,
+    OptionError,
     Rule,
     command,
     flag_files,
+    one_of,
     options,
     paths,
 )
 
 FUNCTION_HINT = "FILE.py:FUNCTION, such as my_gradient.py:gradient"
 REPLY = "reply.json"
+LOSSES = (*LOSS_NAMES, "half_squared_error", "binary_cross_entropy")
 SECONDS = Rule("be above 0 and at most 86,400", lambda value: 0 < value <= 86_400)
 
 
@@ -64,11 +70,40 @@ class FunctionError(InputError):
 
 @dataclass(frozen=True)
 class Network(Architecture):
-    """The same architecture as in training, but without label smoothing by default."""
+    """The architecture as in training, with more losses and without label smoothing by default."""
 
+    loss: Annotated[
+        str,
+        "cross_entropy: of a softmax of the outputs; binary_cross_entropy: of a sigmoid of each "
+        "output; squared_error: Σ (y − a^L)²; half_squared_error: half of it",
+        one_of(*LOSSES),
+    ] = "cross_entropy"
     label_smoothing: Annotated[
         float, "ε in the cross_entropy targets (1 − ε)·one-hot + ε/K, with K classes", FRACTION
     ] = 0.0
+    output: Annotated[
+        str,
+        "whether the output layer has the activation; auto: only with the squared errors",
+        one_of("auto", "activation", "linear"),
+    ] = "auto"
+    reduction: Annotated[
+        str,
+        "how the costs of the examples become the loss; mean_over_all: a mean over examples and "
+        "outputs",
+        one_of(*REDUCTIONS),
+    ] = "mean"
+    l2: Annotated[
+        float, "λ; adds (λ/2) Σ W² over all weights, not divided by the batch size", NOT_NEGATIVE
+    ] = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.loss != "cross_entropy" and self.label_smoothing > 0:
+            raise OptionError(
+                f"--label_smoothing must be 0 with --loss={self.loss}",
+                f"--label_smoothing={self.label_smoothing}",
+                "--label_smoothing=0, or --loss=cross_entropy",
+            )
 
 
 @dataclass(frozen=True)
@@ -84,6 +119,22 @@ class Options:
     batch_size: Annotated[
         int, "number of examples; smaller batches are checked too", AT_LEAST_1
     ] = 7
+    labels: Annotated[
+        str,
+        "what the function gets for cross_entropy: integer classes, or one_hot rows",
+        one_of("integers", "one_hot"),
+    ] = "integers"
+    layout: Annotated[
+        str,
+        "how the parameters are passed. layers: a list of dicts, as above. numpy: a list [W1, b1, "
+        "W2, b2], with weights [inputs, outputs]. numpy_dict: a dict of these names. The gradient "
+        "is a list, tuple or dict in the same order or with the same names; that of a bias can be "
+        "(n,), (1, n) or (n, 1)",
+        one_of(*LAYOUTS),
+    ] = "layers"
+    template: Annotated[
+        bool, "prints a file for these flags, in which only the gradient is missing", ANY
+    ] = False
     seed: Annotated[int, "random seed of the parameters and the batch", SEED] = 0
     time_limit: Annotated[float, "time limit of the whole check, in seconds", SECONDS] = 60.0
     json: Annotated[str | None, "JSON file to write the report to", A_PATH] = None
@@ -105,6 +156,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check(argv: Sequence[str], chosen: Options, words: Sequence[str]) -> int:
     """Checks the named function, prints and writes the report, and returns the exit status."""
+    if chosen.template:
+        command.say(template(chosen.network, chosen.layout, chosen.labels))
+        return 0
     if len(words) != 1:
         raise FunctionError("one function must be named", " ".join(words) or "none", FUNCTION_HINT)
     inputs = [file_of(words[0])]

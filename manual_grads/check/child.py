@@ -29,9 +29,11 @@ from manual_grads.check.__main__ import (
     file_of,
     heatmap_name,
 )
-from manual_grads.check.gradient import check_gradient
+from manual_grads.check.gradient import check_problem
+from manual_grads.check.layouts import in_layout
+from manual_grads.check.problem import loss_of, problem_of
 from manual_grads.check.report import Report
-from manual_grads.check.sample import draw, network_loss
+from manual_grads.check.sample import draw_problem
 from manual_grads.cli import InputError, options
 
 ARGUMENTS = ("params", "images", "labels")
@@ -47,13 +49,18 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
     sys.argv = [str(file_of(name))]
     functions = _functions()
     with jax.enable_x64(True):
-        handwritten = _guarded(_loaded(name), name)
-        loss = network_loss(chosen.network)
+        network = chosen.network
+        problem = problem_of(
+            network, network.loss, network.output, network.reduction, network.l2
+        )
+        gradient = in_layout(network, chosen.layout, _guarded(_loaded(name), name))
+        loss = loss_of(problem)
         if chosen.loss_function is not None:
             in_numpy = jax.errors.TracerArrayConversionError  # the check explains it better
             loss = _guarded(_loaded(chosen.loss_function), chosen.loss_function, in_numpy)
-        params, batch = draw(chosen.network, chosen.batch_size, chosen.seed)
-        report = check_gradient(handwritten, loss, params, batch, network=chosen.network)
+        one_hot = chosen.labels == "one_hot"
+        drawn = draw_problem(problem, chosen.batch_size, chosen.seed, one_hot=one_hot)
+        report = check_problem(gradient, loss, *drawn, problem)
     _require_unreplaced(functions, name)
     if chosen.heatmap is not None:
         _draw(report, folder / heatmap_name(chosen))

@@ -4,7 +4,7 @@ The gradients are compared on the whole batch, on a smaller batch and on single 
 some mistakes change only some batches. Each entry can differ by the sum of both rounding bounds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,15 +14,18 @@ import numpy as np
 
 from manual_grads.architecture import Architecture
 from manual_grads.check import diagnosis
-from manual_grads.check.diagnosis import Diagnosis, Probe, instruments
+from manual_grads.check.diagnosis import Cause
+from manual_grads.check.problem import Problem, loss_of, problem_of, targets_of
 from manual_grads.check.report import Leaf, Report
 from manual_grads.check.returned import arrays_by_name, handwritten_leaves
-from manual_grads.check.sample import require_batch, require_scalar, targets_of
-from manual_grads.derivatives import gradient_bound
+from manual_grads.check.sample import draw_problem, require_batch, require_scalar
+from manual_grads.check.tolerance import allowed_difference
 
 Tree = Any
 Leaves = dict[str, np.ndarray]
 MOST_SINGLES = 7
+LARGE = 200_000
+"""The number of parameters from which on fewer examples are drawn to explain a mistake."""
 
 
 class Trial(NamedTuple):
@@ -54,7 +57,8 @@ def check_gradient(
 
     The loss is a scalar, `params` any pytree of arrays, and `batch` a tuple of arrays with one
     example per row. If `params` are those of a `network` and `batch` is `(images, labels)`, with
-    integer classes or rows of targets as labels, mistakes in its activations and δ are found too.
+    integer classes or rows of targets as labels, the wrong line of the backward pass is named too;
+    for this, the gradient is also called with other parameters and images of the same shapes.
     Raises `GradientError`, `LossError` or `InputsError`.
 
     >>> import jax.numpy as jnp, numpy as np
@@ -67,44 +71,93 @@ def check_gradient(
     The gradient disagrees with autodiff, in float64: w.
       factor at every leaf: it is multiplied by 0.5; remove this factor
     """
+    problem = None if network is None else problem_of(network)
+    return check_problem(gradient, loss, params, batch, problem)
+
+
+def check_problem(
+    gradient: Callable[..., Tree],
+    loss: Callable[..., Any],
+    params: Tree,
+    batch: tuple,
+    problem: Problem | None,
+) -> Report:
+    """The same as `check_gradient`, for any of the losses that a `Problem` can have."""
+    own = problem is None or loss is not loss_of(problem)
     with jax.enable_x64(True):
-        require_batch(network, params, batch)
+        require_batch(problem, params, batch)
         params, batch = _wide(params), tuple(_wide(batch))
         require_scalar(loss, params, batch)
-        loss, differentiate = _compiled(loss)
-        examples = len(batch[0])
-        sizes = [slice(0, examples)]
-        if examples > 2:
-            sizes.append(slice(0, examples - 2))
-        if examples > 1:
-            sizes += [slice(n, n + 1) for n in range(min(examples, MOST_SINGLES))]
-        precisions: list[str] = []
-        trials = []
-        for rows in sizes:
-            part = tuple(array[rows] for array in batch)
-            handwritten, precision = handwritten_leaves(gradient, params, part)
-            precisions.append(precision)
-            autodiff = arrays_by_name(jax.tree.map(np.asarray, differentiate(params, *part)))
-            allowed = _allowed(network, params, part, autodiff, precision)
-            trials.append(Trial(part, handwritten, autodiff, allowed))
-        again, _ = handwritten_leaves(gradient, params, trials[0].batch)
+        compiled, differentiate = _compiled(loss)
+
+        def right(params, batch):
+            return arrays_by_name(jax.tree.map(np.asarray, differentiate(params, *batch)))
+
+        def yours(params, batch):
+            return handwritten_leaves(gradient, params, batch)[0]
+
+        trials, precision = _trials(gradient, right, params, batch, problem, own)
+        again = yours(params, trials[0].batch)
         repeats = all(np.array_equal(again[leaf], trials[0].handwritten[leaf]) for leaf in again)
         worst = next((trial for trial in trials if trial.bad()), trials[0])
         bad = worst.bad()
-        found: list[list[Diagnosis]] = []
-        if not repeats:
-            found = [[instruments.not_cleared()]]
-        elif bad:
-            found = _diagnose(network, params, trials, worst, precisions[0])
-        conventions = bool(bad) and all(each.mistake == "kink" for cause in found for each in cause)
-        errors = {
-            leaf: np.abs(worst.handwritten[leaf] - worst.autodiff[leaf]) / worst.allowed[leaf]
-            for leaf in worst.allowed
-        }
-        sides = {leaf: _arbiter(loss, params, worst, leaf) for leaf in bad}
+        found: list[list[Cause]] = []
+        if bad or not repeats:
+            draws = [(params, batch)]
+            if problem is not None:
+                size = 3 if _parameters(params) > LARGE else MOST_SINGLES
+                one_hot = np.ndim(batch[1]) == 2
+                like = batch[1] if own else None
+                draws += [draw_problem(problem, size, seed, like, one_hot) for seed in (1, 2)]
+            question = diagnosis.Question(
+                problem,
+                own,
+                yours,
+                right,
+                draws,
+                lambda labels: np.asarray(targets_of(problem, labels)) if problem else labels,
+                precision,
+            )
+            found = diagnosis.diagnose(question, trials, repeats)
+        sides = {leaf: _arbiter(compiled, params, worst, leaf) for leaf in bad}
+    conventions = bool(bad) and all(each.is_convention for cause in found for each in cause)
     leaves = [_leaf_report(leaf, worst, sides.get(leaf)) for leaf in worst.allowed]
     agrees = repeats and (not bad or (conventions and bool(found)))
-    return Report(agrees, precisions[0], leaves, found, errors)
+    errors = {
+        leaf: np.abs(worst.handwritten[leaf] - worst.autodiff[leaf]) / worst.allowed[leaf]
+        for leaf in worst.allowed
+    }
+    return Report(agrees, precision, leaves, found, errors)
+
+
+def _parameters(params: Tree) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def _trials(
+    gradient: Callable[..., Tree],
+    right: Callable[[Tree, tuple], Leaves],
+    params: Tree,
+    batch: tuple,
+    problem: Problem | None,
+    own: bool,
+) -> tuple[list[Trial], str]:
+    """Both gradients of the batch, of a smaller one and of single examples, and the precision."""
+    examples = len(batch[0])
+    sizes = [slice(0, examples)]
+    if examples > 2:
+        sizes.append(slice(0, examples - 2))
+    if examples > 1:
+        sizes += [slice(n, n + 1) for n in range(min(examples, MOST_SINGLES))]
+    trials, first = [], ""
+    for rows in sizes:
+        part = tuple(array[rows] for array in batch)
+        handwritten, precision = handwritten_leaves(gradient, params, part)
+        first = first or precision
+        autodiff = right(params, part)
+        allowed = allowed_difference(problem, own, params, part, autodiff, precision)
+        trials.append(Trial(part, handwritten, autodiff, allowed))
+    return trials, first
 
 
 @lru_cache(maxsize=8)
@@ -123,76 +176,6 @@ def _wide(tree: Tree) -> Tree:
         return jnp.asarray(leaf, "float64") if is_jax else np.asarray(leaf, "float64")
 
     return jax.tree.map(wide, tree)
-
-
-def _allowed(
-    architecture: Architecture | None, params: Tree, batch: tuple, autodiff: Leaves, precision: str
-) -> Leaves:
-    """The allowed difference: the bound of `precision` plus autodiff's bound in float64."""
-    if architecture is None:
-        return {leaf: instruments.allowed(value, precision) for leaf, value in autodiff.items()}
-    images, labels = batch
-    rows = _TARGETS(architecture, labels)
-    of = {
-        name: arrays_by_name(_BOUND(architecture, params, images, rows, precision=name))
-        for name in {precision, "float64"}
-    }
-    return {leaf: of[precision][leaf] + of["float64"][leaf] for leaf in autodiff}
-
-
-_TARGETS = jax.jit(targets_of, static_argnums=0)
-_BOUND = jax.jit(gradient_bound, static_argnums=0, static_argnames="precision")
-
-
-def _diagnose(
-    architecture: Architecture | None,
-    params: Tree,
-    trials: Sequence[Trial],
-    worst: Trial,
-    precision: str,
-) -> list[list[Diagnosis]]:
-    """Searches for mistakes in the whole gradient, then in its parts; else returns "unknown"."""
-    whole = instruments.of_the_whole(trials)
-    if whole is not None:
-        return [[whole]]
-    if architecture is None:
-        found = instruments.of_the_leaves(trials, arrays_by_name(params))
-        return found or [[_unexplained(worst, list(reversed(worst.bad())))]]
-    probes = [_probe(architecture, params, trial, precision) for trial in trials]
-    explaining = diagnosis.causes(probes)
-    if not explaining:
-        from_the_output = sorted(worst.bad(), key=lambda leaf: -int(leaf.split("/")[0]))
-        return [[_unexplained(worst, from_the_output)]]
-    return [
-        [Diagnosis(m.name, m.where, m.repair) for m in diagnosis.merged(cause)]
-        for cause in explaining
-    ]
-
-
-def _probe(architecture: Architecture, params: Tree, trial: Trial, precision: str) -> Probe:
-    images, labels = trial.batch
-    at = diagnosis.point(architecture, params, images, _TARGETS(architecture, labels))
-    plain = diagnosis.gradient(at, {})
-    handwritten, tolerance = {}, {}
-    for leaf, value in trial.handwritten.items():
-        beyond = trial.autodiff[leaf] - plain[leaf]  # terms that only the user's loss has
-        more = np.any(np.abs(beyond) > trial.allowed[leaf])
-        handwritten[leaf] = value - beyond if more else value
-        absolute = float(trial.allowed[leaf].max(initial=0.0))
-        size = float(np.abs(plain[leaf]).max(initial=0.0))
-        # If the correct leaf is 0, its bound does not limit the rounding error of a wrong leaf.
-        default = instruments.allowed(np.ones(1), precision).item()
-        tolerance[leaf] = diagnosis.Tolerance(absolute, absolute / size if size > 0 else default)
-    return Probe(at, handwritten, tolerance)
-
-
-def _unexplained(trial: Trial, bad: Sequence[str]) -> Diagnosis:
-    return instruments.as_float32(trial) or Diagnosis(
-        "unknown",
-        bad[0],
-        f"no mistake in the catalogue explains it; begin with {bad[0]}, which is the first wrong "
-        "leaf from the output",
-    )
 
 
 def _arbiter(loss: Callable[..., Any], params: Tree, trial: Trial, leaf: str) -> str:

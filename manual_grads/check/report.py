@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manual_grads.check.diagnosis import Diagnosis
+from manual_grads.check.diagnosis import Cause
 
 
 class Leaf(NamedTuple):
@@ -34,13 +34,13 @@ class Report(NamedTuple):
     agrees: bool
     precision: str
     leaves: list[Leaf]
-    causes: list[list[Diagnosis]]
+    causes: list[list[Cause]]
     errors: dict[str, np.ndarray]
 
     @property
-    def diagnoses(self) -> list[Diagnosis]:
+    def diagnoses(self) -> list[Cause]:
         """The mistakes of all causes in one list."""
-        return [diagnosis for cause in self.causes for diagnosis in cause]
+        return [mistake for cause in self.causes for mistake in cause]
 
     def to_json(self) -> str:
         """The verdict, the leaves and the diagnoses as JSON."""
@@ -49,9 +49,16 @@ class Report(NamedTuple):
             "precision": self.precision,
             "leaves": [leaf._asdict() for leaf in self.leaves],
             "diagnoses": [
-                diagnosis._asdict() | {"tie": tie if len(self.causes) > 1 else None}
+                {
+                    "mistake": mistake.name,
+                    "where": mistake.where,
+                    "message": mistake.message,
+                    "yours": mistake.yours,
+                    "right": mistake.right,
+                    "tie": tie if len(self.causes) > 1 else None,
+                }
                 for tie, cause in enumerate(self.causes)
-                for diagnosis in cause
+                for mistake in cause
             ],
         }
         return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -124,5 +131,9 @@ class Report(NamedTuple):
         for number, cause in enumerate(self.causes):
             if number > 0:
                 lines.append("or these, which explain the gradient equally well:")
-            lines += [f"  {d.mistake} at {d.where}: {d.message}" for d in cause]
+            for mistake in cause:
+                lines.append(f"  {mistake.name} at {mistake.where}: {mistake.message}")
+                if mistake.yours:
+                    lines.append(f"    yours  {mistake.yours}")
+                    lines.append(f"    right  {mistake.right}")
         return "\n".join(lines)

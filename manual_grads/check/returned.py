@@ -6,16 +6,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.cli import InputError
+from manual_grads.check.layouts import GradientError
 from manual_grads.leaves import named_leaves
 
 Tree = Any
 Leaves = dict[str, np.ndarray]
 PRECISIONS = ("float32", "float64")
-
-
-class GradientError(InputError):
-    """The handwritten function does not return a gradient that can be compared."""
 
 
 def arrays_by_name(tree: Tree) -> Leaves:

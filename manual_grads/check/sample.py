@@ -1,7 +1,6 @@
 """The loss, the random parameters and the random batch on which a network is checked."""
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -10,27 +9,8 @@ import numpy as np
 
 from manual_grads.architecture import Architecture
 from manual_grads.cli import InputError
-from manual_grads.derivatives import LOSS_RULES, InputsError, check_inputs, forward
-from manual_grads.targets import targets
-
-
-@lru_cache(maxsize=8)
-def network_loss(architecture: Architecture) -> Callable[..., Any]:
-    """The function `(params, images, labels)` that computes the mean loss of a batch of rows."""
-
-    def loss(params, images, labels):
-        y = targets_of(architecture, labels).T
-        outputs = forward(architecture, params, images.T).a[-1]
-        return jnp.mean(LOSS_RULES[architecture.loss].cost(outputs, y))
-
-    return loss
-
-
-def targets_of(architecture: Architecture, labels):
-    """The targets of the labels, if these are integer classes; rows of targets are returned."""
-    if jnp.ndim(labels) == 2:
-        return labels
-    return targets(architecture, labels, "float64")
+from manual_grads.check.problem import Problem, problem_of, targets_of
+from manual_grads.derivatives import InputsError, check_inputs
 
 
 class LossError(InputError):
@@ -57,7 +37,7 @@ def require_scalar(loss: Callable[..., Any], params: Any, batch: tuple) -> None:
         )
 
 
-def require_batch(network: Architecture | None, params: Any, batch: tuple) -> None:
+def require_batch(problem: Problem | None, params: Any, batch: tuple) -> None:
     """Raises `InputsError` unless each array of the batch has one example in each row."""
     rows = {np.shape(array)[:1] for array in batch}
     if len(rows) != 1 or rows <= {(), (0,)}:
@@ -66,36 +46,49 @@ def require_batch(network: Architecture | None, params: Any, batch: tuple) -> No
             f"arrays of the shapes {', '.join(str(np.shape(array)) for array in batch) or 'none'}",
             "array[None] for a single example",
         )
-    if network is not None:
+    if problem is not None:
         images, labels = batch
-        check_inputs(network, params, images, targets_of(network, jnp.asarray(labels)))
+        rows = targets_of(problem, jnp.asarray(labels))
+        check_inputs(problem.network, params, images, rows)
 
 
-def draw(architecture: Architecture, batch_size: int, seed: int) -> tuple[list, tuple]:
+def draw(network: Architecture, batch_size: int, seed: int) -> tuple[list, tuple]:
     """Random parameters and a random batch, such that mistakes have different effects.
 
     Weights ~ N(0, 1/inputs), biases ~ ±U(0.1, 1), images and targets ~ U(−1, 1). At least two
     labels are equal. The values are float64, rounded to float32.
     """
+    return draw_problem(problem_of(network), batch_size, seed)
+
+
+def draw_problem(
+    problem: Problem, batch_size: int, seed: int, like: Any = None, one_hot: bool = False
+) -> tuple[list, tuple]:
+    """The same for any loss; with labels `like`, its rows are drawn again in another order.
+
+    The targets of binary cross-entropy are 0 or 1.
+    """
     random = np.random.default_rng(seed)
-    params: list[dict[str, np.ndarray]] = [{} for _ in architecture.layer_sizes]
-    for leaves, shapes in zip(params, architecture.leaf_shapes(), strict=True):
+    sizes = problem.network.layer_sizes
+    params: list[dict[str, np.ndarray]] = [{} for _ in sizes]
+    for leaves, shapes in zip(params, problem.network.leaf_shapes(), strict=True):
         if "weight" in shapes:
             inputs = shapes["weight"][1]
             leaves["weight"] = random.normal(0, inputs**-0.5, shapes["weight"])
         if "bias" in shapes:
             signs = random.choice([-1.0, 1.0], shapes["bias"])
             leaves["bias"] = signs * random.uniform(0.1, 1, shapes["bias"])
-    images = random.uniform(-1, 1, (batch_size, architecture.layer_sizes[0]))
-    if architecture.loss == "cross_entropy":
-        labels = random.integers(0, architecture.layer_sizes[-1], batch_size)
+    images = random.uniform(-1, 1, (batch_size, sizes[0]))
+    if like is not None:
+        labels = np.asarray(like)[random.permutation(np.resize(np.arange(len(like)), batch_size))]
+    elif problem.loss == "cross_entropy":
+        labels = random.integers(0, sizes[-1], batch_size)
         labels[-1] = labels[0]
+        labels = np.eye(sizes[-1])[labels] if one_hot else labels
+    elif problem.loss == "binary_cross_entropy":
+        labels = random.integers(0, 2, (batch_size, sizes[-1])).astype(float)
     else:
-        labels = (
-            random.uniform(-1, 1, (batch_size, architecture.layer_sizes[-1]))
-            .astype(np.float32)
-            .astype(float)
-        )
+        labels = random.uniform(-1, 1, (batch_size, sizes[-1])).astype(np.float32).astype(float)
     params, images = jax.tree.map(
         lambda leaf: leaf.astype(np.float32).astype(np.float64), (params, images)
     )

@@ -1,11 +1,17 @@
-"""The search for the mistakes that turn the correct gradient into the handwritten one.
+"""Which line of a backward pass is wrong, and what it computes instead.
 
-search           the search for the fewest mistakes that explain all leaves
-reference        a backward pass in which each line can be replaced by a wrong one
-mistakes         the classes of mistakes, and the mistakes that any line can have
-delta_mistakes   the mistakes in a line that computes δ
-leaf_mistakes    the mistakes in a line that computes the derivative of a weight or bias
-instruments      the mistakes that can be found without knowing the network
+diagnose         from the user's gradient to the causes
+search           reads δ off single examples and asks each line in turn
+delta_lines      the formulas that can stand in a line that computes δ
+leaf_lines       the formulas that can stand in a line that computes a weight or bias derivative
+forward_lines    what can be wrong in a line of the forward pass
+formulas         a formula is a template whose places are filled
+batches          how a batch is made of its examples
+calls            what shows only in several calls
+whole            what happens to a finished gradient
+without_network  what finished leaves show if the network is not known
+causes           a mistake, its places, and both formulas
+scene            the values of the network on single examples
 """
 
 import lazy_loader

@@ -1,10 +1,4 @@
-from . import instruments as instruments
-from .mistakes import Diagnosis as Diagnosis
-from .mistakes import Mistake as Mistake
-from .reference import gradient as gradient
-from .reference import point as point
-from .search import Cause as Cause
-from .search import Probe as Probe
-from .search import Tolerance as Tolerance
-from .search import causes as causes
-from .search import merged as merged
+from .causes import Cause as Cause
+from .diagnose import Question as Question
+from .diagnose import diagnose as diagnose
+from .scene import scene_of as scene_of

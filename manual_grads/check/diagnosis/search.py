@@ -1,239 +1,607 @@
-"""Searches the catalogue for the mistakes that turn the correct gradient into the handwritten one.
+"""Explains the derivatives of single examples line by line, given the δ that the code itself has.
 
-The search goes from the output layer to the input layer, like the backward pass. If a line's result
-matches the handwritten one, the line is correct; otherwise each of its mistakes is tried. Later
-lines use the changed result, which separates mistakes in different layers. The smallest sets of
-mistakes that explain all leaves to within rounding are the causes; if there are several, they tie.
+For a single example the bias derivative is δ, and the weight derivative is δ times a known row. So
+the δ of the user's code is read off its own result, from the bias and from the weight separately,
+because either line can be wrong. Every line is then a question of its own. Of all ways to read the
+lines, the one with the fewest and simplest mistakes is the answer.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.check.diagnosis.delta_mistakes import hidden_mistakes, output_mistakes
-from manual_grads.check.diagnosis.leaf_mistakes import leaf_mistakes
-from manual_grads.check.diagnosis.mistakes import Mistake, miscounted, scaled
-from manual_grads.check.diagnosis.reference import (
-    Array,
-    Columns,
-    Leaves,
-    Line,
-    Point,
-    correct_delta,
-    correct_leaf,
-    gradient,
+from manual_grads.check.diagnosis.delta_lines import (
+    hidden_line,
+    output_errors,
+    output_line,
+    right_error,
+    right_output_text,
 )
+from manual_grads.check.diagnosis.formulas import Formula, rounded
+from manual_grads.check.diagnosis.forward_lines import (
+    ForwardChange,
+    forward_changes,
+    scaled_units,
+)
+from manual_grads.check.diagnosis.leaf_lines import (
+    Outer,
+    bias_line,
+    columns_of,
+    outer,
+    rows_of,
+    same_direction,
+    weight_line,
+)
+from manual_grads.check.diagnosis.scene import Array, Params, Scene, scene_of
+from manual_grads.check.problem import Problem
 
-MOST_MISTAKES = 3
-MOST_PATHS = 40
-
-
-class Probe(NamedTuple):
-    """A batch as a `Point`, the handwritten gradient, and the tolerance of each leaf."""
-
-    at: Point
-    handwritten: Leaves
-    tolerance: dict[str, "Tolerance"]
-
-
-class Tolerance(NamedTuple):
-    """The largest allowed difference in a leaf: absolute, and relative to its largest entry."""
-
-    absolute: float
-    relative: float
-
-
-Cause = tuple[Mistake, ...]
-
-
-def causes(probes: Sequence[Probe]) -> list[Cause]:
-    """The smallest sets of mistakes that explain every leaf of every probe, if there are any.
-
-    The search uses only the first probe, the whole batch. The other probes must confirm it.
-    """
-    found = _paths(probes[0])
-    for size in sorted({_size(cause) for cause in found}):
-        explaining = [
-            cause
-            for cause in found
-            if _size(cause) == size and all(explains(cause, probe) for probe in probes)
-        ]
-        if explaining:
-            return _different(explaining)
-    return []
+UNKNOWN = 6.0
+"""The cost of a line that no formula explains."""
+WRONG_LEAF = 1.5
+"""The assumed cost of a wrong weight or bias line, before it is explained."""
+MOST_PATHS = 8
+MOST_FORWARD = 4
 
 
-def fits(seen: Array, predicted: Array, tolerance: Tolerance) -> bool:
-    """Whether both differ by at most 4 times the tolerance, relative to the largest prediction.
+class Seen(NamedTuple):
+    """The derivatives of single examples, by layer and kind, with one example in each column."""
 
-    The factor 4 is needed because a wrong line can round differently from the correct one.
-    """
-    if seen.shape != predicted.shape:
-        return False
-    size = float(np.max(np.abs(predicted), initial=0.0))
-    allowed = 4 * max(tolerance.absolute, tolerance.relative * size)
-    return bool(np.max(np.abs(seen - predicted), initial=0.0) <= allowed)
+    biases: dict[int, Array]
+    weights: dict[int, Outer]
+    decays: dict[int, tuple[str, float]]
 
 
-def explains(cause: Cause, probe: Probe) -> bool:
-    """Whether the mistakes turn the correct gradient into the handwritten one, in every leaf."""
-    predicted = gradient(probe.at, {mistake.line: mistake.change for mistake in cause})
-    return all(
-        fits(seen, predicted[leaf], probe.tolerance[leaf])
-        for leaf, seen in probe.handwritten.items()
-    )
+class Answer(NamedTuple):
+    """What one line computes. `kind` is delta, weight, bias or forward."""
+
+    kind: str
+    layer: int
+    yours: str
+    right: str
+    name: str
+    words: str
+    cost: float
+    number: float = 1.0  # the wrong factor, or the rate of a regulariser
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether what the line computes is proportional to δ, as the right formula is."""
+        of_delta = self.yours.partition(" = ")[2]
+        has_delta = "δ" in of_delta or "y)" in of_delta or "θ" in of_delta or "∂C" in of_delta
+        applied = re.search(r"(f'?|σ'?|sign|relu|softmax|clip|\|)\(?(1 − )?(σ\()?(W|δ)", of_delta)
+        powers = re.search(r"δ\{?[ln]?\}?\)?[²³]|δ\{n\} ⊙ \(1 − W|clipped|\(∂C/∂W|Σ a", of_delta)
+        return has_delta and not applied and not powers
+
+    @property
+    def alike(self) -> tuple[str, str, str]:
+        """Answers that are alike are one mistake in several lines."""
+        return self.kind if self.kind == "forward" else "", self.name, self.yours
 
 
 class Path(NamedTuple):
-    """The mistakes found from the output layer to some layer, and the resulting δ of that layer."""
+    """One way to read all lines, from the output layer down, and the δ of each layer."""
 
-    mistakes: Cause
-    delta: Columns | None
+    deltas: dict[int, Array]
+    answers: tuple[Answer, ...]
+    wrong_leaves: int = 0
+
+    @property
+    def cost(self) -> float:
+        """The sum of the costs of different mistakes."""
+        alike = {answer.alike: answer.cost for answer in self.answers if answer.name != "unknown"}
+        unknown = sum(answer.name == "unknown" for answer in self.answers)
+        return sum(alike.values()) + UNKNOWN * unknown + WRONG_LEAF * self.wrong_leaves
 
 
-def _paths(probe: Probe) -> list[Cause]:
-    """The sets of mistakes that explain all leaves of the probe, found layer by layer."""
-    paths = [Path((), None)]
-    for layer in reversed(range(len(probe.at.params))):
-        paths = [longer for path in paths for longer in _extended(probe, layer, path)]
-        paths = sorted(paths, key=lambda path: _size(path.mistakes))[:MOST_PATHS]
-    return [path.mistakes for path in paths]
+class Known(NamedTuple):
+    """The right formulas where they are not those of the network's own loss.
+
+    `texts` are by kind and layer, `decays` by layer, and `delta` is δ^L of each example.
+    """
+
+    texts: dict[tuple[str, int], str]
+    decays: dict[int, float]
+    delta: Array | None
 
 
-def _extended(probe: Probe, layer: int, path: Path) -> Iterator[Path]:
-    """Extends the path by the mistakes of one more layer."""
-    at = probe.at
-    correct = correct_delta(at, layer, path.delta)
-    seen = {kind: probe.handwritten[f"{layer}/{kind}"] for kind in at.params[layer]}
-    right = _leaves_on(probe, layer, correct, seen)
-    for mistakes in right:
-        yield Path(path.mistakes + mistakes, correct)
-    if () in right or not seen or _size(path.mistakes) >= MOST_MISTAKES:
-        return
-    above = correct if path.delta is None else path.delta
-    for mistake in _delta_mistakes(probe, layer, correct, seen):
-        delta = mistake.change(at, layer, above, correct)
-        if not _is_plausible(probe, layer, delta, seen):
+class Examples(NamedTuple):
+    """Single examples: the loss, the parameters of each draw, its images and target rows."""
+
+    problem: Problem
+    draws: Sequence[Params]
+    batches: Sequence[tuple[Array, Array]]
+
+
+def seen_of(
+    leaves: Mapping[tuple[str, int], Sequence[Array]],
+    scene: Scene,
+    known: Known,
+    tolerance: float,
+) -> Seen:
+    """Reads a column, a row and a regulariser off each weight derivative."""
+    biases, weights, decays = {}, {}, {}
+    for (kind, layer), each in leaves.items():
+        if kind == "bias":
+            biases[layer] = np.stack(each, axis=1)
             continue
-        for mistakes in _leaves_on(probe, layer, delta, seen):
-            yield Path((*path.mistakes, mistake, *mistakes), delta)
+        theta, wanted = scene.theta(layer, "weight"), known.decays.get(layer, 0.0)
+        for rate in dict.fromkeys((wanted, 0.0, 2 * wanted, wanted / 2, -wanted)):
+            rest = [one - rate * of for one, of in zip(each, theta, strict=True)] if rate else each
+            weights[layer] = outer(rest, tolerance)
+            narrow = min(each[0].shape) == 1 and wanted
+            if weights[layer].is_rank_one and (
+                not narrow
+                or same_direction(weights[layer].row, scene.a[layer - 1], 100 * tolerance)
+            ):
+                if rate:
+                    decays[layer] = ("W{l}", rate)
+                break
+        else:
+            weights[layer] = outer(each, tolerance)
+        if not weights[layer].is_rank_one:
+            for text, of in (("W{l}", lambda w: w), ("sign W{l}", np.sign), ("1", np.ones_like)):
+                terms = [of(one) for one in theta]
+                found = _without(each, terms, tolerance)
+                if found is not None:
+                    rate, weights[layer] = found
+                    decays[layer] = (text, rate)
+                    break
+    return Seen(biases, weights, decays)
 
 
-def _is_plausible(probe: Probe, layer: int, delta: Columns, seen: dict[str, Array]) -> bool:
-    """Whether this δ alone explains a leaf of its layer, or whether only later layers can tell."""
-    return (len(seen) == 1 and layer > 0) or any(
-        fits(leaf, correct_leaf(probe.at, kind, layer, delta), probe.tolerance[f"{layer}/{kind}"])
-        for kind, leaf in seen.items()
+def _without(
+    each: Sequence[Array], terms: Sequence[Array], tolerance: float
+) -> tuple[float, Outer] | None:
+    """The rate for which each derivative minus rate · term has rank one, and what is left."""
+    leaf, term = each[0], terms[0]
+    if min(leaf.shape) < 2:
+        return None
+    largest = np.unravel_index(int(np.argmax(np.abs(leaf))), leaf.shape)
+    others = [(i, j) for i in range(leaf.shape[0]) for j in range(leaf.shape[1])
+              if i != largest[0] and j != largest[1]][:2]
+    for i, j in others:
+        rows, columns = [largest[0], i], [largest[1], j]
+        m, t = leaf[np.ix_(rows, columns)], term[np.ix_(rows, columns)]
+        quadratic = np.linalg.det(t)
+        linear = -(m[0, 0] * t[1, 1] + t[0, 0] * m[1, 1] - m[0, 1] * t[1, 0] - t[0, 1] * m[1, 0])
+        for root in np.roots([quadratic, linear, np.linalg.det(m)]):
+            if abs(root.imag) > 1e-9 or root == 0:
+                continue
+            rate = float(root.real)
+            rest = outer([one - rate * of for one, of in zip(each, terms, strict=True)],
+                         100 * tolerance)
+            if rest.is_rank_one:
+                return float(f"{rate:.9g}"), rest
+    return None
+
+
+def explain(
+    examples: Examples,
+    leaves: Mapping[tuple[str, int], Sequence[Array]],
+    tolerance: float,
+    known: Known | None = None,
+) -> list[Path]:
+    """The cheapest ways to read the lines; several if they tie. A path without answers is right."""
+    scene = scene_of(*examples)
+    known = known or Known({}, {}, None)
+    seen = seen_of(leaves, scene, known, tolerance)
+    paths = _read(scene, seen, known, tolerance, ())
+    best = min(path.cost for path in paths)
+    if best > 1:
+        least = min(path.cost for path in _quick(scene, seen, known, tolerance))
+        tried = []
+        changes = [*read_off_changes(examples.problem, scene, seen, tolerance)]
+        for change in [*changes, *forward_changes(examples.problem, scene)]:
+            other = scene_of(*examples, change.step, change.layers)._replace(gains=change.gains)
+            if not all(np.all(np.isfinite(a)) for a in other.a):
+                continue
+            quick = min(path.cost for path in _quick(other, seen, known, tolerance))
+            if quick < least:
+                tried.append((quick, len(tried), change, other))
+        for _, _, change, other in sorted(tried)[:MOST_FORWARD]:
+            forward = tuple(_forward_answer(change, layer) for layer in change.layers)
+            paths += _read(other, seen, known, tolerance, forward)
+    best = min(path.cost for path in paths)
+    kept = {path.answers: path for path in reversed(paths) if path.cost <= best + 1e-9}
+    return list(reversed(kept.values()))
+
+
+def read_off_changes(
+    problem: Problem, scene: Scene, seen: Seen, tolerance: float
+) -> Iterator[ForwardChange]:
+    """Hidden units that are multiplied by constants, which the weight derivatives above show."""
+    for layer in range(1, scene.depth):
+        weight, bias = seen.weights.get(layer + 1), seen.biases.get(layer + 1)
+        if weight is None or bias is None or not weight.is_rank_one or not np.all(np.any(bias, 0)):
+            continue
+        size = np.sum(bias * bias, axis=0)
+        row = weight.row * np.sum(weight.column * bias, axis=0) / size
+        a = scene.a[layer]
+        with np.errstate(all="ignore"):
+            ratio = np.where(a != 0, row / a, np.nan)
+            factors = np.nanmean(ratio, axis=1)
+            spread = np.nanmax(np.abs(ratio - factors[:, None]), axis=1)
+        factors = np.where(np.isnan(factors), 1.0, factors)
+        if np.all(np.nan_to_num(spread) <= 1e3 * tolerance * (1 + np.abs(factors))):
+            if np.any(np.abs(factors - 1) > 1e-6):
+                yield scaled_units(problem, layer, factors)
+
+
+def _forward_answer(change: ForwardChange, layer: int) -> Answer:
+    right = "W{l} a{m} + b{l}" if "W" in change.text else "x" if "x" in change.text else "f(z{l})"
+    return Answer("forward", layer, change.text, right, "forward", change.words, 1.0)
+
+
+def _quick(scene: Scene, seen: Seen, known: Known, tolerance: float) -> list[Path]:
+    """The paths in which every line is right or unknown."""
+    return _paths(scene, seen, known, tolerance, (), thorough=False)
+
+
+def _read(
+    scene: Scene, seen: Seen, known: Known, tolerance: float, answers: tuple[Answer, ...]
+) -> list[Path]:
+    """The paths with their weight and bias lines explained, the cheapest first."""
+    paths = _paths(scene, seen, known, tolerance, answers, thorough=True)
+    explained: list[Path] = []
+    for path in paths:
+        if explained and path.cost - WRONG_LEAF * path.wrong_leaves > explained[0].cost:
+            continue
+        explained += _with_leaves(scene, seen, known, tolerance, path)
+        explained.sort(key=lambda one: one.cost)
+    return explained
+
+
+def _paths(
+    scene: Scene,
+    seen: Seen,
+    known: Known,
+    tolerance: float,
+    answers: tuple[Answer, ...],
+    thorough: bool,
+) -> list[Path]:
+    paths = [Path({}, answers)]
+    for layer in reversed(range(scene.depth + 1)):
+        if layer == 0 and 0 not in seen.biases:
+            break
+        longer = [
+            one
+            for path in paths
+            for one in _extended(scene, seen, known, tolerance, path, layer, thorough)
+        ]
+        longer.sort(key=lambda path: path.cost)
+        paths = longer[:MOST_PATHS]
+    return paths
+
+
+def _extended(
+    scene: Scene,
+    seen: Seen,
+    known: Known,
+    tolerance: float,
+    path: Path,
+    layer: int,
+    thorough: bool,
+) -> Iterator[Path]:
+    """The path with each δ that the layer can have."""
+    right = right_delta(scene, known, path, layer)
+    for number, delta in enumerate(_hypotheses(scene, seen, right, layer, tolerance)):
+        deltas = {**path.deltas, layer: delta}
+        wrong = sum(not _leaf_is_right(scene, seen, known, kind, layer, delta, tolerance)
+                    for kind in ("weight", "bias"))
+        if number == 0:
+            yield Path(deltas, path.answers, path.wrong_leaves + wrong)
+            continue
+        if wrong == 2 or (wrong == 1 and not {"weight", "bias"} <= set(scene.draws[0][layer])):
+            if not thorough:
+                continue
+        found = (
+            _delta_formulas(scene, seen, path, layer, delta, tolerance) if thorough else []
+        )
+        outputs = len(scene.y) if layer == scene.depth else 0
+        right_text = _right_text(scene, layer)
+        for answer in _answers("delta", layer, found, known, right_text, outputs):
+            more = (answer,) if answer.cost else ()
+            yield Path(deltas, path.answers + more, path.wrong_leaves + wrong)
+
+
+def right_delta(scene: Scene, known: Known, path: Path, layer: int) -> Array:
+    """δ^l computed by the right formula from the δ above."""
+    if layer == scene.depth:
+        if known.delta is not None:
+            return known.delta
+        return right_output(scene)
+    back = scene.back(layer + 1, path.deltas[layer + 1])
+    return back * scene.slope_of(layer) if scene.is_active(layer) else back
+
+
+def right_output(scene: Scene) -> Array:
+    """δ^L of the network's own loss, for single examples and the reduction to a mean or a sum."""
+    error = right_error(scene) * scene.problem.factor(1)
+    return error * scene.slope(scene.z[-1]) if scene.is_active(scene.depth) else error
+
+
+def _hypotheses(
+    scene: Scene, seen: Seen, right: Array, layer: int, tolerance: float
+) -> list[Array]:
+    """The δ that the layer can have; the first is the right one, the others are read off."""
+    found = [right]
+
+    def add(delta):
+        close = (np.max(np.abs(delta - one)) <= tolerance * np.max(np.abs(one)) for one in found)
+        if np.any(delta) and not any(close):
+            found.append(delta)
+
+    if layer in seen.biases:
+        add(seen.biases[layer])
+    weight = seen.weights.get(layer)
+    if weight is not None and weight.is_rank_one:
+        for choice in rows_of(scene, layer):
+            if same_direction(weight.row, choice.value, tolerance):
+                size = np.sum(choice.value**2, axis=0)
+                scale = np.divide(
+                    np.sum(weight.row * choice.value, axis=0), size, where=size > 0,
+                    out=np.zeros_like(size),
+                )
+                add(weight.column * scale)
+                break
+    return found
+
+
+def _leaf_is_right(
+    scene: Scene, seen: Seen, known: Known, kind: str, layer: int, delta: Array, tolerance: float
+) -> bool:
+    if kind == "bias":
+        values = seen.biases.get(layer)
+        return values is None or bool(
+            np.max(np.abs(values - delta)) <= tolerance * max(np.abs(values).max(), np.abs(delta).max())
+        )
+    weight = seen.weights.get(layer)
+    if weight is None:
+        return True
+    below = scene.a[layer - 1]
+    decay = seen.decays.get(layer, ("W{l}", 0.0))
+    if decay[0] != "W{l}" or abs(decay[1] - known.decays.get(layer, 0.0)) > 1e-6 * abs(decay[1]):
+        return False
+    if not weight.is_rank_one or not same_direction(weight.row, below, tolerance):
+        return not np.any(delta) and not any(map(np.any, weight.each))
+    size = np.sum(below**2, axis=0)
+    scale = np.sum(weight.row * below, axis=0) / np.where(size > 0, size, 1)
+    error = np.abs(weight.column * scale - delta)[:, size > 0]
+    return bool(np.max(error, initial=0.0) <= 10 * tolerance * np.abs(delta).max())
+
+
+def _right_text(scene: Scene, layer: int) -> str:
+    """The right formula of δ^l, as the formulas are written."""
+    if layer == scene.depth:
+        return right_output_text(scene)
+    slope = " ⊙ f'(z{l})" if scene.is_active(layer) else ""
+    return f"δ{{l}} = (W{{n}}ᵀ δ{{n}}){slope}" if slope else "δ{l} = W{n}ᵀ δ{n}"
+
+
+def _delta_formulas(
+    scene: Scene, seen: Seen, path: Path, layer: int, delta: Array, tolerance: float
+) -> list[Formula]:
+    if layer == scene.depth:
+        return output_line(scene, delta, tolerance)
+    extra = _errors(scene, seen, path, layer)
+    return hidden_line(scene, layer, path.deltas[layer + 1], delta, tolerance, extra)
+
+
+def _errors(scene: Scene, seen: Seen, path: Path, layer: int) -> dict[str, Array]:
+    """What could be taken for the δ above: errors without slopes, and the δ of higher layers."""
+    errors = output_errors(scene)
+    extra = dict(errors)
+    for text, error in errors.items():
+        for through in range(scene.depth, layer + 1, -1):
+            error = scene.back(through, error)
+            text = f"W^{through}ᵀ {text}"
+        if layer + 1 < scene.depth:
+            extra[text] = error
+    weight = seen.weights.get(layer + 1)
+    if weight is not None:
+        above = path.deltas[layer + 1]
+        of_each = [one.T @ above[:, n] for n, one in enumerate(weight.each)]
+        extra["(∂C/∂W{n})ᵀ δ{n}"] = np.stack(of_each, axis=1)
+    if layer + 1 < scene.depth:
+        extra["W^(l+2)ᵀ δ^(l+2)"] = scene.back(layer + 2, path.deltas[layer + 2])
+    for other, delta in path.deltas.items():
+        if other > layer + 1:
+            extra[f"δ^{other}"] = delta
+    return extra
+
+
+def _answers(
+    kind: str,
+    layer: int,
+    found: Sequence[Formula],
+    known: Known,
+    right: str,
+    outputs: int = 0,
+) -> list[Answer]:
+    """The answers for a line. If no formula was found, the line is unknown."""
+    if not found:
+        words = "no formula that is near the right one gives these numbers"
+        return [Answer(kind, layer, "?", right, "unknown", words, UNKNOWN)]
+    answers = []
+    for formula in found:
+        name, words, cost = formula.name, formula.words, float(formula.cost)
+        text = formula.text
+        if formula.factor != 1:
+            text = text.replace(" = ", f" = {rounded(formula.factor)} · ", 1)
+            factor = f"it is multiplied by {rounded(formula.factor)}; remove this factor"
+            if name == "formula" and formula.cost == 1:
+                name, words = factor_name(formula.factor), factor
+                words = "the sign is wrong; change it" if name == "sign" else words
+                if kind == "delta" and abs(formula.factor * outputs - 1) < 1e-6 and outputs > 1:
+                    name = "averaged-twice"
+                    words = "it is divided by the number of outputs; do not divide"
+            else:
+                words = f"{words}; also {factor}" if words else factor
+        if text == known.texts.get((kind, layer)):
+            cost = 0.0
+        answers.append(
+            Answer(
+                kind,
+                layer,
+                text,
+                known.texts.get((kind, layer), right),
+                name,
+                words,
+                cost,
+                formula.factor,
+            )
+        )
+    return answers
+
+
+def factor_name(factor: float) -> str:
+    """The name of a wrong factor in the catalogue."""
+    return "sign" if abs(factor + 1) < 1e-6 else "factor"
+
+
+def _with_leaves(
+    scene: Scene, seen: Seen, known: Known, tolerance: float, path: Path
+) -> list[Path]:
+    """The path with answers for its wrong weight and bias lines; several if formulas tie."""
+    choices: list[list[Answer]] = []
+    for layer in sorted(path.deltas, reverse=True):
+        delta = path.deltas[layer]
+        for kind in ("weight", "bias"):
+            if _leaf_is_right(scene, seen, known, kind, layer, delta, tolerance):
+                continue
+            choices.append(_leaf_answers(scene, seen, known, tolerance, path, kind, layer))
+    extended = []
+    for chosen in itertools.islice(itertools.product(*choices), 8):
+        answers = tuple(answer for answer in chosen if answer.cost)
+        extended.append(Path(path.deltas, _merged_leaks(path.answers + answers)))
+    return extended
+
+
+def _merged_leaks(answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
+    """Without the zero of a bias whose derivative was added to another unit's."""
+    leaks = " ".join(answer.yours for answer in answers if answer.name == "leaked-slot")
+    return tuple(
+        answer
+        for answer in answers
+        if not (
+            answer.name == "unwritten"
+            and answer.kind == "bias"
+            and f"b^{answer.layer}" in leaks
+        )
     )
 
 
-def _delta_mistakes(
-    probe: Probe, layer: int, correct: Columns, seen: dict[str, Array]
-) -> Iterator[Mistake]:
-    at, line = probe.at, ("delta", layer)
-    if layer == at.architecture.depth:
-        yield from output_mistakes(at, correct)
+def _leaf_answers(
+    scene: Scene,
+    seen: Seen,
+    known: Known,
+    tolerance: float,
+    path: Path,
+    kind: str,
+    layer: int,
+) -> list[Answer]:
+    delta = path.deltas[layer]
+    columns = columns_of(scene, layer, delta, path.deltas, _errors_here(scene, path, layer))
+    weight = seen.weights.get(layer)
+    others = {
+        f"∂C/∂{'W' if of == 'weight' else 'b'}^{other}": each
+        for of, other, each in _all(seen)
+        if (of, other) != (kind, layer)
+    }
+    if kind == "weight":
+        assert weight is not None
+        right = "∂C/∂W{l} = δ{l} (a{m})ᵀ"
+        text, rate = seen.decays.get(layer, ("W{l}", 0.0))
+        wanted = known.decays.get(layer, 0.0)
+        if wanted:
+            right += f" + {rounded(wanted)} · W{{l}}"
+        rows = rows_of(scene, layer)
+        found = weight_line(scene, layer, columns, rows, weight, others, tolerance)
+        if found and found[0].name == "regulariser" and len(found[0].values) > 1:
+            k, rate = found[0].values[:2]
+            if k == 1 and abs(rate - wanted) <= 1e-6 * abs(rate):
+                return [Answer("weight", layer, right, right, "", "", 0.0)]
+            plain = Answer("weight", layer, "∂C/∂W{l} = δ{l} (a{m})ᵀ", right, "factor", "", 0.0)
+            if k == 1:
+                return [_decay_answer(plain, "W{l}", float(rate), wanted, right)]
+        answers = _answers("weight", layer, found, known, right)
+        if text != "W{l}" or abs(rate - wanted) > 1e-6 * max(abs(rate), abs(wanted)):
+            answers = [_decay_answer(answer, text, rate, wanted, right) for answer in answers]
+        return answers
+    right = "∂C/∂b{l} = δ{l}"
+    values = seen.biases[layer]
+    found = bias_line(scene, layer, columns, values, weight, others, tolerance)
+    if not found or found[0].name == "unwritten" or found[0].cost > 1:
+        leak = _leaked(scene, path, layer, values, tolerance)
+        if leak is not None:
+            return [leak]
+    answers = _answers("bias", layer, found, known, right)
+    is_softmax = scene.problem.loss == "cross_entropy" and not scene.is_active(scene.depth)
+    if found and found[0].name == "unwritten" and layer == scene.depth and is_softmax:
+        if not np.any(values):
+            words = "the leaf is zero; its values, whose sum is 0, may be added to another bias"
+            answers.insert(0, answers[0]._replace(name="leaked-slot", words=words))
+    return answers
+
+
+def _decay_answer(answer: Answer, text: str, rate: float, wanted: float, right: str) -> Answer:
+    """The answer for a weight derivative with another regulariser than the loss has."""
+    written = f"∂C/∂W{{l}} = δ{{l}} (a{{m}})ᵀ + {rounded(rate)} · {text}"
+    if text == "W{l}" and wanted:
+        ratio = rate / wanted
+        words = f"the regulariser is {rounded(ratio)} times that of the loss"
+        if rate == 0:
+            written, words = "∂C/∂W{l} = δ{l} (a{m})ᵀ", "the regulariser of the loss is missing"
     else:
-        yield from hidden_mistakes(at, layer)
-    for kind, leaf in seen.items():
-        right = correct_leaf(at, kind, layer, correct)
-        yield from _scales(probe, line, f"{layer}/{kind}", right, leaf)
-    yield from miscounted(line, at.examples)
+        what = {"W{l}": "the parameter", "sign W{l}": "its sign", "1": "1"}[text]
+        words = f"{rounded(rate)} times {what} is added, unlike in the loss; remove this term"
+    if answer.name == "unknown":
+        return answer
+    is_plain = answer.cost == 0 or answer.yours == "∂C/∂W{l} = δ{l} (a{m})ᵀ"
+    if is_plain:
+        return Answer("weight", answer.layer, written, right, "regulariser", words, 1.0, rate)
+    return answer._replace(
+        yours=f"{answer.yours} + {rounded(rate)} · {text}",
+        words=f"{answer.words}; also {words}",
+        cost=answer.cost + 1,
+    )
 
 
-def _leaves_on(probe: Probe, layer: int, delta: Columns, seen: dict[str, Array]) -> list[Cause]:
-    """The sets of mistakes that explain the leaves of the layer, given its δ."""
-    at, each = probe.at, []
-    for kind, leaf in seen.items():
-        line, name = (kind, layer), f"{layer}/{kind}"
-        tolerance = probe.tolerance[name]
-        right = correct_leaf(at, kind, layer, delta)
-        if fits(leaf, right, tolerance):
-            each.append([()])
-            continue
-        candidates = itertools.chain(
-            _scales(probe, line, name, right, leaf),
-            leaf_mistakes(at, line, delta, right, leaf),
-            _leaks(probe, line, right, leaf),
-        )
-        each.append(
-            [
-                (mistake,)
-                for mistake in candidates
-                if fits(leaf, mistake.change(at, layer, delta, right), tolerance)
-            ]
-        )
-    return [tuple(itertools.chain(*choice)) for choice in itertools.product(*each)]
+def _errors_here(scene: Scene, path: Path, layer: int) -> dict[str, Array]:
+    return output_errors(scene) if layer == scene.depth else {}
 
 
-def _scales(probe: Probe, line: Line, name: str, right: Array, leaf: Array) -> Iterator[Mistake]:
-    """The wrong factor that turns the correct leaf into the handwritten one, if there is one."""
-    size = float(np.sum(right * right))
-    factor = float(np.sum(leaf * right)) / size if size > 0 else 0.0
-    tolerance = probe.tolerance[name]
-    differs = not fits(right, factor * right, tolerance)
-    if abs(factor) > 1e-12 and differs and fits(leaf, factor * right, tolerance):
-        yield scaled(line, factor, probe.at.examples, probe.at.y.shape[0])
+def _all(seen: Seen) -> Iterator[tuple[str, int, Sequence[Array]]]:
+    for layer, weight in seen.weights.items():
+        yield "weight", layer, weight.each
+    for layer, values in seen.biases.items():
+        yield "bias", layer, list(values.T)
 
 
-def _leaks(probe: Probe, line: Line, right: Array, leaf: Array) -> Iterator[Mistake]:
-    """The mistakes that add bias derivatives of other layers to one entry of this bias."""
-    kind, layer = line
-    if kind != "bias":
-        return
-    error = leaf - right
-    slot = int(np.argmax(np.abs(error)))
-    if not fits(np.delete(leaf, slot), np.delete(right, slot), probe.tolerance[f"{layer}/bias"]):
-        return
-    biased = [at for at, leaves in enumerate(probe.at.params) if "bias" in leaves and at != layer]
+def _leaked(
+    scene: Scene, path: Path, layer: int, seen: Array, tolerance: float
+) -> Answer | None:
+    """Bias derivatives of other layers that are added to one entry of this bias."""
+    error = seen - path.deltas[layer]
+    slot = int(np.argmax(np.max(np.abs(error), axis=1)))
+    largest = max(np.abs(seen).max(), np.abs(path.deltas[layer]).max())
+    if np.max(np.abs(np.delete(error, slot, axis=0)), initial=0.0) > tolerance * largest:
+        return None
+    biased = [one for one in path.deltas if one != layer and scene.has(one, "bias")]
     for count in range(1, len(biased) + 1):
         for owners in itertools.combinations(biased, count):
-            yield leaked_slot(line, slot, owners)
-
-
-def leaked_slot(line: Line, slot: int, owners: Sequence[int]) -> Mistake:
-    """The bias derivatives of the layers `owners` are added to one slot of another layer's bias."""
-    names = " and ".join(f"{owner}/bias" for owner in owners)
-
-    def change(at, layer, delta, correct):
-        right = gradient(at, {})
-        leaf = correct.copy()
-        leaf[slot] += sum(right[f"{owner}/bias"].sum() for owner in owners)
-        return leaf
-
-    repair = (
-        f"the derivatives of {names} are added to slot {slot} of {line[1]}/bias, perhaps "
-        "because an index is used after its loop; add each to its own slot"
-    )
-    return Mistake("leaked-slot", line, repair, change, owners=tuple(owners))
-
-
-def merged(cause: Cause) -> Cause:
-    """Combines mistakes that are one mistake in several lines.
-
-    If a bias derivative is added elsewhere, its own zero is not reported. Mistakes with the same
-    name and amount are reported once.
-    """
-    owners = {owner for mistake in cause for owner in mistake.owners}
-    kept: dict[tuple, Mistake] = {}
-    for mistake in cause:
-        kind, layer = mistake.line
-        if mistake.name == "unwritten" and kind == "bias" and layer in owners:
-            continue
-        own = f"{mistake.amount:.6g}" if mistake.amount is not None else mistake.line
-        first = kept.setdefault((mistake.name, own), mistake)
-        if first is not mistake:
-            kept[mistake.name, own] = first._replace(also=(*first.also, mistake.line))
-    return tuple(kept.values())
-
-
-def _size(cause: Cause) -> int:
-    return len(merged(cause))
-
-
-def _different(found: list[Cause]) -> list[Cause]:
-    """The causes without repetitions; causes with the same names and places count as equal."""
-    kept = {tuple((m.name, m.where) for m in merged(cause)): cause for cause in reversed(found)}
-    return list(reversed(kept.values()))
+            total = sum(path.deltas[owner].sum(axis=0) for owner in owners)
+            if np.max(np.abs(error[slot] - total)) <= tolerance * largest:
+                names = " and ".join(f"{owner}/bias" for owner in sorted(owners, reverse=True))
+                terms = " + ".join(f"Σ ∂C/∂b^{owner}" for owner in sorted(owners, reverse=True))
+                words = (
+                    f"the derivatives of {names} are added to slot {slot} of {layer}/bias, perhaps "
+                    "because an index is used after its loop; add each to its own slot"
+                )
+                text = f"∂C/∂b{{l}}[{slot}] = δ{{l}}[{slot}] + {terms}"
+                right = "∂C/∂b{l} = δ{l}"
+                return Answer("bias", layer, text, right, "leaked-slot", words, 1.0)
+    return None

@@ -6,7 +6,7 @@ https://github.com/Shubham-cyber-prog/100-Days-Of-Web-Development-ECWoC26/pull/1
 import numpy as np
 
 FLAGS = "--layer_sizes=5,4,6,3 --activation=tanh --loss=squared_error --biases=none"
-LINES = ["delta 1", "delta 2", "weight 1", "weight 2", "weight 3"]
+LINES = ["delta 1 | weight 1", "delta 2 | weight 2", "weight 1", "weight 2", "weight 3"]
 NAMES = []
 
 

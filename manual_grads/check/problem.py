@@ -1,0 +1,107 @@
+"""The loss of a network that a gradient is checked against.
+
+    C = r Σ_examples c(a^L, y) + (λ/2) Σ W²
+
+The cost c of one example is one of `COSTS`. The factor r is 1/N for the reduction `mean`, 1 for
+`sum`, and 1/(N K) for `mean_over_all`, with N examples and K outputs. Biases are not regularised.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from manual_grads.architecture import Architecture
+from manual_grads.derivatives import forward
+from manual_grads.targets import targets
+
+COSTS: dict[str, Callable[[Any, Any], Any]] = {
+    "cross_entropy": lambda a, y: -jnp.sum(y * jax.nn.log_softmax(a, axis=0), axis=0),
+    "squared_error": lambda a, y: jnp.sum((y - a) ** 2, axis=0),
+    "half_squared_error": lambda a, y: jnp.sum((y - a) ** 2, axis=0) / 2,
+    "binary_cross_entropy": lambda a, y: jnp.sum(jax.nn.softplus(a) - y * a, axis=0),
+}
+"""The cost of each example, from columns of outputs and targets. For binary cross-entropy, the
+probability is the sigmoid of the output."""
+
+
+class Problem(NamedTuple):
+    """A network and its loss. `network.loss` only decides whether the outputs have an activation.
+
+    The network has an activation in its output layer if `network.loss` is `squared_error`.
+    """
+
+    network: Architecture
+    loss: str
+    smoothing: float
+    reduction: str = "mean"
+    l2: float = 0.0
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is a loss that the package `mnist_jax` trains with."""
+        return self.loss == self.network.loss
+
+    def factor(self, examples: int) -> float:
+        """The factor r of the reduction."""
+        outputs = self.network.layer_sizes[-1]
+        return {"mean": 1 / examples, "sum": 1.0, "mean_over_all": 1 / (examples * outputs)}[
+            self.reduction
+        ]
+
+
+def problem_of(
+    network: Architecture,
+    loss: str | None = None,
+    output: str = "auto",
+    reduction: str = "mean",
+    l2: float = 0.0,
+) -> Problem:
+    """The loss of `network`, or another one of `COSTS`.
+
+    `output` is `linear` or `activation`, which says whether the output layer has the activation; with
+    `auto`, it has it for the squared errors only.
+    """
+    loss = loss or network.loss
+    active = output == "activation" or (output == "auto" and "squared" in loss)
+    plain = Architecture(
+        layer_sizes=network.layer_sizes,
+        activation=network.activation,
+        negative_slope=network.negative_slope,
+        input_layer=network.input_layer,
+        biases=network.biases,
+        loss="squared_error" if active else "cross_entropy",
+        label_smoothing=0.0,
+    )
+    return Problem(plain, loss, network.label_smoothing, reduction, l2)
+
+
+@lru_cache(maxsize=8)
+def loss_of(problem: Problem) -> Callable[..., Any]:
+    """The function `(params, images, labels)` that computes the loss of a batch of rows."""
+
+    def loss(params, images, labels):
+        y = targets_of(problem, labels).T
+        outputs = forward(problem.network, params, images.T).a[-1]
+        total = jnp.sum(COSTS[problem.loss](outputs, y)) * problem.factor(len(images))
+        if problem.l2:
+            total += problem.l2 / 2 * sum(jnp.sum(one["weight"] ** 2) for one in params[1:])
+        return total
+
+    return loss
+
+
+def network_loss(network: Architecture) -> Callable[..., Any]:
+    """The function `(params, images, labels)` that computes the mean loss of a batch of rows."""
+    return loss_of(problem_of(network))
+
+
+def targets_of(problem: Problem, labels):
+    """The targets of the labels, if these are integer classes; rows of targets are returned."""
+    if jnp.ndim(labels) == 2:
+        return labels
+    smoothed = replace(problem.network, loss="cross_entropy", label_smoothing=problem.smoothing)
+    return targets(smoothed, labels, "float64")
