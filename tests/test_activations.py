@@ -1,7 +1,6 @@
 """Tests that each activation is defined in every place that needs it; `PLACES` lists them."""
 
 from math import erfc
-from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -11,7 +10,7 @@ import pytest
 
 from experiments.mistakes import gradient as written_in_numpy
 from manual_grads import ACTIVATION_NAMES
-from manual_grads.check.diagnosis import delta_mistakes
+from manual_grads.check.diagnosis import scene
 from manual_grads.derivatives import activations, rounding_bound
 from mnist_jax.model import ACTIVATIONS
 from tests.manual_grads.derivatives import test_rounding_bound
@@ -23,7 +22,7 @@ PLACES = {
     "its slope by hand": activations.ACTIVATION_RULES,
     "its rounding errors": rounding_bound.ERRORS,
     "its rounding errors, number by number": test_rounding_bound.FUNCTIONS,
-    "its slope in the check": delta_mistakes.OWN_SLOPE,
+    "itself and its slope in the check": scene.FUNCTIONS,
     "its slope in the injected mistakes": written_in_numpy.F,
 }
 
@@ -42,12 +41,11 @@ def test_every_place_has_the_same_function_and_slope(name):
         a, slope = jax.jvp(f, [jnp.asarray(z)], [jnp.ones(33, "float64")])
         rules = activations.ACTIVATION_RULES[name]
         by_hand = rules.f(jnp.asarray(z), 0.1), rules.slope(jnp.asarray(z), a, 0.1)
-    in_check = delta_mistakes.SLOPES[delta_mistakes.OWN_SLOPE[name]]
-    at: Any = SimpleNamespace(architecture=SimpleNamespace(negative_slope=0.1))
+    in_check = [of(z, 0.1) for of in scene.FUNCTIONS[name]]
     in_numpy = [of(z) for of in written_in_numpy.F[name]]
-    for found in (by_hand[0], in_numpy[0]):
+    for found in (by_hand[0], in_check[0], in_numpy[0]):
         np.testing.assert_allclose(found, a, rtol=1e-12, atol=1e-15)
-    for found in (by_hand[1], in_check(at, z, np.asarray(a)), in_numpy[1]):
+    for found in (by_hand[1], in_check[1], in_numpy[1]):
         np.testing.assert_allclose(found, slope, rtol=1e-12, atol=1e-15)
 
 

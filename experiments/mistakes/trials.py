@@ -50,7 +50,7 @@ def tried(network: Architecture, injected: list[Injected], seed: int) -> Case:
     gradient, of = handwritten(network, injected), loss(network, injected)
     report = check_gradient(gradient, of, params, batch, network=network)
     causes = [
-        [each.mistake for each in cause for _ in each.where.split(", ")] for cause in report.causes
+        [each.mistake for each in cause for _ in each.places] for cause in report.causes
     ]  # a mistake once for each place
     same = changes_nothing(network, injected, params, batch)
     return Case(network, injected, verdict(injected, report.agrees, causes, same), causes)

@@ -31,7 +31,7 @@ from manual_grads.check.__main__ import (
 )
 from manual_grads.check.gradient import check_problem
 from manual_grads.check.layouts import in_layout
-from manual_grads.check.problem import loss_of, problem_of
+from manual_grads.check.diagnosis.problem import loss_of, problem_of
 from manual_grads.check.report import Report
 from manual_grads.check.sample import draw_problem
 from manual_grads.cli import InputError, options
@@ -50,9 +50,7 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
     functions = _functions()
     with jax.enable_x64(True):
         network = chosen.network
-        problem = problem_of(
-            network, network.loss, network.output, network.reduction, network.l2
-        )
+        problem = problem_of(network, network.loss, network.output, network.reduction, network.l2)
         gradient = in_layout(network, chosen.layout, _guarded(_loaded(name), name))
         loss = loss_of(problem)
         if chosen.loss_function is not None:

@@ -15,10 +15,15 @@ import numpy as np
 from manual_grads.architecture import Architecture
 from manual_grads.check import diagnosis
 from manual_grads.check.diagnosis import Cause
-from manual_grads.check.problem import Problem, loss_of, problem_of, targets_of
+from manual_grads.check.diagnosis.problem import Problem, loss_of, problem_of, targets_of
 from manual_grads.check.report import Leaf, Report
 from manual_grads.check.returned import arrays_by_name, handwritten_leaves
-from manual_grads.check.sample import draw_problem, require_batch, require_scalar
+from manual_grads.check.sample import (
+    LossError,
+    draw_problem,
+    require_batch,
+    require_scalar,
+)
 from manual_grads.check.tolerance import allowed_difference
 
 Tree = Any
@@ -120,9 +125,11 @@ def check_problem(
             )
             found = diagnosis.diagnose(question, trials, repeats)
         sides = {leaf: _arbiter(compiled, params, worst, leaf) for leaf in bad}
-    conventions = bool(bad) and all(each.is_convention for cause in found for each in cause)
+    conventions = bool(found) and all(each.is_convention for cause in found for each in cause)
+    if bad and not conventions and set(sides.values()) == {"handwritten"}:
+        raise _autodiff_is_wrong(worst, bad)
     leaves = [_leaf_report(leaf, worst, sides.get(leaf)) for leaf in worst.allowed]
-    agrees = repeats and (not bad or (conventions and bool(found)))
+    agrees = repeats and (not bad or conventions)
     errors = {
         leaf: np.abs(worst.handwritten[leaf] - worst.autodiff[leaf]) / worst.allowed[leaf]
         for leaf in worst.allowed
@@ -179,7 +186,10 @@ def _wide(tree: Tree) -> Tree:
 
 
 def _arbiter(loss: Callable[..., Any], params: Tree, trial: Trial, leaf: str) -> str:
-    """Which gradient a central difference of the loss supports: "autodiff" or "handwritten"."""
+    """Which gradient a central difference of the loss supports: "autodiff" or "handwritten".
+
+    It must be clearly nearer to the handwritten one, because a finite difference has errors too.
+    """
     # The difference is taken in the direction in which the two gradients of the leaf differ.
     error = trial.handwritten[leaf] - trial.autodiff[leaf]
     direction = error / np.linalg.norm(error)
@@ -197,7 +207,22 @@ def _arbiter(loss: Callable[..., Any], params: Tree, trial: Trial, leaf: str) ->
         return float(loss(jax.tree.unflatten(structure, moved), *trial.batch))
 
     slope = (at(step) - at(-step)) / (2 * step)
-    return min(claims, key=lambda side: abs(claims[side] - slope))
+    apart = abs(claims["autodiff"] - claims["handwritten"])
+    return "handwritten" if abs(claims["handwritten"] - slope) < 0.1 * apart else "autodiff"
+
+
+def _autodiff_is_wrong(trial: Trial, bad: list[str]) -> LossError:
+    """The error if finite differences of the loss support the user's gradient, not autodiff's."""
+    leaf = bad[0]
+    error = np.abs(trial.handwritten[leaf] - trial.autodiff[leaf])
+    index = np.unravel_index(int(np.argmax(error)), error.shape)
+    place = f"{leaf}{[int(i) for i in index]}"
+    return LossError(
+        "autodiff's gradient of the loss must agree with finite differences of the loss",
+        f"they disagree, and your gradient agrees with the finite differences: at {place}, autodiff "
+        f"has {trial.autodiff[leaf][index]:.6g} and you have {trial.handwritten[leaf][index]:.6g}",
+        "a loss without stop_gradient, custom derivatives or rounding to whole numbers",
+    )
 
 
 def _leaf_report(leaf: str, trial: Trial, side: str | None) -> Leaf:

@@ -1,8 +1,8 @@
 """The forms in which parameters are passed and gradients returned, and a file to begin with.
 
-    layers      [{}, {"weight": [outputs, inputs], "bias": [outputs]}, …], the input layer first
-    numpy       [W1, b1, W2, b2, …], with weights [inputs, outputs]
-    numpy_dict  {"W1": …, "b1": …}, with the same weights
+layers      [{}, {"weight": [outputs, inputs], "bias": [outputs]}, …], the input layer first
+numpy       [W1, b1, W2, b2, …], with weights [inputs, outputs]
+numpy_dict  {"W1": …, "b1": …}, with the same weights
 """
 
 import re
@@ -41,9 +41,7 @@ def in_layout(
 
     def wrapped(params, images, labels):
         given = {name: _turned(params[layer][kind], kind) for name, layer, kind in names}
-        result = gradient(
-            given if layout == "numpy_dict" else list(given.values()), images, labels
-        )
+        result = gradient(given if layout == "numpy_dict" else list(given.values()), images, labels)
         found = _by_name(result, [name for name, _, _ in names])
         leaves: list[dict[str, Any]] = [{} for _ in network.layer_sizes]
         for name, layer, kind in names:

@@ -50,7 +50,7 @@ class Report(NamedTuple):
             "leaves": [leaf._asdict() for leaf in self.leaves],
             "diagnoses": [
                 {
-                    "mistake": mistake.name,
+                    "mistake": mistake.mistake,
                     "where": mistake.where,
                     "message": mistake.message,
                     "yours": mistake.yours,
@@ -125,14 +125,11 @@ class Report(NamedTuple):
         else:
             bad = ", ".join(leaf.leaf for leaf in self.leaves if not leaf.agrees)
             lines.append(f"The gradient disagrees with autodiff, in {self.precision}: {bad}.")
-            ours = ", ".join(leaf.leaf for leaf in self.leaves if leaf.arbiter == "handwritten")
-            if ours:
-                lines.append(f"Finite differences of the loss support your values, though: {ours}.")
         for number, cause in enumerate(self.causes):
             if number > 0:
                 lines.append("or these, which explain the gradient equally well:")
             for mistake in cause:
-                lines.append(f"  {mistake.name} at {mistake.where}: {mistake.message}")
+                lines.append(f"  {mistake.mistake} at {mistake.where}: {mistake.message}")
                 if mistake.yours:
                     lines.append(f"    yours  {mistake.yours}")
                     lines.append(f"    right  {mistake.right}")

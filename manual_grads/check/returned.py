@@ -25,12 +25,7 @@ def handwritten_leaves(
     """Calls `gradient` on copies of its arguments; returns its leaves in float64, its precision."""
     copies = jax.tree.map(lambda leaf: leaf.copy(), (params, batch))
     given = gradient(copies[0], *copies[1])
-    if jax.tree.structure(given) != jax.tree.structure(params):
-        raise GradientError(
-            f"the gradient must have the structure of the parameters, {jax.tree.structure(params)}",
-            str(jax.tree.structure(given)),
-            "one array per parameter, in the same lists and dicts",
-        )
+    _require_structure(given, params)
     for leaf, value in named_leaves(given).items():
         _require_numbers(leaf, value)
     named, parameters = arrays_by_name(given), arrays_by_name(params)
@@ -40,7 +35,7 @@ def handwritten_leaves(
             raise GradientError(
                 f"the gradient of {leaf} must have the parameter's shape, {shape}",
                 f"{value.shape}, on a batch of {len(batch[0])} examples",
-                "a sum over the examples instead of the units, or no transpose",
+                _repair_of_shape(value.shape, shape, len(batch[0])),
             )
         if not np.all(np.isfinite(value)):
             raise GradientError(
@@ -51,6 +46,56 @@ def handwritten_leaves(
     narrow = any(value.dtype == np.float32 for value in named.values())
     precision = "float32" if narrow else "float64"
     return {leaf: value.astype(np.float64) for leaf, value in named.items()}, precision
+
+
+def _require_structure(given: Any, params: Tree) -> None:
+    """Raises `GradientError` unless both trees have the same lists, dicts and leaves."""
+    if jax.tree.structure(given) == jax.tree.structure(params):
+        return
+    repair = "the same lists and dicts as in the parameters, with an array for each parameter"
+    if given is None:
+        got, repair = "nothing: the function returned None", "a return at the end of the function"
+    else:
+        got = literal(given)
+    if isinstance(given, list | tuple) and isinstance(params, list):
+        if len(given) == len(params) - 1 and params[0] == {}:
+            repair = "[{}, …]: an empty dict for the input layer stands first"
+        elif isinstance(given, tuple) and jax.tree.structure([*given]) == jax.tree.structure(
+            params
+        ):
+            repair = "a list instead of a tuple"
+        elif any(isinstance(one, np.ndarray) for one in given):
+            repair += ", or --layout=numpy for a list of arrays"
+    raise GradientError(f"the gradient must have the form {literal(params)}", got, repair)
+
+
+def literal(tree: Any) -> str:
+    """A tree as it is written in Python, with the shape of each array in its place."""
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f'"{key}": {literal(one)}' for key, one in tree.items()) + "}"
+    if isinstance(tree, list):
+        return "[" + ", ".join(map(literal, tree)) + "]"
+    if isinstance(tree, tuple):
+        return "(" + ", ".join(map(literal, tree)) + ("," if len(tree) == 1 else "") + ")"
+    if isinstance(tree, np.ndarray | jax.Array | np.generic):
+        return str(tree.shape)
+    return "None" if tree is None else f"a {type(tree).__name__}"
+
+
+def _repair_of_shape(found: tuple[int, ...], shape: tuple[int, ...], examples: int) -> str:
+    """What turns an array of the wrong shape into one of the right shape."""
+    if found == shape[::-1]:
+        return "its transpose, .T"
+    if len(found) == 2 and len(shape) == 1:
+        if 1 in found and found[0] * found[1] == shape[0]:
+            return ".ravel(), or a sum without keepdims=True"
+        if found in ((examples, *shape), (*shape, examples)):
+            return f"a sum over the examples, .sum(axis={found.index(examples)})"
+    if found == () and shape == (1,):
+        return "an array of one entry, without .squeeze()"
+    if found == (examples,):
+        return "a sum over the examples instead of the units"
+    return "an array with one entry for each entry of the parameter"
 
 
 def _require_numbers(leaf: str, value: Any) -> None:

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from manual_grads.check.diagnosis.scene import scene_of
-from manual_grads.check.problem import Problem, targets_of
+from manual_grads.check.diagnosis.problem import Problem, targets_of
 from manual_grads.derivatives import PRECISIONS, gradient_bound
 from manual_grads.leaves import named_leaves
 
@@ -95,7 +95,8 @@ def _propagated(
         if "bias" in wide[layer]:
             allowed[f"{layer}/bias"] = error.sum(axis=1)
     return {
-        leaf: allowed[leaf] + relative(value, precision)
+        leaf: allowed[leaf]
+        + relative(value, precision)
         + 4 * u * problem.l2 * np.abs(named_leaves(wide)[leaf])
         for leaf, value in autodiff.items()
     }

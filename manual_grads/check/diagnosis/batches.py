@@ -16,7 +16,7 @@ from manual_grads.check.diagnosis.delta_lines import right_error
 from manual_grads.check.diagnosis.formulas import combination, rounded
 from manual_grads.check.diagnosis.scene import Array, Params, Scene, scene_of, softmax
 from manual_grads.check.diagnosis.search import Answer, right_output
-from manual_grads.check.problem import Problem
+from manual_grads.check.diagnosis.problem import Problem
 
 Leaves = Mapping[tuple[str, int], Array]
 
@@ -44,11 +44,10 @@ class Counted(NamedTuple):
 
     weights: Array | None
     decay: float
+    reduced: str = ""  # what is taken over the examples instead of the sum
 
 
-def counted(
-    batch: Batch, leaf: tuple[str, int], reduction: float, tolerance: float
-) -> Counted:
+def counted(batch: Batch, leaf: tuple[str, int], reduction: float, tolerance: float) -> Counted:
     """The weights of the examples in a leaf. Patterns that people write are tried first."""
     whole = np.ravel(batch.whole[leaf])
     singles = np.stack([np.ravel(one[leaf]) for one in batch.singles], axis=1) * reduction
@@ -78,10 +77,19 @@ def counted(
                 return Counted(pattern * scale, 0.0)
     kind, layer = leaf
     theta = np.ravel(batch.params[layer][kind])
-    if len(whole) > 2:
-        found = combination(whole, [total, theta], tolerance)
-        if found is not None and found[0]:
-            return Counted(np.full(n, found[0]), found[1])
+    for term in (theta, np.ones_like(theta)):
+        if len(whole) > 2:
+            found = combination(whole, [total, term], tolerance)
+            if found is not None and found[0]:
+                return Counted(np.full(n, found[0]), found[1])
+    for name, reduced in (
+        ("maximum", singles.max(axis=1)),
+        ("minimum", singles.min(axis=1)),
+        ("product", singles.prod(axis=1)),
+        ("norm", np.sqrt((singles**2).sum(1))),
+    ):
+        if np.max(np.abs(reduced - whole)) <= allowed:
+            return Counted(np.zeros(n), 0.0, name)
     if len(whole) > n + 1:
         found = combination(whole, list(singles.T), tolerance * 10)
         if found is not None:
@@ -92,6 +100,7 @@ def counted(
 def _patterns(n: int) -> list[Array]:
     """Weights with one example left out or counted twice, or with only the first or last few."""
     one, patterns = np.eye(n), []
+    patterns += [(-1.0) ** (n - np.arange(n)), -((-1.0) ** (n - np.arange(n)))]
     patterns += [1 - row for row in one] + [1 + row for row in one] + list(one)
     for kept in range(2, n - 1):
         patterns += [np.arange(n) < kept, np.arange(n) >= n - kept]
@@ -180,6 +189,11 @@ def _is_loud(batches: Sequence[Batch], leaf: tuple[str, int]) -> bool:
 
 def _spoken(each: Sequence[tuple[int, Counted]]) -> tuple[str, str, str, float] | None:
     """Name, formula and words for the weights in all batches; None if they are right."""
+    reduced = {one.reduced for _, one in each}
+    if len(reduced) == 1 and "" not in reduced:
+        what = next(iter(reduced))
+        words = f"the {what} over the examples is taken; take the sum"
+        return "wrong-axis", f"{what} over the examples", words, 1.0
     weights = [(n, one.weights) for n, one in each if one.weights is not None]
     decays = {n: one.decay for n, one in each if one.decay}
     uniform = all(np.ptp(w) <= 1e-6 * max(1, np.abs(w).max()) for _, w in weights)
@@ -262,6 +276,7 @@ class Mixing(NamedTuple):
 
 def mixings(examples: int) -> list[Mixing]:
     """The formulas of δ^L, without the reduction, in which examples are mixed."""
+
     def with_targets(change):
         def delta(s):
             return right_output(s._replace(y=change(s.y)))
@@ -290,14 +305,17 @@ def mixings(examples: int) -> list[Mixing]:
     for text, change in (
         ("p − (classes in the batch)", lambda y: np.repeat(y.max(1, keepdims=True), y.shape[1], 1)),
         ("p − Σ y over the batch", lambda y: np.repeat(y.sum(1, keepdims=True), y.shape[1], 1)),
-        ("p − mean of y over the batch",
-         lambda y: np.repeat(y.mean(1, keepdims=True), y.shape[1], 1)),
+        (
+            "p − mean of y over the batch",
+            lambda y: np.repeat(y.mean(1, keepdims=True), y.shape[1], 1),
+        ),
     ):
         found.append(Mixing(text, union, "labels-shifted", with_targets(change)))
     axis = "the softmax is taken over the examples; take it over the classes"
     found += [
-        Mixing("softmax over the examples", axis, "softmax-axis",
-               lambda s: softmax(s.a[-1].T).T - s.y),
+        Mixing(
+            "softmax over the examples", axis, "softmax-axis", lambda s: softmax(s.a[-1].T).T - s.y
+        ),
         Mixing(
             "exp(a) / Σ of the whole batch",
             "the softmax is divided by the sum over the whole batch; divide by that of the example",
@@ -309,6 +327,14 @@ def mixings(examples: int) -> list[Mixing]:
             "the softmax is divided by the sum over the whole batch; divide by that of the example",
             "softmax-axis",
             lambda s: (e := np.exp(s.a[-1] - s.a[-1].max(axis=0))) / e.sum() - s.y,
+        ),
+        Mixing(
+            "exp(a − max) / Σ over the examples",
+            axis,
+            "softmax-axis",
+            lambda s: (
+                (e := np.exp(s.a[-1] - s.a[-1].max(axis=0))) / e.sum(axis=1, keepdims=True) - s.y
+            ),
         ),
         Mixing(
             "(N, 1) − (N,)",
@@ -329,22 +355,32 @@ def mixings(examples: int) -> list[Mixing]:
         words = f"the {of} example's δ is used for all; use that of each example"
         found.append(
             Mixing(
-                f"the {of} example's error for all", words, "formula",
+                f"the {of} example's error for all",
+                words,
+                "formula",
                 lambda s, p=place: np.repeat(right_output(s)[:, [p]], s.y.shape[1], axis=1),
             )
         )
         words = f"the {of} example's error is used for all; use that of each example"
         found.append(
             Mixing(
-                f"the {of} example's error, with each slope", words, "formula",
-                lambda s, p=place: np.repeat(right_error(s)[:, [p]], s.y.shape[1], axis=1)
-                * (s.slope(s.z[-1]) if s.is_active(s.depth) else 1.0),
+                f"the {of} example's error, with each slope",
+                words,
+                "formula",
+                lambda s, p=place: (
+                    np.repeat(right_error(s)[:, [p]], s.y.shape[1], axis=1)
+                    * (s.slope(s.z[-1]) if s.is_active(s.depth) else 1.0)
+                ),
             )
         )
     words = "the error is averaged over the batch before it is backpropagated"
     found.append(
-        Mixing("the mean error for all", words, "formula",
-               lambda s: np.repeat(right_output(s).mean(1, keepdims=True), s.y.shape[1], axis=1))
+        Mixing(
+            "the mean error for all",
+            words,
+            "formula",
+            lambda s: np.repeat(right_output(s).mean(1, keepdims=True), s.y.shape[1], axis=1),
+        )
     )
     return found
 
@@ -380,11 +416,20 @@ def mixed_answers(
     scenes = [scene_of(problem, [b.params], [(b.images, b.rows)]) for b in batches]
     depth = problem.network.depth
     for mixing in mixings(min(batch.examples for batch in batches)):
-        if all(_explains(problem, s, b, mixing.delta(s), tolerance)
-               for s, b in zip(scenes, batches, strict=True)):
+        if all(
+            _explains(problem, s, b, mixing.delta(s), tolerance)
+            for s, b in zip(scenes, batches, strict=True)
+        ):
             return [
-                Answer("delta", depth, f"δ{{l}} with {mixing.text}", "δ{l}", mixing.name,
-                       mixing.words, 1.0)
+                Answer(
+                    "delta",
+                    depth,
+                    f"δ{{l}} with {mixing.text}",
+                    "δ{l}",
+                    mixing.name,
+                    mixing.words,
+                    1.0,
+                )
             ]
     parts = _parts(problem, scenes, batches, tolerance) or _reordered_targets(
         problem, scenes, batches, tolerance
@@ -405,9 +450,7 @@ def mixed_answers(
     return answers
 
 
-def _explains(
-    problem: Problem, s: Scene, batch: Batch, delta: Array, tolerance: float
-) -> bool:
+def _explains(problem: Problem, s: Scene, batch: Batch, delta: Array, tolerance: float) -> bool:
     """Whether this δ^L gives the gradient of the whole batch, times one factor of all leaves."""
     if not np.all(np.isfinite(delta)):
         return False
@@ -439,8 +482,15 @@ def _parts(
         return None
     text = ", ".join(f"{rounded(p)} and {rounded(y)} for {n}" for n, (p, y) in found)
     words = f"outputs and targets are not averaged alike: they count {text} examples"
-    return Answer("delta", problem.network.depth, "δ{l} = p − y, with different factors",
-                  "δ{l} = p − y", "formula", words, 1.0)
+    return Answer(
+        "delta",
+        problem.network.depth,
+        "δ{l} = p − y, with different factors",
+        "δ{l} = p − y",
+        "formula",
+        words,
+        1.0,
+    )
 
 
 def _reordered_targets(
@@ -459,8 +509,12 @@ def _reordered_targets(
             fitting = [
                 other
                 for other in range(n)
-                if np.max(np.abs(right_output(s._replace(y=s.y[:, [other] * n]))[:, place]
-                                 - delta[:, place])) <= 1e4 * tolerance * np.abs(delta).max()
+                if np.max(
+                    np.abs(
+                        right_output(s._replace(y=s.y[:, [other] * n]))[:, place] - delta[:, place]
+                    )
+                )
+                <= 1e4 * tolerance * np.abs(delta).max()
             ]
             if not fitting:
                 return None
@@ -470,8 +524,9 @@ def _reordered_targets(
     if not shown:
         return None
     words = f"images have the labels of other images: {shown}; use each image with its own label"
-    return Answer("delta", layer, "δ{l} with y of other examples", "δ{l}", "labels-shifted", words,
-                  1.0)
+    return Answer(
+        "delta", layer, "δ{l} with y of other examples", "δ{l}", "labels-shifted", words, 1.0
+    )
 
 
 def _crossed(
@@ -501,9 +556,15 @@ def _crossed(
         text = _crossing(np.round(c, 6))
     if text is None:
         return None
-    return Answer("weight", layer, f"∂C/∂W{{l}} = Σ C_nm δ_n a_mᵀ, {text}",
-                  "∂C/∂W{l} = Σ_n δ_n a_nᵀ", "formula",
-                  f"δ of one example is multiplied by a of another: {text}", 1.0)
+    return Answer(
+        "weight",
+        layer,
+        f"∂C/∂W{{l}} = Σ C_nm δ_n a_mᵀ, {text}",
+        "∂C/∂W{l} = Σ_n δ_n a_nᵀ",
+        "formula",
+        f"δ of one example is multiplied by a of another: {text}",
+        1.0,
+    )
 
 
 def _crossing(c: Array) -> str:
@@ -519,4 +580,3 @@ def _crossing(c: Array) -> str:
         f"δ of example {i} with a of example {j}" for i, j in np.argwhere(off != 0)[: min(4, n)]
     )
     return pairs
-

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from manual_grads.check.diagnosis.search import Answer
-from manual_grads.check.problem import Problem
+from manual_grads.check.diagnosis.problem import Problem
 
 EVERYWHERE = "every leaf"
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -17,7 +17,7 @@ class Cause(NamedTuple):
     true for what is another choice and not a mistake. `yours` and `right` are formulas, or empty.
     """
 
-    name: str
+    mistake: str
     places: tuple[str, ...]
     message: str
     yours: str = ""

@@ -17,7 +17,14 @@ from manual_grads.check.diagnosis.formulas import (
     matches,
     rounded,
 )
-from manual_grads.check.diagnosis.scene import FUNCTIONS, Array, Scene, sigmoid, softmax
+from manual_grads.check.diagnosis.scene import (
+    FUNCTIONS,
+    Array,
+    Scene,
+    normal_distribution,
+    sigmoid,
+    softmax,
+)
 
 MOST_COLUMNS = 12
 """The number of columns of weights that are tried as left out."""
@@ -85,9 +92,25 @@ def slope_choices(s: Scene, layer: int, active: bool) -> list[Choice]:
         "[z{l} ≤ 0]": (z <= 0) * 1.0,
         "[a{l} > 0]": (a > 0) * 1.0,
         "(1 − Σ a{l}²)": np.ones_like(a) * (1 - np.sum(a * a, axis=0)),
+        "(1 − a{l}³)": 1 - a**3,
+        "(1 − a{l}⁴)": 1 - a**4,
+        "(1 − 1/a{l}²)": 1 - 1 / (a * a),
+        "(1 − 2^a{l})": 1 - 2**a,
+        "(1 − tanh²(a{l}))²": (1 - np.tanh(a) ** 2) ** 2,
+        "Φ(z{l})": (phi := normal_distribution(z)),
+        "Φ(−z{l})": 1 - phi,
+        "φ(z{l})": (density := np.exp(-z * z / 2) / (2 * np.pi) ** 0.5),
+        "z{l} φ(z{l})": z * density,
+        "a{l}/z{l}": a / z,
+        **(
+            {"(1 − b{l}²)": np.ones_like(a) * (1 - theta**2), "f'(b{l})": s.slope(theta + 0 * z)}
+            if (theta := _bias(s, layer)) is not None
+            else {}
+        ),
     }.items():
         words = f"{text} is used as the slope; use f'(z)"
-        choices.append(Choice(text, value, "slope-of-other", words))
+        linear = "Σ" not in text
+        choices.append(Choice(text, value, "slope-of-other", words, linear))
     for other in range(s.depth + 1):
         if other == layer:
             continue
@@ -103,6 +126,13 @@ def slope_choices(s: Scene, layer: int, active: bool) -> list[Choice]:
     if not active:
         choices[1:] = [one._replace(name="other-loss", words=extra) for one in choices[1:]]
     return choices
+
+
+def _bias(s: Scene, layer: int) -> Array | None:
+    """The bias of the layer for each example, or None if it has none."""
+    if not s.has(layer, "bias"):
+        return None
+    return np.stack(s.theta(layer, "bias"), axis=1)
 
 
 def hidden_line(s: Scene, layer: int, above: Array, seen: Array, tolerance: float, extra):
@@ -135,9 +165,9 @@ def _operands(s: Scene, layer: int, above: Array, back: Array, extra) -> list[Ch
     shape, weight = back.shape, f"W{{n}}"
     choices = []
 
-    def add(text, value, name="formula", words=""):
+    def add(text, value, name="formula", words="", linear=True):
         if np.shape(value) == shape:
-            choices.append(Choice(text, value, name, words))
+            choices.append(Choice(text, value, name, words, linear))
 
     sizes = [len(a) for a in s.a]
     if sizes[layer] == sizes[layer + 1]:
@@ -145,15 +175,13 @@ def _operands(s: Scene, layer: int, above: Array, back: Array, extra) -> list[Ch
         words = "δ is multiplied by the weights; multiply by their transpose"
         add(f"{weight} δ{{n}}", straight, "weights-not-transposed", words)
     reshaped = s.each(
-        lambda params, part: (
-            params[layer + 1]["weight"].reshape(sizes[layer], -1) @ above[:, part]
-        )
+        lambda params, part: params[layer + 1]["weight"].reshape(sizes[layer], -1) @ above[:, part]
     )
     words = "the weights are reshaped instead of transposed; use Wᵀ"
     add(f"reshape({weight}) δ{{n}}", reshaped, "weights-not-transposed", words)
     add("δ{n}", above, words="the weights are missing; multiply δ by Wᵀ")
     ones = np.ones(shape)
-    add("1", ones, words="nothing is backpropagated: Wᵀδ is missing")
+    add("1", ones, words="nothing is backpropagated: Wᵀδ is missing", linear=False)
     add("Σ δ{n}", ones * above.sum(axis=0), words="the weights are missing; multiply δ by Wᵀ")
     add(
         "mean(W{n}ᵀ δ{n})",
@@ -165,13 +193,15 @@ def _operands(s: Scene, layer: int, above: Array, back: Array, extra) -> list[Ch
             params[layer + 1]["weight"].sum(axis=0)[:, None], part.stop - part.start, axis=1
         )
     )
-    add("Σ W{n}", colsum, words="δ is missing; multiply Wᵀ by it")
+    add("Σ W{n}", colsum, words="δ is missing; multiply Wᵀ by it", linear=False)
     for text, error in extra.items():
         if error.shape == above.shape and not np.array_equal(error, above):
             words = f"{text} is backpropagated instead of δ; use δ"
-            add(f"{weight}ᵀ {text}", s.back(layer + 1, error), words=words)
+            linear = not text.startswith("(∂C")
+            add(f"{weight}ᵀ {text}", s.back(layer + 1, error), words=words, linear=linear)
         if len(error) == 1 or error.shape == shape:
-            add(text, ones * error, words=f"{text} takes the place of Wᵀδ")
+            linear = not text.startswith("(∂C")
+            add(text, ones * error, words=f"{text} takes the place of Wᵀδ", linear=linear)
     for other in range(1, s.depth + 1):
         same = s.draws[0][other]["weight"].shape == s.draws[0][layer + 1]["weight"].shape
         if other != layer + 1 and same:
@@ -192,7 +222,8 @@ def _operands(s: Scene, layer: int, above: Array, back: Array, extra) -> list[Ch
         "z{n}": s.z[layer + 1],
     }.items():
         words = f"{text} is backpropagated instead of δ; use δ"
-        add(f"{weight}ᵀ ({text})", s.back(layer + 1, of), words=words)
+        linear = text in ("relu(δ{n})", "|δ{n}|", "δ{n} ⊙ f'(z{n})", "δ{n} ⊙ a{n}")
+        add(f"{weight}ᵀ ({text})", s.back(layer + 1, of), words=words, linear=linear)
     for text, of in {
         "relu(W{n}ᵀ δ{n})": np.maximum(back, 0),
         "|W{n}ᵀ δ{n}|": np.abs(back),
@@ -209,11 +240,16 @@ def _operands(s: Scene, layer: int, above: Array, back: Array, extra) -> list[Ch
         "(W{n}ᵀ δ{n}) ⊙ a{l}": back * s.a[layer],
         "(W{n}ᵀ δ{n}) ⊙ z{l}": back * s.z[layer],
     }.items():
-        add(text, of, words=f"{text} takes the place of Wᵀδ")
+        linear = text.startswith(("relu", "|", "(W{n}ᵀ δ{n}) ⊙ a", "(W{n}ᵀ δ{n}) ⊙ z"))
+        linear = linear or "> 0]" in text
+        add(text, of, words=f"{text} takes the place of Wᵀδ", linear=linear)
     counts = np.arange(len(above), 0, -1.0)[:, None]
     partial_sums = s.back(layer + 1, counts * above)
-    add("partial sums of W{n}ᵀ δ{n}", partial_sums, words="partial sums are passed on; pass each "
-        "term once")
+    add(
+        "partial sums of W{n}ᵀ δ{n}",
+        partial_sums,
+        words="partial sums are passed on; pass each term once",
+    )
     if "bias" in s.draws[0][layer + 1]:
         of_bias = s.each(lambda params, part: params[layer + 1]["bias"][None] @ above[:, part])
         for column in range(min(len(back), MOST_COLUMNS)):
@@ -229,8 +265,17 @@ def _operands(s: Scene, layer: int, above: Array, back: Array, extra) -> list[Ch
         add(f"W{{n}}ᵀ δ{{n}} of the {of} unit", s.back(layer + 1, one), words=words)
     if layer > 0:
         below = s.a[layer]
-        add("a{l}", below, words="Wᵀδ is missing; multiply by it")
-        add("z{l}", s.z[layer], words="Wᵀδ is missing; multiply by it")
+        missing = "Wᵀδ is missing; multiply by it"
+        add("a{l}", below, words=missing, linear=False)
+        add("z{l}", s.z[layer], words=missing, linear=False)
+        if s.has(layer + 1, "bias"):
+            of_bias = s.each(
+                lambda params, part: (
+                    params[layer + 1]["weight"].T
+                    @ np.repeat(params[layer + 1]["bias"][:, None], part.stop - part.start, axis=1)
+                )
+            )
+            add("W{n}ᵀ b{n}", of_bias, words="b is multiplied by Wᵀ; multiply δ", linear=False)
     return choices
 
 
@@ -246,9 +291,7 @@ def _two_sided(
         return []
     above, below = found
     text = f"δ{{l}} = (W{{n}}ᵀ δ{{n}}) ⊙ ({rounded(above)} if z{{l}} > 0 else {rounded(below)})"
-    words = (
-        f"the slope is {rounded(above)} for z > 0 and {rounded(below)} for z ≤ 0; use f'(z)"
-    )
+    words = f"the slope is {rounded(above)} for z > 0 and {rounded(below)} for z ≤ 0; use f'(z)"
     values = back * np.where(positive, above, below)
     return [Formula(text, 1.0, 1, "slope-of-other", words, values)]
 
@@ -261,12 +304,15 @@ def _inside(s: Scene, layer: int, back: Array, seen: Array, tolerance: float) ->
     limit = float(np.max(np.abs(ratio)))
     for text, values in (
         ("clip(W{n}ᵀ δ{n}) ⊙ f'(z{l})", np.clip(back, -limit, limit) * slope),
-        ("clip((W{n}ᵀ δ{n}) ⊙ f'(z{l}))", np.clip(back * slope, -np.abs(seen).max(), np.abs(seen).max())),
+        (
+            "clip((W{n}ᵀ δ{n}) ⊙ f'(z{l}))",
+            np.clip(back * slope, -np.abs(seen).max(), np.abs(seen).max()),
+        ),
     ):
         if np.max(np.abs(values - seen)) <= tolerance * np.max(np.abs(seen)):
             bound = limit if text.startswith("clip(W") else float(np.abs(seen).max())
             words = f"the derivative is clipped at ±{rounded(bound)}; clip only in the optimiser"
-            return [Formula(f"δ{{l}} = {text}", 1.0, 1, "clipped", words, values)]
+            return [Formula(f"δ{{l}} = {text}", 1.0, 1, "clipped", words, values, False)]
     for text, values in (("W{n}ᵀ δ{n}", back), ("(W{n}ᵀ δ{n}) ⊙ f'(z{l})", back * slope)):
         norms = np.sqrt(np.sum(values**2, axis=0))
         right = back * slope
@@ -282,7 +328,7 @@ def _inside(s: Scene, layer: int, back: Array, seen: Array, tolerance: float) ->
             words = f"the derivative is clipped to norm {rounded(float(limits[0]))}; clip only in "
             words += "the optimiser"
             text = f"δ{{l}} = {text}, clipped to a norm"
-            return [Formula(text, 1.0, 1, "clipped", words, seen)]
+            return [Formula(text, 1.0, 1, "clipped", words, seen, False)]
     return []
 
 
@@ -301,22 +347,31 @@ def _sums(
         "(W{n}ᵀ δ{n}) ⊙ a{l}": back * s.a[layer],
         "(W{n}ᵀ δ{n}) ⊙ z{l}": back * s.z[layer],
         "(W{n}ᵀ δ{n}) ⊙ a{l}²": back * s.a[layer] ** 2,
+        "(W{n}ᵀ δ{n}) ⊙ Φ(z{l})": back * normal_distribution(z := s.z[layer]),
+        "(W{n}ᵀ δ{n}) ⊙ z{l} φ(z{l})": back * z * np.exp(-z * z / 2) / (2 * np.pi) ** 0.5,
+        "(W{n}ᵀ δ{n}) ⊙ φ(z{l})": back * np.exp(-z * z / 2) / (2 * np.pi) ** 0.5,
         **extra,
-        **{f"{name}) ⊙ f'(z{{l}})": each * slope for name, each in extra.items()
-           if name.startswith("(∂C/∂W")},
+        **{
+            f"{name}) ⊙ f'(z{{l}})": each * slope
+            for name, each in extra.items()
+            if name.startswith("(∂C/∂W")
+        },
     }
     right = back * slope
     for text, term in terms.items():
         if term.shape != seen.shape:
             continue
-        for main, base in (("(W{n}ᵀ δ{n}) ⊙ f'(z{l})", right), ("W{n}ᵀ δ{n}", back)):
+        mains = [("(W{n}ᵀ δ{n}) ⊙ f'(z{l})", right), ("W{n}ᵀ δ{n}", back)]
+        if "φ" in text:
+            mains.append(("(W{n}ᵀ δ{n}) ⊙ Φ(z{l})", terms["(W{n}ᵀ δ{n}) ⊙ Φ(z{l})"]))
+        for main, base in mains:
             found = combination(seen, [base, term], tolerance)
             if found is None or 0 in found:
                 continue
             written = f"δ{{l}} = {_times(found[0])}{main} + {_times(found[1])}{text}"
             words = f"{_times(found[1])}{text} is added; remove it"
             values = found[0] * base + found[1] * term
-            return [Formula(written, 1.0, 2, "formula", words, values)]
+            return [Formula(written, 1.0, 2, "formula", words, values, "δ" in text)]
     return []
 
 
@@ -342,6 +397,7 @@ def output_errors(s: Scene) -> dict[str, Array]:
     a, y = s.a[-1], s.y
     p = softmax(a)
     errors = {"(a^L − y)": a - y, "(p − y)": p - y, "(σ(a^L) − y)": sigmoid(a) - y, "y": y}
+    errors |= {"p": p, "exp(a^L)": np.exp(a), "exp(a^L − max)": np.exp(a - a.max(axis=0)), "a^L": a}
     return {**errors, "2 (a^L − y)": 2 * (a - y)}
 
 
@@ -360,8 +416,10 @@ def output_line(s: Scene, seen: Array, tolerance: float) -> list[Formula]:
     if found:
         return found
     right = combine(*(place[0].value for place in places))
-    return _parts(s, seen, tolerance) or _nearly(
-        right, seen, right_output_text(s)
+    return (
+        _parts(s, seen, tolerance)
+        or _output_sums(s, seen, tolerance)
+        or _nearly(right, seen, right_output_text(s))
     )
 
 
@@ -402,8 +460,41 @@ def _output_choices(s: Scene) -> list[Choice]:
         "round(a{l})": (np.round(a), "the outputs are rounded"),
         "0": (np.zeros_like(a), "the outputs are missing"),
         "1": (np.ones_like(a), "the outputs are missing"),
-        "softmax over the batch, 1": (np.ones_like(a), "the softmax is taken over the examples"),
+        "exp(a{l})/‖…‖": (
+            (e := np.exp(a - a.max(axis=0))) / np.sqrt((e * e).sum(axis=0)),
+            "the exponentials are divided by their norm",
+        ),
+        "tanh(a{l} − max)": (np.tanh(a - a.max(axis=0)), "tanh stands for exp"),
+        "(a{l} − max)": (a - a.max(axis=0), "the exponential is missing"),
+        "Σ exp(a{l} − max)": (np.ones_like(a) * e.sum(axis=0), "the sum stands for p"),
+        "exp ⊙ Σ exp": (e * e.sum(axis=0), "the exponentials are multiplied by their sum"),
+        "exp − Σ exp": (e - e.sum(axis=0), "the sum is subtracted; divide by it"),
+        "Σ exp / exp": (e.sum(axis=0) / e, "the softmax is upside down"),
+        "1 / Σ exp": (np.ones_like(a) / e.sum(axis=0), "the numerator of the softmax is missing"),
+        "a / Σ exp": (a / e.sum(axis=0), "the exponential in the numerator is missing"),
+        "exp / Σ a": (e / a.sum(axis=0), "the exponential in the denominator is missing"),
+        "exp(a max a)": (
+            np.exp(a * a.max(axis=0))
+            / (1 if s.problem.loss != "cross_entropy" else np.exp(a * a.max(axis=0)).sum(axis=0)),
+            "the maximum is multiplied; subtract it",
+        ),
     }
+    theta = _bias(s, s.depth)
+    if theta is not None:
+        plain = z - theta
+        others |= {
+            "b{l}": (theta, "the bias stands for the outputs"),
+            "softmax(W{l} a{m} ⊙ b{l})": (softmax(plain * theta), "the bias is multiplied; add it"),
+            "softmax(b{l})": (softmax(theta), "the outputs lack W a"),
+        }
+    if s.depth > 1:
+        for below in (s.z[-2], *(s.a[-3:-2] if s.depth > 2 else ())):
+            if len(below) == len(s.a[-2]):
+                of = s.each(lambda p, part, b=below: p[s.depth]["weight"] @ b[:, part])
+                of = of + (theta if theta is not None else 0.0)
+                words = "the outputs are computed from other activations than those below"
+                others["outputs of other activations"] = (of, words)
+                others["softmax of outputs of other activations"] = (softmax(of), words)
     return [right, *every.values(), *(Choice(t, v, words=w) for t, (v, w) in others.items())]
 
 
@@ -435,6 +526,13 @@ def _target_choices(s: Scene) -> list[Choice]:
         Choice("(2y − 1)", 2 * y - 1, words="the targets are ±1"),
         Choice("y²", y * y, words="the targets are squared"),
         Choice("−y", -y, words="the targets are added; subtract them"),
+        Choice("z{l}", s.z[-1], words="z is subtracted; subtract the targets"),
+        Choice("exp(a{l} − max)", np.exp(s.a[-1] - s.a[-1].max(axis=0)), words="subtract y"),
+        *(
+            [Choice("b{l}", theta, words="the bias is subtracted; subtract the targets")]
+            if (theta := _bias(s, s.depth)) is not None
+            else []
+        ),
         Choice("f(y)", s.f(y), words="the activation is applied to the targets"),
         Choice("softmax(y)", softmax(y), words="a softmax is applied to the targets"),
     ]
@@ -473,6 +571,7 @@ def _error_choices(loss: str) -> list[Choice]:
         "(Y/P)": lambda p, y: y / p,
         "(1/P)": lambda p, y: 1 / p,
         "1": lambda p, y: np.ones_like(p),
+        "1/(P − Y)": lambda p, y: 1 / (p - y),
         "Σ (P − Y)": lambda p, y: np.ones_like(p) * np.sum(p - y, axis=0),
         "Σ (P − Y)²": lambda p, y: np.ones_like(p) * np.sum((p - y) ** 2, axis=0),
         "max(P − Y, 0)": lambda p, y: np.maximum(p - y, 0),
@@ -501,6 +600,11 @@ def _factor_choices(s: Scene, active: bool) -> list[Choice]:
         "E / P": lambda e, p, y: e / p,
         "E / (1 − P)": lambda e, p, y: e / (1 - p),
         "E ⊙ Y": lambda e, p, y: e * y,
+        "E / a": lambda e, p, y: e / s.a[-1],
+        "E / exp(a − max)": lambda e, p, y: e / np.exp(s.a[-1] - s.a[-1].max(axis=0)),
+        **(
+            {"E / b": lambda e, p, y: e / theta} if (theta := _bias(s, s.depth)) is not None else {}
+        ),
         "E ⊙ (1 − Y)": lambda e, p, y: e * (1 - y),
         "E ⊙ (1 − P²)": lambda e, p, y: e * (1 - p * p),
         "P ⊙ (E − Σ P E)": lambda e, p, y: p * (e - np.sum(p * e, axis=0)),
@@ -521,9 +625,7 @@ def _factor_choices(s: Scene, active: bool) -> list[Choice]:
         "E + P": lambda e, p, y: e + p,
         "log-softmax's Jacobian with log P": lambda e, p, y: e - np.log(p) * np.sum(e, axis=0),
         "E − Σ log(P) E": lambda e, p, y: e - np.sum(np.log(p) * e, axis=0),
-        "log P ⊙ (E − Σ E log P)": lambda e, p, y: (
-            np.log(p) * (e - np.sum(e * np.log(p), axis=0))
-        ),
+        "log P ⊙ (E − Σ E log P)": lambda e, p, y: np.log(p) * (e - np.sum(e * np.log(p), axis=0)),
     }
     return [*choices, *(Choice(t, v, "other-loss", extra) for t, v in more.items())]
 
@@ -587,6 +689,26 @@ def _two_sided_output(s: Scene, seen: Array, tolerance: float) -> list[Formula]:
     text = f"δ{{l}} = {error_text} ⊙ ({above} if z{{l}} > 0 else {below})"
     words = f"the slope is {above} for z > 0 and {below} for z ≤ 0; use f'(z)"
     return [Formula(text, 1.0, 1, "slope-of-other", words, seen)]
+
+
+def _output_sums(s: Scene, seen: Array, tolerance: float) -> list[Formula]:
+    """The error with the slope added to it instead of multiplied by it, and the like."""
+    error, slope = right_error(s), s.slope(s.z[-1])
+    for name, main in (("(P − Y)", error), ("(P − Y) ⊙ f'(z{l})", error * slope)):
+        for text, term in (
+            ("f'(z{l})", slope),
+            ("1", np.ones_like(slope)),
+            ("a{l}", s.a[-1]),
+            ("z{l}", s.z[-1]),
+            ("(P − Y) ⊙ a{l}", error * s.a[-1]),
+        ):
+            found = combination(seen, [main, term], tolerance)
+            if found is None or 0 in found:
+                continue
+            written = f"δ{{l}} = {_times(found[0])}{name} + {_times(found[1])}{text}"
+            words = f"{_times(found[1])}{text} is added; remove it"
+            return [Formula(written, 1.0, 2, "formula", words, seen, "P" in text)]
+    return []
 
 
 def _parts(s: Scene, seen: Array, tolerance: float) -> list[Formula]:

@@ -29,7 +29,7 @@ from manual_grads.check.diagnosis.search import (
     explain,
     right_output,
 )
-from manual_grads.check.problem import Problem
+from manual_grads.check.diagnosis.problem import Problem
 
 Leaves = Mapping[str, Array]
 Gradient = Callable[[Any, tuple], Leaves]
@@ -83,7 +83,7 @@ def _by_lines(
         if not measured:
             continue
         causes = _explained(question, problem, measured, tolerance)
-        if any(cause.name == "unknown" for each in causes for cause in each):
+        if any(cause.mistake == "unknown" for each in causes for cause in each):
             stale = calls.stale(measured, problem)
             causes = causes if stale is None else [[stale]]
         if causes:
@@ -183,8 +183,10 @@ def _explained(
                 counts = []
             counts += of_mixed or [_order_matters(question, measured[0], mixed)]
     found = [_merged(path.answers, counts, problem) for path in paths]
-    kept = [[cause_of(group, problem) for group in _grouped(answers)] for answers in found if answers]
-    different = {tuple((c.name, c.places) for c in each): each for each in reversed(kept)}
+    kept = [
+        [cause_of(group, problem) for group in _grouped(answers)] for answers in found if answers
+    ]
+    different = {tuple((c.mistake, c.places) for c in each): each for each in reversed(kept)}
     return list(reversed(different.values()))[:4]
 
 
@@ -203,9 +205,7 @@ def _right_singles(problem: Problem, one: Measured) -> list[dict[tuple[str, int]
     return singles
 
 
-def _order_matters(
-    question: Question, one: Measured, mixed: Sequence[tuple[str, int]]
-) -> Answer:
+def _order_matters(question: Question, one: Measured, mixed: Sequence[tuple[str, int]]) -> Answer:
     """The answer for leaves in which examples are mixed in an unknown way."""
     params, images, labels = one.params, one.images, one.labels
     try:
@@ -238,8 +238,10 @@ def _reduction(
         return lambda n: problem.factor(n) / problem.factor(1)
     one = measured[0]
     n = len(one.images)
-    singles = [_keyed(question.right(one.params, (one.images[k : k + 1], one.labels[k : k + 1])))
-               for k in range(n)]
+    singles = [
+        _keyed(question.right(one.params, (one.images[k : k + 1], one.labels[k : k + 1])))
+        for k in range(n)
+    ]
     right = _keyed(question.right(one.params, (one.images, one.labels)))
     leaf = max(right, key=lambda name: np.abs(right[name]).max())
     total = sum(single[leaf] for single in singles)
@@ -271,15 +273,15 @@ def _known(
     return Known(texts, decays, path.deltas.get(problem.network.depth))
 
 
-def _merged(
-    lines: Sequence[Answer], counts: Sequence[Answer], problem: Problem
-) -> list[Answer]:
+def _merged(lines: Sequence[Answer], counts: Sequence[Answer], problem: Problem) -> list[Answer]:
     """The answers on lines and on batches, without those that follow from others.
 
     A line that is not proportional to δ lacks the 1/N in δ. A constant factor 1/C in δ^L and a sum
     over the batch are one mistake, dividing by C.
     """
-    bent = [line for line in lines if not line.is_linear and line.kind in ("delta", "weight", "bias")]
+    bent = [
+        line for line in lines if not line.is_linear and line.kind in ("delta", "weight", "bias")
+    ]
 
     def follows(count):
         return any(
@@ -296,8 +298,11 @@ def _merged(
         for count in counts
         if not follows(count)
         and not (masked and count.name in ("unknown", "not-cleared"))
-        and not (count.kind in ("weight", "bias") and count.name == "overwritten"
-                 and any(other.kind == "delta" for other in counts))
+        and not (
+            count.kind in ("weight", "bias")
+            and count.name == "overwritten"
+            and any(other.kind == "delta" for other in counts)
+        )
     ]
     of_one = [line for line in lines if line.kind == "delta" and line.name in ("factor",)]
     for count in counts:
@@ -313,7 +318,8 @@ def _merged(
     answers = [*lines, *counts]
     summed = [a for a in answers if a.kind == "batch" and a.name == "sum-not-mean"]
     factors = [
-        a for a in answers
+        a
+        for a in answers
         if a.kind == "delta" and a.name in ("factor", "averaged-twice") and 0 < a.number < 1
     ]
     if summed and factors and problem.reduction == "mean":

@@ -19,12 +19,15 @@ class Choice(NamedTuple):
     """What can stand in one place: its text, its values, and the mistake that it is.
 
     The texts contain `{l}`, `{m}` and `{n}` for the layer, the one below and the one above.
+    `is_linear` says whether the line is still proportional to δ; otherwise a batch, whose δ contains
+    1/N, is not the mean of its examples, which is no mistake of its own.
     """
 
     text: str
     value: Array | Callable[..., Array]
     name: str = "formula"
     words: str = ""
+    is_linear: bool = True
 
 
 class Formula(NamedTuple):
@@ -36,6 +39,7 @@ class Formula(NamedTuple):
     name: str
     words: str
     values: Array
+    is_linear: bool = True
 
 
 def factor_between(observed: Array, values: Array, tolerance: float) -> float | None:
@@ -77,7 +81,8 @@ def matches(
             changed = [one for one, slot in zip(filling, places, strict=True) if one is not slot[0]]
             name, words = _named(changed)
             text = write(*(choice.text for choice in filling))
-            found.append(Formula(text, k, differing + (k != 1), name, words, k * values))
+            linear = all(choice.is_linear for choice in filling)
+            found.append(Formula(text, k, differing + (k != 1), name, words, k * values, linear))
         if any(formula.cost <= differing + 1 for formula in found):
             break
     return cheapest(found)
@@ -123,7 +128,7 @@ def combination(
     if np.max(error) > tolerance * max(largest, np.abs(coefficients).max()):
         return None
     return tuple(
-        round(one) if abs(one - round(one)) <= 100 * tolerance else float(one)
+        float(np.round(one)) if abs(one - np.round(one)) <= 100 * tolerance else float(one)
         for one in coefficients / sizes
     )
 

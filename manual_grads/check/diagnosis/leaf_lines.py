@@ -119,8 +119,12 @@ def columns_of(
             "Wᵀδ of this layer is used; use its δ",
         )
         a = s.a[layer - 1]
-        for text, factor in (("f'(z{m})", s.slope(s.z[layer - 1])), ("f'(a{m})", s.slope(a)),
-                            ("a{m} (1 − a{m})", a * (1 - a)), ("(1 − a{m}²)", 1 - a * a)):
+        for text, factor in (
+            ("f'(z{m})", s.slope(s.z[layer - 1])),
+            ("f'(a{m})", s.slope(a)),
+            ("a{m} (1 − a{m})", a * (1 - a)),
+            ("(1 − a{m}²)", 1 - a * a),
+        ):
             add(f"{text} ⊙ W{{l}}ᵀ δ{{l}}", below * factor, "the δ of the layer below is used")
     for text, value in extra.items():
         add(text, value, f"{text} is used instead of δ")
@@ -165,12 +169,8 @@ def weight_line(
         found = _reordered_outer(columns[0], rows[0], seen, tolerance)
         if found:
             return found
-    right = [
-        np.outer(columns[0].value[:, n], rows[0].value[:, n]) for n in range(len(seen.each))
-    ]
-    return leaf_line(
-        right, seen.each, s.theta(layer, "weight"), "δ{l} (a{m})ᵀ", others, tolerance
-    )
+    right = [np.outer(columns[0].value[:, n], rows[0].value[:, n]) for n in range(len(seen.each))]
+    return leaf_line(right, seen.each, s.theta(layer, "weight"), "δ{l} (a{m})ᵀ", others, tolerance)
 
 
 def _outer_products(
@@ -192,13 +192,17 @@ def _outer_products(
             words = "; ".join(one.words for one in changed)
             text = f"∂C/∂W{{l}} = {column.text} ({row.text})ᵀ"
             found.append(Formula(text, k, len(changed) + (k != 1), name, words, seen.column))
-    least = min((formula.cost for formula in found), default=0)
-    return [formula for formula in found if formula.cost == least][:3]
+    if not found and fits_column[:1] == [columns[0]]:
+        spread = np.max(np.abs(seen.row - seen.row[:1]))
+        if spread <= tolerance * np.abs(seen.row).max():
+            words = "every column is the same: one number stands in the place of a"
+            text = "∂C/∂W{l} = δ{l} (one number)ᵀ"
+            return [Formula(text, 1.0, 2, "formula", words, seen.column)]
+    found.sort(key=lambda one: (one.cost, one.factor != 1))
+    return found[:1]
 
 
-def _reordered_outer(
-    column: Choice, row: Choice, seen: Outer, tolerance: float
-) -> list[Formula]:
+def _reordered_outer(column: Choice, row: Choice, seen: Outer, tolerance: float) -> list[Formula]:
     """Rows or columns of the right derivative in another order, or only some of them."""
     scale = np.sum(seen.row * row.value, axis=0) / np.maximum(
         np.sum(row.value * row.value, axis=0), 1e-300
@@ -217,9 +221,7 @@ def _moved(words: tuple[str, str], leaf: str, values: Array) -> Formula:
     return Formula(f"{leaf} with {words[1]}", 1.0, 2, words[0], words[1], values)
 
 
-def reordered(
-    seen: Array, right: Array, what: str, tolerance: float
-) -> tuple[str, str] | None:
+def reordered(seen: Array, right: Array, what: str, tolerance: float) -> tuple[str, str] | None:
     """Name and words, if each row of `seen` is 0 or one of the rows of `right`."""
     if seen.shape != right.shape or not np.any(seen):
         return None
@@ -255,9 +257,7 @@ def leaf_line(
 ) -> list[Formula]:
     """What can happen to a finished derivative of any shape; one array for each example."""
     largest = max(float(np.max(np.abs(one), initial=0.0)) for one in seen)
-    allowed = tolerance * max(
-        largest, *(float(np.max(np.abs(one), initial=0.0)) for one in right)
-    )
+    allowed = tolerance * max(largest, *(float(np.max(np.abs(one), initial=0.0)) for one in right))
     values = np.zeros(0)
 
     def close(candidate):
@@ -281,7 +281,9 @@ def leaf_line(
         for axis, of in ((0, "rows"), (1, "columns")):
             sums = [np.ones_like(one) * one.sum(axis=1 - axis, keepdims=True) for one in right]
             if close(sums):
-                return formula(f"sums over the {of} of {text}", "formula", "it is a sum; do not sum")
+                return formula(
+                    f"sums over the {of} of {text}", "formula", "it is a sum; do not sum"
+                )
     for name, other in others.items():
         if len(other) == len(seen) and close(other):
             words = f"this is {name}; compute the leaf's own derivative"
@@ -321,7 +323,9 @@ def _partly(
         return None
     places = ", ".join(map(str, np.argwhere(wrong)[:4].tolist())) + ("…" if wrong.sum() > 4 else "")
     words = f"{rounded(rate)} times the parameter is added at {places} only"
-    return Formula(f"{text} + {rounded(rate)} · θ in part", 1.0, 2, "regulariser", words, np.zeros(0))
+    return Formula(
+        f"{text} + {rounded(rate)} · θ in part", 1.0, 2, "regulariser", words, np.zeros(0)
+    )
 
 
 def _missing(mask: Sequence[Array]) -> str:
@@ -337,9 +341,9 @@ def _missing(mask: Sequence[Array]) -> str:
                     return f"the entries {words} are 0; compute all of them"
         for what, axis in (("rows", 1), ("columns", 0)):
             kept = np.any(written, axis=axis)
-            if np.array_equal(written, np.broadcast_to(
-                kept[:, None] if axis == 1 else kept[None], written.shape
-            )):
+            if np.array_equal(
+                written, np.broadcast_to(kept[:, None] if axis == 1 else kept[None], written.shape)
+            ):
                 places = ", ".join(map(str, np.flatnonzero(~kept)[:6]))
                 return f"the {what} {places} are 0; compute all of them"
     places = ", ".join(map(str, np.argwhere(~written)[:4].tolist()))
@@ -385,7 +389,12 @@ def _added(
             if k
         )
         extra = [f"{rounded(k)} · {n}" for n, k in zip(names[1:], found[1:], strict=True) if k]
-        names_of = {"θ": "the parameter", "1": "1", "sign θ": "its sign", "Σθ²": "the sum of squares"}
+        names_of = {
+            "θ": "the parameter",
+            "1": "1",
+            "sign θ": "its sign",
+            "Σθ²": "the sum of squares",
+        }
         words = " and ".join(
             f"{rounded(k)} times {names_of[n]} is added"
             for n, k in zip(names[1:], found[1:], strict=True)
@@ -419,6 +428,18 @@ def bias_line(
         if np.shape(value) == seen.shape:
             choices.append(Choice(text, value, name, words))
 
+    for other in range(1, s.depth + 1):
+        weights = s.theta(other, "weight")
+        for axis in (0, 1):
+            sums = np.stack([one.sum(axis=axis) for one in weights], axis=1)
+            words = "it is a sum of weights; sum δ over the examples"
+            add(f"sums of W^{other}", sums, words)
+        leaf = others.get(f"∂C/∂W^{other}")
+        if leaf is not None:
+            for axis in (0, 1):
+                sums = np.stack([one.sum(axis=axis) for one in leaf], axis=1)
+                words = "it is made of another layer's weight derivative; sum δ over the examples"
+                add(f"sums of ∂C/∂W^{other}", sums, words)
     if weight is not None:
         each = np.stack(weight.each)
         row_sums = "it is made of the weight derivative; sum δ over the examples"
@@ -435,16 +456,25 @@ def bias_line(
         words = f"every entry has the value of the {of} unit"
         add(f"δ{{l}} of the {of} unit", np.ones_like(delta) * delta[unit], words)
     if layer < s.depth and s.has(layer + 1, "bias") and "∂C/∂b^" + str(layer + 1) in others:
-        above = np.stack([np.resize(np.pad(one, (0, max(0, len(delta) - len(one)))), len(delta))
-                          for one in others["∂C/∂b^" + str(layer + 1)]], axis=1)
-        add("δ{l} + ∂C/∂b{n}", delta + above, "an array keeps what another layer has left in it; "
-            "set it to zero for each layer")
+        above = np.stack(
+            [
+                np.resize(np.pad(one, (0, max(0, len(delta) - len(one)))), len(delta))
+                for one in others["∂C/∂b^" + str(layer + 1)]
+            ],
+            axis=1,
+        )
+        add(
+            "δ{l} + ∂C/∂b{n}",
+            delta + above,
+            "an array keeps what another layer has left in it; set it to zero for each layer",
+        )
     if np.max(np.abs(seen)) <= 1e-12 * np.max(np.abs(delta)) and np.any(seen):
         words = "it is 0 but for rounding, as is the sum over the units of a softmax's δ; sum over "
         words += "the examples only"
         return [Formula("∂C/∂b{l} = Σ δ{l}", 1.0, 1, "wrong-axis", words, seen)]
-    found = matches(seen, [choices], lambda value: value, lambda text: f"∂C/∂b{{l}} = {text}",
-                    tolerance)
+    found = matches(
+        seen, [choices], lambda value: value, lambda text: f"∂C/∂b{{l}} = {text}", tolerance
+    )
     if found:
         return found
     words = reordered(seen, delta, "entries", tolerance)

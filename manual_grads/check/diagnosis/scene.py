@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.check.problem import Problem
+from manual_grads.check.diagnosis.problem import Problem
 
 Array = np.ndarray
 Leaves = dict[str, Array]
@@ -32,7 +32,8 @@ def softmax(a: Array) -> Array:
 _ERFC = np.vectorize(math.erfc, otypes=[float])
 
 
-def _normal(z: Array) -> Array:
+def normal_distribution(z: Array) -> Array:
+    """Φ(z), the normal distribution."""
     return _ERFC(-z / 2**0.5) / 2
 
 
@@ -42,8 +43,8 @@ FUNCTIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
     "relu": (lambda z, s: np.where(z > 0, z, 0.0), lambda z, s: (z > 0) * 1.0),
     "leaky_relu": (lambda z, s: np.where(z > 0, z, s * z), lambda z, s: np.where(z > 0, 1.0, s)),
     "gelu": (
-        lambda z, s: z * _normal(z),
-        lambda z, s: _normal(z) + z * np.exp(-z * z / 2) / (2 * math.pi) ** 0.5,
+        lambda z, s: z * normal_distribution(z),
+        lambda z, s: normal_distribution(z) + z * np.exp(-z * z / 2) / (2 * math.pi) ** 0.5,
     ),
 }
 """Each activation f(z, s) and its slope f'(z, s), with the negative slope s of leaky_relu."""

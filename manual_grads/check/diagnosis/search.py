@@ -7,7 +7,6 @@ lines, the one with the fewest and simplest mistakes is the answer.
 """
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -36,7 +35,7 @@ from manual_grads.check.diagnosis.leaf_lines import (
     weight_line,
 )
 from manual_grads.check.diagnosis.scene import Array, Params, Scene, scene_of
-from manual_grads.check.problem import Problem
+from manual_grads.check.diagnosis.problem import Problem
 
 UNKNOWN = 6.0
 """The cost of a line that no formula explains."""
@@ -65,15 +64,7 @@ class Answer(NamedTuple):
     words: str
     cost: float
     number: float = 1.0  # the wrong factor, or the rate of a regulariser
-
-    @property
-    def is_linear(self) -> bool:
-        """Whether what the line computes is proportional to δ, as the right formula is."""
-        of_delta = self.yours.partition(" = ")[2]
-        has_delta = "δ" in of_delta or "y)" in of_delta or "θ" in of_delta or "∂C" in of_delta
-        applied = re.search(r"(f'?|σ'?|sign|relu|softmax|clip|\|)\(?(1 − )?(σ\()?(W|δ)", of_delta)
-        powers = re.search(r"δ\{?[ln]?\}?\)?[²³]|δ\{n\} ⊙ \(1 − W|clipped|\(∂C/∂W|Σ a", of_delta)
-        return has_delta and not applied and not powers
+    is_linear: bool = True
 
     @property
     def alike(self) -> tuple[str, str, str]:
@@ -160,8 +151,12 @@ def _without(
     if min(leaf.shape) < 2:
         return None
     largest = np.unravel_index(int(np.argmax(np.abs(leaf))), leaf.shape)
-    others = [(i, j) for i in range(leaf.shape[0]) for j in range(leaf.shape[1])
-              if i != largest[0] and j != largest[1]][:2]
+    others = [
+        (i, j)
+        for i in range(leaf.shape[0])
+        for j in range(leaf.shape[1])
+        if i != largest[0] and j != largest[1]
+    ][:2]
     for i, j in others:
         rows, columns = [largest[0], i], [largest[1], j]
         m, t = leaf[np.ix_(rows, columns)], term[np.ix_(rows, columns)]
@@ -171,8 +166,9 @@ def _without(
             if abs(root.imag) > 1e-9 or root == 0:
                 continue
             rate = float(root.real)
-            rest = outer([one - rate * of for one, of in zip(each, terms, strict=True)],
-                         100 * tolerance)
+            rest = outer(
+                [one - rate * of for one, of in zip(each, terms, strict=True)], 100 * tolerance
+            )
             if rest.is_rank_one:
                 return float(f"{rate:.9g}"), rest
     return None
@@ -289,17 +285,17 @@ def _extended(
     right = right_delta(scene, known, path, layer)
     for number, delta in enumerate(_hypotheses(scene, seen, right, layer, tolerance)):
         deltas = {**path.deltas, layer: delta}
-        wrong = sum(not _leaf_is_right(scene, seen, known, kind, layer, delta, tolerance)
-                    for kind in ("weight", "bias"))
+        wrong = sum(
+            not _leaf_is_right(scene, seen, known, kind, layer, delta, tolerance)
+            for kind in ("weight", "bias")
+        )
         if number == 0:
             yield Path(deltas, path.answers, path.wrong_leaves + wrong)
             continue
         if wrong == 2 or (wrong == 1 and not {"weight", "bias"} <= set(scene.draws[0][layer])):
             if not thorough:
                 continue
-        found = (
-            _delta_formulas(scene, seen, path, layer, delta, tolerance) if thorough else []
-        )
+        found = _delta_formulas(scene, seen, path, layer, delta, tolerance) if thorough else []
         outputs = len(scene.y) if layer == scene.depth else 0
         right_text = _right_text(scene, layer)
         for answer in _answers("delta", layer, found, known, right_text, outputs):
@@ -342,7 +338,9 @@ def _hypotheses(
             if same_direction(weight.row, choice.value, tolerance):
                 size = np.sum(choice.value**2, axis=0)
                 scale = np.divide(
-                    np.sum(weight.row * choice.value, axis=0), size, where=size > 0,
+                    np.sum(weight.row * choice.value, axis=0),
+                    size,
+                    where=size > 0,
                     out=np.zeros_like(size),
                 )
                 add(weight.column * scale)
@@ -356,7 +354,8 @@ def _leaf_is_right(
     if kind == "bias":
         values = seen.biases.get(layer)
         return values is None or bool(
-            np.max(np.abs(values - delta)) <= tolerance * max(np.abs(values).max(), np.abs(delta).max())
+            np.max(np.abs(values - delta))
+            <= tolerance * max(np.abs(values).max(), np.abs(delta).max())
         )
     weight = seen.weights.get(layer)
     if weight is None:
@@ -452,6 +451,7 @@ def _answers(
                 words,
                 cost,
                 formula.factor,
+                formula.is_linear,
             )
         )
     return answers
@@ -487,9 +487,7 @@ def _merged_leaks(answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
         answer
         for answer in answers
         if not (
-            answer.name == "unwritten"
-            and answer.kind == "bias"
-            and f"b^{answer.layer}" in leaks
+            answer.name == "unwritten" and answer.kind == "bias" and f"b^{answer.layer}" in leaks
         )
     )
 
@@ -581,9 +579,7 @@ def _all(seen: Seen) -> Iterator[tuple[str, int, Sequence[Array]]]:
         yield "bias", layer, list(values.T)
 
 
-def _leaked(
-    scene: Scene, path: Path, layer: int, seen: Array, tolerance: float
-) -> Answer | None:
+def _leaked(scene: Scene, path: Path, layer: int, seen: Array, tolerance: float) -> Answer | None:
     """Bias derivatives of other layers that are added to one entry of this bias."""
     error = seen - path.deltas[layer]
     slot = int(np.argmax(np.max(np.abs(error), axis=1)))

@@ -82,9 +82,7 @@ def _named(trials: Sequence[Any], factors: Sequence[float], where: str) -> Cause
     places = (where,)
 
     def all_are(of):
-        return all(
-            abs(k - of(n)) <= 1e-5 * abs(of(n)) for k, n in zip(factors, sizes, strict=True)
-        )
+        return all(abs(k - of(n)) <= 1e-5 * abs(of(n)) for k, n in zip(factors, sizes, strict=True))
 
     first, n = factors[0], sizes[0]
     if all_are(lambda n: 1.0):

@@ -107,5 +107,3 @@ def tried(path: Path) -> dict[str, Any]:
         "names": case["NAMES"],
         "causes": report.get("diagnoses", report.get("refused")),
     }
-
-
