@@ -1,11 +1,12 @@
 from .diagnosis import Cause as Cause
+from .diagnosis import Problem as Problem
+from .diagnosis import loss_of as loss_of
+from .diagnosis import network_loss as network_loss
+from .diagnosis import problem_of as problem_of
 from .gradient import check_gradient as check_gradient
+from .gradient import check_problem as check_problem
+from .layouts import GradientError as GradientError
 from .report import Leaf as Leaf
 from .report import Report as Report
-from .returned import GradientError as GradientError
-from .problem import Problem as Problem
-from .problem import loss_of as loss_of
-from .problem import network_loss as network_loss
-from .problem import problem_of as problem_of
 from .sample import draw as draw
 from .sample import draw_problem as draw_problem

@@ -9,7 +9,7 @@ import numpy as np
 
 from manual_grads.architecture import Architecture
 from manual_grads.cli import InputError
-from manual_grads.check.diagnosis.problem import Problem, problem_of, targets_of
+from manual_grads.check.diagnosis import Problem, problem_of, targets_of
 from manual_grads.derivatives import InputsError, check_inputs
 
 

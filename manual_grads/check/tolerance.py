@@ -15,8 +15,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.check.diagnosis.scene import scene_of
-from manual_grads.check.diagnosis.problem import Problem, targets_of
+from manual_grads.check.diagnosis import scene_of
+from manual_grads.check.diagnosis import Problem, targets_of
 from manual_grads.derivatives import PRECISIONS, gradient_bound
 from manual_grads.leaves import named_leaves
 
@@ -82,7 +82,7 @@ def _propagated(
         if layer < s.depth:
             weight = np.abs(wide[layer + 1]["weight"]).T
             size, error = steepest * weight @ size, steepest * weight @ error
-        if s.is_active(layer) and is_rectifier:
+        if is_rectifier and not isinstance(s.slope(layer), float):
             terms = np.abs(s.z[layer])
             if layer > 0:
                 terms = terms + np.abs(wide[layer]["weight"]) @ np.abs(s.a[layer - 1])

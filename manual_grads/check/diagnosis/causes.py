@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from manual_grads.check.diagnosis.search import Answer
-from manual_grads.check.diagnosis.problem import Problem
+from manual_grads.check.diagnosis.answers import Answer
 
 EVERYWHERE = "every leaf"
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -30,15 +29,20 @@ class Cause(NamedTuple):
         return ", ".join(self.places)
 
 
-def cause_of(alike: Sequence[Answer], problem: Problem) -> Cause:
-    """The cause of answers that are one mistake in several lines."""
-    first = alike[0]
-    places = tuple(dict.fromkeys(_place(answer) for answer in alike))
-    words = first.words or "the formula is another one than the right one"
-    yours, right = (_written(text, first.layer) for text in (first.yours, first.right))
-    if first.name == "unknown":
-        words = f"{words}; begin with {places[0]}"
-    return Cause(first.name, places, words, yours, right, first.name == "kink")
+def causes_of(answers: Sequence[Answer]) -> list[Cause]:
+    """The causes of a path; answers that are one mistake in several lines are one cause."""
+    groups: dict[tuple[str, str, str], list[Answer]] = {}
+    for answer in answers:
+        groups.setdefault(answer.alike, []).append(answer)
+    causes = []
+    for alike in groups.values():
+        first = alike[0]
+        places = tuple(dict.fromkeys(map(_place, alike)))
+        words = first.words or f"it is {first.yours.partition(' = ')[2]}"
+        words += f"; begin with {places[0]}" if first.name == "unknown" else ""
+        texts = [_written(text, first.layer) for text in (words, first.yours, first.right)]
+        causes.append(Cause(first.name, places, *texts, first.name == "kink"))
+    return causes
 
 
 def _place(answer: Answer) -> str:

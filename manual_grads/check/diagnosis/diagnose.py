@@ -11,25 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manual_grads.check.diagnosis import calls, whole, without_network
-from manual_grads.check.diagnosis.batches import (
-    Batch,
-    are_usual,
-    batch_answers,
-    gradient_of,
-    mixed_answers,
-)
-from manual_grads.check.diagnosis.causes import Cause, cause_of
-from manual_grads.check.diagnosis.scene import Array, scene_of
-from manual_grads.check.diagnosis.search import (
-    Answer,
-    Examples,
-    Known,
-    Path,
-    explain,
-    right_output,
-)
+from manual_grads.check.diagnosis import calls, finished
+from manual_grads.check.diagnosis.answers import Answer, Known
+from manual_grads.check.diagnosis.batches import Batch, batch_answers
+from manual_grads.check.diagnosis.causes import Cause, causes_of
+from manual_grads.check.diagnosis.delta_lines import right_output
+from manual_grads.check.diagnosis.mixtures import gradient_of, mixed_answers
 from manual_grads.check.diagnosis.problem import Problem
+from manual_grads.check.diagnosis.scene import Array, scene_of
+from manual_grads.check.diagnosis.search import Examples, Path, explain
 
 Leaves = Mapping[str, Array]
 Gradient = Callable[[Any, tuple], Leaves]
@@ -61,11 +51,11 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
     params, batch = question.draws[0]
     if not repeats:
         return [[calls.not_repeating(lambda: question.yours(params, batch), trials[0].autodiff)]]
-    found = whole.of_the_whole(trials)
+    found = finished.of_the_whole(trials)
     if found is not None:
         return [[found]]
     if question.problem is None:
-        return without_network.causes(trials, params)
+        return finished.without_network(trials, params)
     tolerance = TOLERANCES[question.precision]
     with np.errstate(all="ignore"):  # formulas that are tried can divide by 0 or overflow
         return _by_lines(question, question.problem, trials, tolerance)
@@ -74,7 +64,6 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
 def _by_lines(
     question: Question, problem: Problem, trials: Sequence[Any], tolerance: float
 ) -> list[list[Cause]]:
-    names = list(trials[0].handwritten)
     fresh = [_measured(question, draw) for draw in question.draws[1:]]
     drawn = [one for one in fresh if one is not None]
     given = _given(question, trials)
@@ -88,7 +77,7 @@ def _by_lines(
             causes = causes if stale is None else [[stale]]
         if causes:
             return causes
-    return [[whole.unexplained(trials, names)]]
+    return [[finished.unexplained(trials)]]
 
 
 class Measured(NamedTuple):
@@ -111,23 +100,26 @@ def _keyed(leaves: Leaves) -> dict[tuple[str, int], Array]:
     return keyed
 
 
+def _tried(question: Question, draw: tuple[Any, tuple]) -> dict[tuple[str, int], Array]:
+    """The user's gradient of a batch; nothing if it raises an error there."""
+    try:
+        return _keyed(question.yours(*draw))
+    except Exception:  # the given batch has raised nothing; without others, it alone is explained
+        return {}
+
+
 def _measured(question: Question, draw: tuple[Any, tuple]) -> Measured | None:
-    """Calls the user's gradient on one draw; None if it raises an error there."""
+    """The user's gradient on one draw; None if it raises an error there."""
     params, (images, labels) = draw
     examples = len(images)
-    try:
-        singles = [
-            _keyed(question.yours(params, (images[n : n + 1], labels[n : n + 1])))
-            for n in range(examples)
-        ]
-        batches = {
-            n: _keyed(question.yours(params, (images[:n], labels[:n])))
-            for n in sorted({examples, examples - 2, 3, 2} & set(range(2, examples + 1)))
-        }
-    except Exception:  # the given draw has raised nothing; without others, it alone is explained
+    sizes = sorted({examples, examples - 2, 3, 2} & set(range(2, examples + 1)))
+    parts = [slice(n, n + 1) for n in range(examples)] + [slice(0, n) for n in sizes]
+    found = [_tried(question, (params, (images[part], labels[part]))) for part in parts]
+    if not all(found):
         return None
     rows = np.asarray(question.targets(labels), np.float64)
-    return Measured(params, images, labels, rows, singles, batches)
+    batches = dict(zip(sizes, found[examples:], strict=True))
+    return Measured(params, images, labels, rows, found[:examples], batches)
 
 
 def _given(question: Question, trials: Sequence[Any]) -> Measured:
@@ -151,16 +143,17 @@ def _explained(
     question: Question, problem: Problem, measured: Sequence[Measured], tolerance: float
 ) -> list[list[Cause]]:
     """The causes that single examples and batches show; empty if they show none."""
-    draws = [one.params for one in measured]
-    examples = Examples(problem, draws, [(one.images, one.rows) for one in measured])
-    known = _known(question, examples, measured, tolerance)
+    examples = Examples(
+        problem, [one.params for one in measured], [(one.images, one.rows) for one in measured]
+    )
+    known = _known(question, examples, measured)
     leaves = {
         leaf: [single[leaf] for one in measured for single in one.singles]
         for leaf in measured[0].singles[0]
     }
-    paths = explain(examples, leaves, tolerance, known)
-    silent = not any(np.any(leaf) for each in leaves.values() for leaf in each)
-    if silent:  # single examples show nothing; right ones show how those of a batch count
+    if any(np.any(leaf) for each in leaves.values() for leaf in each):
+        paths = explain(examples, leaves, tolerance, known)
+    else:  # single examples show nothing; right ones show how those of a batch count
         paths = [Path({}, ())]
         measured = [one._replace(singles=_right_singles(problem, one)) for one in measured]
     batches = [
@@ -171,29 +164,18 @@ def _explained(
     counts: list[Answer] = []
     if batches:
         reduction = _reduction(question, problem, measured, tolerance)
-        counts, mixed = batch_answers(batches, reduction, tolerance)
-        odd = [a for a in counts if a.name == "overwritten" and not are_usual(a.yours)]
-        if odd and not mixed:
-            better = mixed_answers(problem, batches, [], tolerance)
-            counts = better if better and better[0].kind == "delta" else counts
-        if mixed:
-            of_mixed = mixed_answers(problem, batches, mixed, tolerance)
-            if of_mixed and of_mixed[0].kind == "delta":
-                paths = [Path({}, tuple(_below(path, problem))) for path in paths]
-                counts = []
-            counts += of_mixed or [_order_matters(question, measured[0], mixed)]
-    found = [_merged(path.answers, counts, problem) for path in paths]
-    kept = [
-        [cause_of(group, problem) for group in _grouped(answers)] for answers in found if answers
-    ]
-    different = {tuple((c.mistake, c.places) for c in each): each for each in reversed(kept)}
+        counts, mixed, unusual = batch_answers(batches, reduction, tolerance)
+        better = mixed_answers(problem, batches, mixed, tolerance) if mixed or unusual else []
+        if better and better[0].kind == "delta":  # it explains all leaves
+            top = ("delta", problem.network.depth)
+            kept = [tuple(a for a in p.answers if (a.kind, a.layer) != top) for p in paths]
+            paths, counts = [Path({}, answers) for answers in kept], better
+        elif mixed:
+            counts = counts + (better or _order_matters(question, measured[0], mixed))
+    found = [merged(path.answers, counts, problem) for path in paths]
+    causes = [causes_of(answers) for answers in found if answers]
+    different = {tuple((c.mistake, c.places) for c in each): each for each in reversed(causes)}
     return list(reversed(different.values()))[:4]
-
-
-def _below(path: Path, problem: Problem) -> list[Answer]:
-    """The answers of a path without those for δ^L, which another formula explains."""
-    depth = problem.network.depth
-    return [a for a in path.answers if (a.kind, a.layer) not in {("delta", depth)}]
 
 
 def _right_singles(problem: Problem, one: Measured) -> list[dict[tuple[str, int], Array]]:
@@ -205,29 +187,26 @@ def _right_singles(problem: Problem, one: Measured) -> list[dict[tuple[str, int]
     return singles
 
 
-def _order_matters(question: Question, one: Measured, mixed: Sequence[tuple[str, int]]) -> Answer:
-    """The answer for leaves in which examples are mixed in an unknown way."""
-    params, images, labels = one.params, one.images, one.labels
-    try:
-        forward = _keyed(question.yours(params, (images, labels)))
-        backward = _keyed(question.yours(params, (images[::-1].copy(), labels[::-1].copy())))
-    except Exception:  # then it is not known whether the order matters
-        forward = backward = {}
-    changed = [
-        leaf
+def _order_matters(question: Question, one: Measured, mixed: Sequence[Any]) -> list[Answer]:
+    """The answers for leaves in which examples are mixed in an unknown way."""
+    forward, backward = (
+        _tried(question, (one.params, (one.images[::step].copy(), one.labels[::step].copy())))
+        for step in (1, -1)
+    )
+    if any(
+        np.max(np.abs(value - backward[leaf])) > 1e-6 * np.abs(value).max()
         for leaf, value in forward.items()
-        if np.max(np.abs(value - backward[leaf])) > 1e-6 * np.abs(value).max()
-    ]
-    if changed:
+        if backward
+    ):
         words = (
             "examples of a batch influence each other: its gradient depends on their order, though "
             "the mean over them does not; clear what is kept from one example to the next"
         )
         yours, right = "depends on the order of the examples", "does not"
-        return Answer("batch", 0, yours, right, "not-cleared", words, 2.0)
-    kind, layer = mixed[0]
+        where = mixed if len(mixed) < len(forward) else [("batch", 0)]
+        return [Answer(*place, yours, right, "not-cleared", words, 2.0) for place in where]
     words = "the gradient of a batch is not made of those of its examples, and nothing explains how"
-    return Answer(kind, layer, "?", "each example once", "unknown", words, 6.0)
+    return [Answer(*mixed[0], "?", "each example once", "unknown", words, 6.0)]
 
 
 def _reduction(
@@ -249,92 +228,58 @@ def _reduction(
     return (lambda n: 1.0) if is_sum else (lambda n: 1 / n)
 
 
-def _known(
-    question: Question, examples: Examples, measured: Sequence[Measured], tolerance: float
-) -> Known:
+def _known(question: Question, examples: Examples, measured: Sequence[Measured]) -> Known:
     """The right formulas: those of the problem, or those that explain autodiff's gradient."""
-    problem = examples.problem
-    layers = range(1, problem.network.depth + 1)
+    depth, l2 = examples.problem.network.depth, examples.problem.l2
+    plain = Known({}, dict.fromkeys(range(1, depth + 1), l2) if l2 else {}, None)
     if not question.is_own_loss:
-        return Known({}, dict.fromkeys(layers, problem.l2) if problem.l2 else {}, None)
+        return plain
     rights = [
         _keyed(question.right(one.params, (one.images[n : n + 1], one.labels[n : n + 1])))
         for one in measured
         for n in range(len(one.singles))
     ]
     leaves = {leaf: [right[leaf] for right in rights] for leaf in rights[0]}
-    path = explain(examples, leaves, TOLERANCES["float64"])[0]
+    path = explain(examples, leaves, TOLERANCES["float64"], plain)[0]
     texts = {(answer.kind, answer.layer): answer.yours for answer in path.answers}
     decays = {
-        answer.layer: answer.number
-        for answer in path.answers
-        if answer.kind == "weight" and answer.name == "regulariser"
+        a.layer: a.number for a in path.answers if (a.kind, a.name) == ("weight", "regulariser")
     }
-    return Known(texts, decays, path.deltas.get(problem.network.depth))
+    return Known(texts, decays, path.deltas.get(depth))
 
 
-def _merged(lines: Sequence[Answer], counts: Sequence[Answer], problem: Problem) -> list[Answer]:
+def merged(lines: Sequence[Answer], counts: Sequence[Answer], problem: Problem) -> list[Answer]:
     """The answers on lines and on batches, without those that follow from others.
 
-    A line that is not proportional to δ lacks the 1/N in δ. A constant factor 1/C in δ^L and a sum
-    over the batch are one mistake, dividing by C.
+    A line that is not proportional to δ lacks the 1/N in it, so that its batch is another one too. A
+    constant factor 1/C in δ^L and a sum over the batch are one mistake, dividing by C.
     """
-    bent = [
-        line for line in lines if not line.is_linear and line.kind in ("delta", "weight", "bias")
-    ]
+    bent = [line for line in lines if not line.is_linear]
+    masked = any(
+        "dropout" in line.words or line.name in ("low-precision", "small-constant")
+        for line in lines
+    )
 
     def follows(count):
-        return any(
-            (line.kind == "delta" and count.kind != "batch" and count.layer <= line.layer)
-            or (line.kind == "delta" and line.layer == problem.network.depth)
-            or (line.kind, line.layer) == (count.kind, count.layer)
+        return (masked and count.name in ("unknown", "not-cleared")) or any(
+            (line.kind, line.layer) == (count.kind, count.layer)
+            or (line.kind == "delta" and count.layer <= line.layer and count.kind != "batch")
+            or line == Answer("delta", problem.network.depth, *line[2:])
             or (count.kind == "batch" and len(bent) > 1)
             for line in bent
         )
 
-    masked = any(line.kind == "forward" and "dropout" in line.words for line in lines)
-    counts = [
-        count
-        for count in counts
-        if not follows(count)
-        and not (masked and count.name in ("unknown", "not-cleared"))
-        and not (
-            count.kind in ("weight", "bias")
-            and count.name == "overwritten"
-            and any(other.kind == "delta" for other in counts)
-        )
-    ]
-    of_one = [line for line in lines if line.kind == "delta" and line.name in ("factor",)]
+    counts = [count for count in counts if not follows(count)]
+    factors = [a for a in lines if a.kind == "delta" and a.name in ("factor", "averaged-twice")]
     for count in counts:
-        if count.name == "nominal-batch" and of_one and count.kind == "batch":
-            if abs(count.number * of_one[0].number - 1) < 1e-6:
-                words = (
-                    f"a batch of one example is multiplied by {of_one[0].number:.6g}, larger ones "
-                    "are right; divide by the actual batch size"
-                )
-                return [line for line in lines if line is not of_one[0]] + [
-                    count._replace(words=words)
-                ]
-    answers = [*lines, *counts]
-    summed = [a for a in answers if a.kind == "batch" and a.name == "sum-not-mean"]
-    factors = [
-        a
-        for a in answers
-        if a.kind == "delta" and a.name in ("factor", "averaged-twice") and 0 < a.number < 1
-    ]
-    if summed and factors and problem.reduction == "mean":
-        constant = 1 / factors[0].number
-        words = f"every batch is divided by {constant:.6g}; divide by the actual batch size"
-        merged = summed[0]._replace(
-            name="nominal-batch", yours=f"1/{constant:.6g} Σ over the examples", words=words
-        )
-        return [a for a in answers if a not in (summed[0], factors[0])] + [merged]
-    return list(answers)
-
-
-def _grouped(answers: Sequence[Answer]) -> list[list[Answer]]:
-    """Answers that are one mistake in several lines, together."""
-    groups: dict[Any, list[Answer]] = {}
-    for answer in answers:
-        groups.setdefault(answer.alike, []).append(answer)
-    return list(groups.values())
+        if count.kind != "batch" or not factors:
+            continue
+        k, others = factors[0].number, [line for line in lines if line is not factors[0]]
+        if count.name == "sum-not-mean" and 0 < k < 1 and problem.reduction == "mean":
+            words = f"every batch is divided by {1 / k:.6g}; divide by the actual batch size"
+            yours = f"1/{1 / k:.6g} Σ over the examples"
+            return [*others, count._replace(name="nominal-batch", yours=yours, words=words)]
+        if count.name == "nominal-batch" and abs(count.number * k - 1) < 1e-6:
+            words = f"one example alone is multiplied by {k:.6g}, larger batches are right"
+            return [*others, count._replace(words=words)]
+    return [*lines, *counts]

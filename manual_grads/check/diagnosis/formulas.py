@@ -1,45 +1,71 @@
-"""A formula is a template whose places are filled; a mistake fills one or two of them differently.
+"""Formulas as text: each is evaluated with NumPy, and written as mathematics for the report.
 
-`matches` tries the right filling first, then every filling that differs in one place, then in two. A
-filling is an answer if one factor times its values gives the observed numbers of every example.
+A line is a template with places, such as `OPERAND * SLOPE`. A mistake fills one or two places with
+another formula. A filling counts if one factor times its values gives the observed numbers of every
+example; those that differ from the right one in one place are tried before those that do in two.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
 Array = np.ndarray
+Names = Mapping[str, Any]
 MOST_ROWS = 40
 """The number of units of a wide layer that a filling is tried on before it is tried on all."""
 
+WRITTEN = [
+    (r"\*\*2\b", "²"), (r"\*\*3\b", "³"), (r" ?\* ?", " ⊙ "), (r"\bdf\(", "f'("), (r"d(\w+)\(", r"\1'("),
+    (r"\bexp\(", "exp("), (r"\bsigmoid\(", "σ("), (r"\bnormal\(", "Φ("), (r"\bdensity\(", "φ("),
+    (r"\btop\(", "max("), (r"\bsum\(", "Σ("), (r"\bback\(D\)", "V"), (r"\bback\(", "W{n}ᵀ ("),
+    (r"\bV\b", "W{n}ᵀ δ{n}"), (r"\bD\b", "δ{n}"), (r"\bd\b", "δ{l}"), (r"\bG\b", "(∂C/∂W{n})ᵀ δ{n}"),
+    (r"\b([zab])\b", r"\1{l}"), (r"\b([zab])m\b", r"\1{m}"), (r"\b([zab])n\b", r"\1{n}"),
+    (r"\b([azd])_(\d+)", r"\1^\2"), (r"\bd\^", "δ^"), (r"(?<=[\w)}²]) ?- ?", " − "), (r"-", "−"),
+    (r"<=", "≤"), (r"W\b(?!\{)", "W{l}"),
+]  # fmt: skip
 
-class Choice(NamedTuple):
-    """What can stand in one place: its text, its values, and the mistake that it is.
 
-    The texts contain `{l}`, `{m}` and `{n}` for the layer, the one below and the one above.
-    `is_linear` says whether the line is still proportional to δ; otherwise a batch, whose δ contains
-    1/N, is not the mean of its examples, which is no mistake of its own.
-    """
+def written(expression: str) -> str:
+    """The expression as mathematics, with `{l}`, `{m}`, `{n}` for the layers l, l − 1, l + 1."""
+    for pattern, text in WRITTEN:
+        expression = re.sub(pattern, text, expression)
+    return expression
 
-    text: str
-    value: Array | Callable[..., Array]
-    name: str = "formula"
-    words: str = ""
-    is_linear: bool = True
+
+@lru_cache(maxsize=None)
+def _compiled(expression: str) -> Any:
+    return compile(expression, "<formula>", "eval")
+
+
+def value_of(expression: str, names: Names, shape: tuple[int, ...]) -> Array | None:
+    """The values of an expression, broadcast to `shape`; None if it does not fit there."""
+    try:
+        value = eval(_compiled(expression), {"__builtins__": {}}, names)  # noqa: S307 - our tables
+        return np.broadcast_to(np.asarray(value, np.float64), shape)
+    except (NameError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+        return None
 
 
 class Formula(NamedTuple):
-    """A formula that gives the observed numbers. `cost` counts the places filled differently."""
+    """A formula that gives the observed numbers; `changed` are the fillings that are not right.
+
+    `cost` is their number, and 1 more if there is a factor. `is_linear` says whether the formula is
+    still proportional to δ. Otherwise a batch, whose δ contains 1/N, is not the mean of its
+    examples, which is no mistake of its own.
+    """
 
     text: str
+    changed: tuple[str, ...]
     factor: float
-    cost: int
-    name: str
-    words: str
-    values: Array
+    cost: float
     is_linear: bool = True
+    name: str = "formula"
+    words: str = ""
+    added: tuple[float, str] | None = None  # the rate of what is added to a leaf, and what it is
 
 
 def factor_between(observed: Array, values: Array, tolerance: float) -> float | None:
@@ -56,57 +82,59 @@ def factor_between(observed: Array, values: Array, tolerance: float) -> float | 
 
 def matches(
     observed: Array,
-    places: Sequence[Sequence[Choice]],
-    combine: Callable[..., Array],
-    write: Callable[..., str],
+    places: Sequence[Iterable[str]],
+    template: Callable[..., str],
+    names: Names,
     tolerance: float,
-    most: int = 2,
-) -> list[Formula]:
-    """The fillings of the fewest differences that give the observed values; the first is right."""
+    halved: Names | None = None,
+    combine: Callable[..., Array | None] | None = None,
+) -> Formula | None:
+    """The filling of the fewest differences that gives the observed values, if there is one.
+
+    `template` writes the expression of a filling; the first formula of each place is right. `halved`
+    are the names with half the δ, which tell whether a formula is proportional to it. `combine`
+    computes the values of a filling faster than its expression does.
+    """
     if not np.any(observed):
-        return []
+        return None
     rows = np.unique(np.linspace(0, len(observed) - 1, MOST_ROWS).astype(int))
-    found: list[Formula] = []
-    for differing in range(most + 1):
-        for filling in _fillings(places, differing):
-            with np.errstate(all="ignore"):
-                values = combine(*(choice.value for choice in filling))
-            if np.shape(values) != observed.shape:
+    order = np.argsort(np.abs(observed), axis=None)
+    one, other = (np.unravel_index(int(k), observed.shape) for k in (order[-1], order[-2:][0]))
+    tables = [list(dict.fromkeys(place)) for place in places]
+    best: Formula | None = None
+    for differing in range(3):
+        if best is not None and best.cost <= differing:
+            break
+        for filling in _fillings(tables, differing):
+            values = (
+                combine(*filling)
+                if combine
+                else value_of(template(*filling), names, observed.shape)
+            )
+            if values is None:
                 continue
+            left, right = float(values[one] * observed[other]), float(values[other] * observed[one])
+            if not abs(left - right) <= tolerance**0.5 * abs(left):  # the quickest test first
+                continue
+            expression = template(*filling)
             if factor_between(observed[rows], values[rows], tolerance) is None:
                 continue
             k = factor_between(observed, values, tolerance)
-            if k is None:
+            if k is None or (best is not None and differing + (k != 1) >= best.cost):
                 continue
-            changed = [one for one, slot in zip(filling, places, strict=True) if one is not slot[0]]
-            name, words = _named(changed)
-            text = write(*(choice.text for choice in filling))
-            linear = all(choice.is_linear for choice in filling)
-            found.append(Formula(text, k, differing + (k != 1), name, words, k * values, linear))
-        if any(formula.cost <= differing + 1 for formula in found):
-            break
-    return cheapest(found)
+            changed = [c for c, table in zip(filling, tables, strict=True) if c != table[0]]
+            half = None if halved is None else value_of(expression, halved, observed.shape)
+            linear = half is None or bool(np.allclose(2 * half, values, 1e-9, 0.0))
+            best = Formula(expression, tuple(changed), k, differing + (k != 1), linear)
+    return best
 
 
-def _fillings(places: Sequence[Sequence[Choice]], differing: int) -> Iterator[tuple[Choice, ...]]:
+def _fillings(tables: Sequence[Sequence[str]], differing: int) -> Iterable[tuple[str, ...]]:
     """All fillings that differ from the right one, the first of each place, in so many places."""
-    for changed in itertools.combinations(range(len(places)), differing):
+    for changed in itertools.combinations(range(len(tables)), differing):
         yield from itertools.product(
-            *(slot[1:] if number in changed else slot[:1] for number, slot in enumerate(places))
+            *(t[1:] if number in changed else t[:1] for number, t in enumerate(tables))
         )
-
-
-def _named(changed: Sequence[Choice]) -> tuple[str, str]:
-    named = [choice for choice in changed if choice.name != "formula"]
-    if len(changed) == 1 or len(named) == 1 == len(changed):
-        return changed[0].name, changed[0].words
-    return "formula", "; ".join(choice.words for choice in changed if choice.words)
-
-
-def cheapest(found: Sequence[Formula]) -> list[Formula]:
-    """The formula of the lowest cost. All give the same numbers; one with a name is preferred."""
-    order = sorted(found, key=lambda one: (one.cost, one.name in ("formula", "other-loss")))
-    return order[:1]
 
 
 def combination(
@@ -114,7 +142,7 @@ def combination(
 ) -> tuple[float, ...] | None:
     """The coefficients with which the terms add up to the observed values, or None.
 
-    A coefficient too small to matter is exactly 0.
+    A coefficient that is nearly a whole number is that number.
     """
     columns = np.stack([np.ravel(term) for term in terms], axis=1)
     sizes = np.abs(columns).max(axis=0)
@@ -122,15 +150,12 @@ def combination(
         return None
     seen = np.ravel(observed)
     coefficients = np.linalg.lstsq(columns / sizes, seen)[0]
-    largest = np.max(np.abs(seen), initial=0.0)
-    coefficients[np.abs(coefficients) <= 10 * tolerance * largest] = 0.0
-    error = np.abs(columns / sizes @ coefficients - seen)
-    if np.max(error) > tolerance * max(largest, np.abs(coefficients).max()):
+    largest = max(np.max(np.abs(seen), initial=0.0), np.abs(coefficients).max())
+    if np.max(np.abs(columns / sizes @ coefficients - seen)) > tolerance * largest:
         return None
-    return tuple(
-        float(np.round(one)) if abs(one - np.round(one)) <= 100 * tolerance else float(one)
-        for one in coefficients / sizes
-    )
+    near = 100 * tolerance * largest / sizes
+    found = coefficients / sizes
+    return tuple(np.where(np.abs(found - np.round(found)) <= near, np.round(found), found).tolist())
 
 
 def rounded(value: float) -> str:

@@ -1,21 +1,21 @@
-"""The values of a network on single examples, which the lines of a backward pass are made of.
+"""The values of a network on single examples, and the names that formulas use for them.
 
-The examples are columns. They come from several draws of the parameters, because formulas that agree
-for one draw can differ for another; the products with weights are taken draw by draw.
+The examples are columns. They come from several draws of the parameters, because formulas that
+agree for one draw can differ for another; products with weights are taken draw by draw.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from manual_grads.check.diagnosis.problem import Problem
 
 Array = np.ndarray
-Leaves = dict[str, Array]
-Params = list[Leaves]
+Params = list[dict[str, Array]]
+_ERFC = np.vectorize(math.erfc, otypes=[float])
 
 
 def sigmoid(z: Array) -> Array:
@@ -29,12 +29,14 @@ def softmax(a: Array) -> Array:
     return shifted / shifted.sum(axis=0)
 
 
-_ERFC = np.vectorize(math.erfc, otypes=[float])
-
-
-def normal_distribution(z: Array) -> Array:
+def normal(z: Array) -> Array:
     """Φ(z), the normal distribution."""
     return _ERFC(-z / 2**0.5) / 2
+
+
+def density(z: Array) -> Array:
+    """φ(z), the density of the normal distribution."""
+    return np.exp(-z * z / 2) / (2 * math.pi) ** 0.5
 
 
 FUNCTIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
@@ -42,16 +44,16 @@ FUNCTIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
     "tanh": (lambda z, s: np.tanh(z), lambda z, s: 1 - np.tanh(z) ** 2),
     "relu": (lambda z, s: np.where(z > 0, z, 0.0), lambda z, s: (z > 0) * 1.0),
     "leaky_relu": (lambda z, s: np.where(z > 0, z, s * z), lambda z, s: np.where(z > 0, 1.0, s)),
-    "gelu": (
-        lambda z, s: z * normal_distribution(z),
-        lambda z, s: normal_distribution(z) + z * np.exp(-z * z / 2) / (2 * math.pi) ** 0.5,
-    ),
+    "gelu": (lambda z, s: z * normal(z), lambda z, s: normal(z) + z * density(z)),
 }
 """Each activation f(z, s) and its slope f'(z, s), with the negative slope s of leaky_relu."""
 
 
 class Scene(NamedTuple):
-    """Examples of several draws, and the forward pass; `columns` are those of each draw."""
+    """Examples of several draws, and the forward pass; `columns` are those of each draw.
+
+    `gains` are constants by which units of a layer are multiplied in a wrong forward pass.
+    """
 
     problem: Problem
     draws: Sequence[Params]
@@ -60,7 +62,7 @@ class Scene(NamedTuple):
     y: Array
     z: list[Array]
     a: list[Array]
-    gains: Mapping[int, Array] = MappingProxyType({})  # constants that the a of a layer has
+    gains: Mapping[int, Array] = MappingProxyType({})
 
     @property
     def depth(self) -> int:
@@ -71,41 +73,25 @@ class Scene(NamedTuple):
         """Whether the layer has a weight or a bias."""
         return kind in self.draws[0][layer]
 
-    def is_active(self, layer: int) -> bool:
-        """Whether the layer has an activation."""
-        return is_active(self.problem, layer)
-
-    def f(self, z: Array) -> Array:
-        """The network's activation."""
-        network = self.problem.network
-        return FUNCTIONS[network.activation][0](z, network.negative_slope)
-
-    def slope(self, z: Array) -> Array:
-        """The slope f' of the network's activation."""
-        network = self.problem.network
-        return FUNCTIONS[network.activation][1](z, network.negative_slope)
-
-    def slope_of(self, layer: int) -> Array:
-        """The slope of each unit of an active layer, with the constants of a changed layer."""
-        return self.slope(self.z[layer]) * self.gains.get(layer, 1.0)
+    def slope(self, layer: int) -> Array | float:
+        """f'(z) of the layer, or 1 if it has no activation."""
+        if not is_active(self.problem, layer):
+            return 1.0
+        return named_functions(self.problem)["df"](self.z[layer]) * self.gains.get(layer, 1.0)
 
     def each(self, of: Callable[[Params, slice], Array]) -> Array:
         """The columns that `of` computes from the parameters and columns of each draw."""
         pairs = zip(self.draws, self.columns, strict=True)
         return np.concatenate([of(params, part) for params, part in pairs], axis=1)
 
-    def back(self, layer: int, delta: Array, through: int | None = None) -> Array:
-        """`W^lᵀ δ`, or the same with the weights of the layer `through`."""
-        source = layer if through is None else through
-        return self.each(lambda params, part: params[source]["weight"].T @ delta[:, part])
+    def back(self, layer: int, delta: Array) -> Array:
+        """`W^lᵀ δ`."""
+        return self.each(lambda params, part: params[layer]["weight"].T @ delta[:, part])
 
     def theta(self, layer: int, kind: str) -> list[Array]:
         """A weight or bias for each example."""
-        return [
-            params[layer][kind]
-            for params, part in zip(self.draws, self.columns, strict=True)
-            for _ in range(part.stop - part.start)
-        ]
+        pairs = zip(self.draws, self.columns, strict=True)
+        return [p[layer][kind] for p, part in pairs for _ in range(part.stop - part.start)]
 
 
 def is_active(problem: Problem, layer: int) -> bool:
@@ -115,8 +101,38 @@ def is_active(problem: Problem, layer: int) -> bool:
     return layer < problem.network.depth or problem.network.loss == "squared_error"
 
 
+def named_functions(problem: Problem) -> dict[str, Any]:
+    """The functions that formulas use: f, df for f', every activation g and its slope dg, others."""
+    s = problem.network.negative_slope
+    names: dict[str, Any] = {
+        "softmax": softmax, "normal": normal, "density": density, "s": s, "pi": np.pi,
+        "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs, "sign": np.sign,
+        "where": np.where, "arctan": np.arctan, "round": np.round, "roll": np.roll, "len": len,
+        "min": np.minimum, "max": np.maximum,
+        "sum": lambda v: np.ones_like(v) * v.sum(axis=0),
+        "top": lambda v: np.ones_like(v) * v.max(axis=0),
+    }  # fmt: skip
+    for name, (f, slope) in FUNCTIONS.items():
+        names[name] = lambda z, f=f: f(z, s)
+        names[f"d{name}"] = lambda z, f=slope: f(z, s)
+    own = problem.network.activation
+    return names | {"f": names[own], "df": names[f"d{own}"]}
+
+
 Step = Callable[[Params, int, Array, Array], tuple[Array, Array]]
 """Computes `(z, a)` of a layer from the parameters, the layer, the a below, and the input x."""
+
+
+def plain_step(problem: Problem) -> Step:
+    """The right forward line of any layer: z = W a + b, or x + b in the input layer; a = f(z)."""
+    f = named_functions(problem)["f"]
+
+    def step(params, layer, below, x):
+        z = params[layer]["weight"] @ below if layer > 0 else below
+        z = z + params[layer]["bias"][:, None] if "bias" in params[layer] else z
+        return z, f(z) if is_active(problem, layer) else z
+
+    return step
 
 
 def scene_of(
@@ -127,43 +143,18 @@ def scene_of(
     changed: Sequence[int] = (),
 ) -> Scene:
     """The scene of batches of images and target rows; `change` replaces the layers `changed`."""
-    columns, start = [], 0
-    for images, _ in batches:
-        columns.append(slice(start, start + len(images)))
-        start += len(images)
+    ends = np.cumsum([0, *(len(images) for images, _ in batches)])
+    columns = [slice(int(i), int(j)) for i, j in zip(ends[:-1], ends[1:], strict=True)]
+    plain = plain_step(problem)
     z: list[list[Array]] = [[] for _ in draws[0]]
     a: list[list[Array]] = [[] for _ in draws[0]]
     for params, (images, _) in zip(draws, batches, strict=True):
         below = images.T
         for layer in range(len(params)):
-            step = change if change is not None and layer in changed else plain_step(problem)
+            step = change if change is not None and layer in changed else plain
             values, below = step(params, layer, below, images.T)
             z[layer].append(values)
             a[layer].append(below)
-    return Scene(
-        problem,
-        draws,
-        columns,
-        np.concatenate([images.T for images, _ in batches], axis=1),
-        np.concatenate([rows.T for _, rows in batches], axis=1),
-        [np.concatenate(parts, axis=1) for parts in z],
-        [np.concatenate(parts, axis=1) for parts in a],
-    )
-
-
-def weighted_input(params: Params, layer: int, below: Array) -> Array:
-    """z = W a + b; in the input layer, z = x + b."""
-    z = params[layer]["weight"] @ below if layer > 0 else below
-    return z + params[layer]["bias"][:, None] if "bias" in params[layer] else z
-
-
-def plain_step(problem: Problem) -> Step:
-    """The right forward line of any layer."""
-    network = problem.network
-    f = FUNCTIONS[network.activation][0]
-
-    def step(params, layer, below, x):
-        z = weighted_input(params, layer, below)
-        return z, f(z, network.negative_slope) if is_active(problem, layer) else z
-
-    return step
+    x, y = (np.concatenate([batch[k].T for batch in batches], axis=1) for k in (0, 1))
+    joined = [[np.concatenate(parts, axis=1) for parts in values] for values in (z, a)]
+    return Scene(problem, draws, columns, x, y, *joined)

@@ -1,0 +1,155 @@
+"""Batches whose examples are mixed with each other, which no weights of the examples explain.
+
+Formulas of δ^L that mix examples are tried on the whole batch. For a weight derivative the matrix C
+in M = r Σ_nm C_nm δ_n a_mᵀ is read off; it should be the identity.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from manual_grads.check.diagnosis import tables
+from manual_grads.check.diagnosis.answers import Answer
+from manual_grads.check.diagnosis.batches import Batch, Leaf
+from manual_grads.check.diagnosis.delta_lines import names_of, right_output
+from manual_grads.check.diagnosis.formulas import combination, rounded, value_of, written
+from manual_grads.check.diagnosis.problem import Problem
+from manual_grads.check.diagnosis.scene import Array, Params, Scene, scene_of
+
+
+def gradient_of(s: Scene, params: Params, delta: Array, decay: float) -> dict[Leaf, Array]:
+    """The right gradient of a batch from its δ^L, a sum over the examples plus the regulariser."""
+    leaves: dict[Leaf, Array] = {}
+    for layer in reversed(range(len(params))):
+        if layer < s.depth:
+            delta = s.back(layer + 1, delta) * s.slope(layer)
+        if layer > 0:
+            leaves["weight", layer] = delta @ s.a[layer - 1].T + decay * params[layer]["weight"]
+        if "bias" in params[layer]:
+            leaves["bias", layer] = delta.sum(axis=1)
+    return leaves
+
+
+def mixed_answers(
+    problem: Problem, batches: Sequence[Batch], mixed: Sequence[Leaf], tolerance: float
+) -> list[Answer]:
+    """The answers for leaves in which examples are mixed; empty if nothing explains them."""
+    scenes = [scene_of(problem, [b.params], [(b.images, b.rows)]) for b in batches]
+    pairs, depth = list(zip(scenes, batches, strict=True)), problem.network.depth
+    for formula in tables.MIXED:
+        if all(_explains(s, batch, _mixed_delta(s, formula), tolerance) for s, batch in pairs):
+            of_labels = formula.startswith("err(") and "mean" not in formula
+            name = "labels-shifted" if of_labels else "formula"
+            name = "softmax-axis" if "exp(" in formula or "softmax" in formula else name
+            words = tables.SENTENCES.get(name, "δ of one example contains those of others")
+            return [_of_delta(depth, written(formula), name, words)]
+    found = _parts(pairs, tolerance) or _other_targets(pairs, tolerance)
+    if found is not None:
+        return [found._replace(layer=depth)]
+    crossed = {
+        layer: _crossed(pairs, layer, tolerance) for kind, layer in mixed if kind == "weight"
+    }
+    if None in crossed.values() or not {layer for _, layer in mixed} <= set(crossed):
+        return []
+    return [answer for answer in crossed.values() if answer is not None]
+
+
+def _of_delta(layer: int, yours: str, name: str, words: str) -> Answer:
+    return Answer("delta", layer, f"δ{{l}} = {yours}", "δ{l} of each example", name, words, 1.0)
+
+
+def _mixed_delta(s: Scene, formula: str) -> Array | None:
+    n = s.y.shape[1]
+    slope = s.slope(s.depth)
+    names = names_of(s, s.depth, {}) | {
+        "err": lambda y: right_output(s._replace(y=y)),
+        "raw": lambda y: right_output(s._replace(y=y)) / np.where(slope == 0, np.nan, slope),
+        "spread": lambda v: np.repeat(v.reshape(-1, 1), n, axis=1),
+        "slope": slope,
+    }
+    return value_of(formula, names, s.y.shape)
+
+
+def _explains(s: Scene, batch: Batch, delta: Array | None, tolerance: float) -> bool:
+    """Whether this δ^L, without the reduction, gives the gradient of the whole batch."""
+    if delta is None or not np.all(np.isfinite(delta)):
+        return False
+    factor = s.problem.factor(batch.examples) / s.problem.factor(1)
+    leaves = gradient_of(s, batch.params, delta * factor, s.problem.l2)
+    return all(
+        np.max(np.abs(values - leaves[leaf])) <= 10 * tolerance * np.abs(values).max()
+        for leaf, values in batch.whole.items()
+    )
+
+
+def _parts(pairs: Sequence[tuple[Scene, Batch]], tolerance: float) -> Answer | None:
+    """Outputs and targets that are averaged differently."""
+    found = []
+    for s, batch in pairs:
+        of_outputs = right_output(s._replace(y=0 * s.y))
+        factor = s.problem.factor(batch.examples) / s.problem.factor(1)
+        columns = []
+        for part in (of_outputs, right_output(s) - of_outputs):
+            leaves = gradient_of(s, batch.params, part * factor, 0.0)
+            columns.append(np.concatenate([leaves[leaf].ravel() for leaf in batch.whole]))
+        whole = np.concatenate([batch.whole[leaf].ravel() for leaf in batch.whole])
+        coefficients = combination(whole, columns, 10 * tolerance)
+        if coefficients is None or coefficients == (1.0, 1.0):
+            return None
+        found.append((batch.examples, coefficients))
+    text = ", ".join(f"{rounded(p)} and {rounded(y)} for {n}" for n, (p, y) in found)
+    words = f"outputs and targets are not averaged alike: they count {text} examples"
+    return _of_delta(0, "outputs and targets with different factors", "formula", words)
+
+
+def _other_targets(pairs: Sequence[tuple[Scene, Batch]], tolerance: float) -> Answer | None:
+    """Targets of other examples: δ^L of each example is read off, and belongs to one of them."""
+    shown = ""
+    for s, batch in pairs:
+        n, a = batch.examples, s.a[-2]
+        if np.linalg.matrix_rank(a) < n:
+            continue
+        factor = s.problem.factor(n) / s.problem.factor(1)
+        delta = batch.whole["weight", s.depth] @ np.linalg.pinv(a.T) / factor
+        each = [right_output(s._replace(y=s.y[:, [m] * n])) for m in range(n)]
+        error = np.max(np.abs(np.stack(each) - delta), axis=1)  # [target, example]
+        if np.any(error.min(axis=0) > 1e4 * tolerance * np.abs(delta).max()):
+            return None
+        order = np.where(
+            np.diag(error) <= error.min(axis=0) * 2, np.arange(n), error.argmin(axis=0)
+        )
+        odd = [f"image {i} has label {j}" for i, j in enumerate(order) if i != j]
+        shown = shown or ", ".join(odd)
+    if not shown:
+        return None
+    words = f"images have the labels of others: {shown}; use each image with its own label"
+    return _of_delta(0, "δ with the targets of other examples", "labels-shifted", words)
+
+
+def _crossed(pairs: Sequence[tuple[Scene, Batch]], layer: int, tolerance: float) -> Answer | None:
+    """Reads the matrix C off, with which δ and a of different examples are multiplied."""
+    text = ""
+    for s, batch in pairs:
+        n, a = batch.examples, s.a[layer - 1]
+        leaves: list[Mapping[Leaf, Array]] = list(batch.singles)
+        sizes = np.sum(a * a, axis=0)
+        deltas = [one["weight", layer] @ a[:, k] / (sizes[k] or 1) for k, one in enumerate(leaves)]
+        delta = np.stack(deltas, axis=1) * s.problem.factor(n) / s.problem.factor(1)
+        if min(np.linalg.matrix_rank(a), np.linalg.matrix_rank(delta)) < n:
+            continue
+        seen = batch.whole["weight", layer]
+        c = np.linalg.pinv(delta) @ seen @ np.linalg.pinv(a.T)
+        if np.max(np.abs(delta @ c @ a.T - seen)) > 1e4 * tolerance * np.abs(seen).max():
+            return None
+        c = np.round(c, 6)
+        crossing = np.argwhere((c != 0) & ~np.eye(n, dtype=bool))[:3]
+        text = ", ".join(f"δ of example {i} with a of example {j}" for i, j in crossing)
+        if np.ptp(c) < 1e-5:
+            text = "every δ with every a"
+        elif np.ptp(c[np.triu_indices(n)]) < 1e-5 and not np.any(np.tril(c, -1)):
+            text = "δ of each example with a of those after it too, as if it were not cleared"
+    if not text:
+        return None
+    words = f"examples are mixed: it has {text}"
+    right = "∂C/∂W{l} = Σ_n δ_n a_nᵀ"
+    return Answer("weight", layer, "∂C/∂W{l} = Σ C_nm δ_n a_mᵀ", right, "formula", words, 1.0)
