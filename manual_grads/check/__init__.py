@@ -3,9 +3,11 @@
 __main__    the command `python -m manual_grads.check`
 child       the process in which the command runs the user's code
 gradient    the comparison of a handwritten gradient with autodiff's
+tolerance   the largest difference that rounding can explain
 returned    the checks of what a gradient function returned
-sample      the loss and the random inputs of a check
-diagnosis   the search for the mistakes
+layouts     the forms of parameters and gradients, and a file to begin with
+sample      the random inputs of a check
+diagnosis   the search for the line that is wrong, and for what it computes
 report      the result as a table, an image and JSON
 """
 

@@ -42,8 +42,8 @@ from rich.console import Console
 from manual_grads.architecture import LOSS_NAMES, Architecture
 from manual_grads.check.layouts import LAYOUTS, REDUCTIONS, template
 from manual_grads.cli import (
-    ANY,
     A_PATH,
+    ANY,
     AT_LEAST_1,
     FRACTION,
     NOT_NEGATIVE,

@@ -14,8 +14,7 @@ import numpy as np
 
 from manual_grads.architecture import Architecture
 from manual_grads.check import diagnosis
-from manual_grads.check.diagnosis import Cause
-from manual_grads.check.diagnosis import Problem, loss_of, problem_of, targets_of
+from manual_grads.check.diagnosis import Cause, Problem, loss_of, problem_of, targets_of
 from manual_grads.check.report import Leaf, Report
 from manual_grads.check.returned import arrays_by_name, handwritten_leaves
 from manual_grads.check.sample import (
@@ -219,7 +218,7 @@ def _autodiff_is_wrong(trial: Trial, bad: list[str]) -> LossError:
     place = f"{leaf}{[int(i) for i in index]}"
     return LossError(
         "autodiff's gradient of the loss must agree with finite differences of the loss",
-        f"they disagree, and your gradient agrees with the finite differences: at {place}, autodiff "
+        f"they disagree, and your gradient agrees with the differences: at {place}, autodiff "
         f"has {trial.autodiff[leaf][index]:.6g} and you have {trial.handwritten[leaf][index]:.6g}",
         "a loss without stop_gradient, custom derivatives or rounding to whole numbers",
     )

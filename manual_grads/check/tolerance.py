@@ -1,7 +1,7 @@
 """The largest difference between two right gradients that rounding can explain.
 
-For the losses that `mnist_jax` trains with, it is the rounding bound of `derivatives`. For any other
-loss of a known network, errors are propagated with the sizes of the terms in place of their values:
+For the losses that `mnist_jax` trains with, it is the rounding bound of `derivatives`. For any
+other loss of a known network, errors are propagated, with the sizes of terms for their values:
 
     S_δL = 1 + |a^L|      S_δ = |W|ᵀ S_δ'      E_δ = |W|ᵀ E_δ' + c S_δ + [z is near a kink] S_δ
     allowed = E_δ |a|ᵀ + c S_δ |a|ᵀ + R u max |G|
@@ -15,8 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.check.diagnosis import scene_of
-from manual_grads.check.diagnosis import Problem, targets_of
+from manual_grads.check.diagnosis import Problem, scene_of, targets_of
 from manual_grads.derivatives import PRECISIONS, gradient_bound
 from manual_grads.leaves import named_leaves
 

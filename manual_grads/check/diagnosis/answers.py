@@ -17,6 +17,7 @@ from manual_grads.check.diagnosis.leaf_lines import bias_line, weight_line
 from manual_grads.check.diagnosis.readings import Seen
 from manual_grads.check.diagnosis.scene import Array, Scene, is_active
 
+PLAIN_WEIGHT = "∂C/∂W{l} = δ{l} (a{m})ᵀ"
 UNKNOWN = 6.0
 """The cost of a line that no formula explains."""
 
@@ -54,7 +55,7 @@ class Known(NamedTuple):
 def right_text(scene: Scene, kind: str, layer: int) -> str:
     """The right formula of a line, as it is written in a report."""
     if kind == "weight":
-        return "∂C/∂W{l} = δ{l} (a{m})ᵀ"
+        return PLAIN_WEIGHT
     if kind == "bias":
         return "∂C/∂b{l} = δ{l}"
     if layer == scene.depth:
@@ -160,7 +161,7 @@ def _leaf(
 
 def _with_decay(answer: Answer, found: Formula | None, seen: Seen, known: Known) -> Answer:
     """The answer for a weight derivative, with its regulariser compared with that of the loss."""
-    layer, plain = answer.layer, answer.right
+    layer, plain = answer.layer, PLAIN_WEIGHT
     text, rate = seen.decays.get(layer, ("W{l}", 0.0))
     if found is not None and found.added is not None and found.added[1] == "θ":
         rate = found.added[0]
@@ -175,12 +176,12 @@ def _with_decay(answer: Answer, found: Formula | None, seen: Seen, known: Known)
         words = words if rate else "the regulariser of the loss is missing; add it"
     if answer.name == "unknown":
         return answer
-    if answer.name in ("regulariser", "formula", "") and (found is None or not found.changed):
-        if answer.cost <= 1 and answer.number == 1:
-            yours = f"{plain} + {rounded(rate)} {text}" if rate else plain
-            return answer._replace(
-                yours=yours, right=right, name="regulariser", words=words, cost=1.0, number=rate
-            )
+    is_plain = (found is None or not found.changed) and answer.cost <= 1 and answer.number == 1
+    if is_plain and answer.name in ("regulariser", "formula", "factor", ""):
+        yours = f"{plain} + {rounded(rate)} {text}" if rate else plain
+        return answer._replace(
+            yours=yours, right=right, name="regulariser", words=words, cost=1.0, number=rate
+        )
     words = f"{answer.words}; also {words}" if answer.words else words
     return answer._replace(right=right, words=words, cost=answer.cost + 1)
 
@@ -194,7 +195,7 @@ def _leaked(
     allowed = tolerance * max(np.abs(seen).max(), np.abs(deltas[layer]).max())
     if np.max(np.abs(np.delete(error, slot, axis=0)), initial=0.0) > allowed:
         return None
-    biased = sorted((k for k in deltas if k != layer and scene.has(k, "bias")), reverse=True)
+    biased = sorted(k for k in deltas if k != layer and scene.has(k, "bias"))
     for owners in itertools.chain(
         *(itertools.combinations(biased, n + 1) for n in range(len(biased)))
     ):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from manual_grads.check.diagnosis.answers import Answer
+from manual_grads.check.diagnosis.problem import Problem
 
 EVERYWHERE = "every leaf"
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -12,8 +13,8 @@ SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 class Cause(NamedTuple):
     """A mistake in one or more lines.
 
-    A place is a leaf such as `1/bias`, or `delta 1`, `forward 1` or `every leaf`. `is_convention` is
-    true for what is another choice and not a mistake. `yours` and `right` are formulas, or empty.
+    A place is a leaf such as `1/bias`, or `delta 1`, `forward 1` or `every leaf`. `is_convention`
+    is true for what is another choice and no mistake. `yours` and `right` are formulas, or empty.
     """
 
     mistake: str
@@ -29,6 +30,43 @@ class Cause(NamedTuple):
         return ", ".join(self.places)
 
 
+def merged(lines: Sequence[Answer], counts: Sequence[Answer], problem: Problem) -> list[Answer]:
+    """The answers on lines and on batches, without those that follow from others.
+
+    A line that is not proportional to δ lacks the 1/N in it, so that its batch is wrong too. A
+    constant factor 1/C in δ^L and a sum over the batch are one mistake, dividing by C.
+    """
+    bent = [line for line in lines if not line.is_linear]
+    masked = any(
+        "dropout" in line.words or line.name in ("low-precision", "small-constant")
+        for line in lines
+    )
+
+    def follows(count):
+        return (masked and count.name in ("unknown", "not-cleared")) or any(
+            (line.kind, line.layer) == (count.kind, count.layer)
+            or (line.kind == "delta" and count.layer <= line.layer and count.kind != "batch")
+            or (line.kind, line.layer) == ("delta", problem.network.depth)
+            or (count.kind == "batch" and len(bent) > 1)
+            for line in bent
+        )
+
+    counts = [count for count in counts if not follows(count)]
+    factors = [a for a in lines if a.kind == "delta" and a.name in ("factor", "averaged-twice")]
+    for count in counts:
+        if count.kind != "batch" or not factors:
+            continue
+        k, others = factors[0].number, [line for line in lines if line is not factors[0]]
+        if count.name == "sum-not-mean" and 0 < k < 1 and problem.reduction == "mean":
+            words = f"every batch is divided by {1 / k:.6g}; divide by the actual batch size"
+            yours = f"1/{1 / k:.6g} Σ over the examples"
+            return [*others, count._replace(name="nominal-batch", yours=yours, words=words)]
+        if count.name == "nominal-batch" and abs(count.number * k - 1) < 1e-6:
+            words = f"one example alone is multiplied by {k:.6g}, larger batches are right"
+            return [*others, count._replace(words=words)]
+    return [*lines, *counts]
+
+
 def causes_of(answers: Sequence[Answer]) -> list[Cause]:
     """The causes of a path; answers that are one mistake in several lines are one cause."""
     groups: dict[tuple[str, str, str], list[Answer]] = {}
@@ -40,8 +78,10 @@ def causes_of(answers: Sequence[Answer]) -> list[Cause]:
         places = tuple(dict.fromkeys(map(_place, alike)))
         words = first.words or f"it is {first.yours.partition(' = ')[2]}"
         words += f"; begin with {places[0]}" if first.name == "unknown" else ""
-        texts = [_written(text, first.layer) for text in (words, first.yours, first.right)]
-        causes.append(Cause(first.name, places, *texts, first.name == "kink"))
+        words, yours, right = (
+            _written(text, first.layer) for text in (words, first.yours, first.right)
+        )
+        causes.append(Cause(first.name, places, words, yours, right, first.name == "kink"))
     return causes
 
 

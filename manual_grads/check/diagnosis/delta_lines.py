@@ -6,94 +6,32 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from manual_grads.check.diagnosis import tables
+from manual_grads.check.diagnosis.clipping import clipped
 from manual_grads.check.diagnosis.formulas import (
     Formula,
     combination,
+    factor_between,
     matches,
     rounded,
     value_of,
     written,
 )
-from manual_grads.check.diagnosis.readings import Outer, share_of
-from manual_grads.check.diagnosis.scene import Array, Scene, is_active, named_functions
+from manual_grads.check.diagnosis.namespace import names_of
+from manual_grads.check.diagnosis.readings import Outer
+from manual_grads.check.diagnosis.scene import Array, Scene, is_active
 
-NEARLY = 1e-3
+NEARLY = 1e-4
 """A relative difference up to which a line is called right but for a small constant or rounding."""
 
 
-def names_of(
-    s: Scene, layer: int, deltas: Mapping[int, Array], leaf_above: Outer | None = None
-) -> dict[str, Any]:
-    """What the formulas of a layer can use; see `tables`."""
-    names: dict[str, Any] = named_functions(s.problem) | {"x": s.x, "y": s.y, "o": s.a[-1]}
-    for k in range(s.depth + 1):
-        names |= {f"z_{k}": s.z[k], f"a_{k}": s.a[k]}
-    for mark, k in (("", layer), ("m", layer - 1), ("n", layer + 1)):
-        if 0 <= k <= s.depth:
-            names |= {f"z{mark}": s.z[k], f"a{mark}": s.a[k]}
-            if s.has(k, "bias"):
-                names[f"b{mark}"] = np.stack(s.theta(k, "bias"), axis=1)
-    names |= {f"d_{k}": delta for k, delta in deltas.items()}
-    names["label"] = lambda y: np.argmax(y, axis=0) * 1.0
-    names["shifted"] = _shifted
-    if layer > 0:
-        names["below"] = lambda v: s.back(layer, v)
-    if layer in deltas:
-        names["d"] = deltas[layer]
-    if layer + 1 in deltas:
-        above, sizes = deltas[layer + 1], [len(a) for a in s.a]
-        weight = (layer + 1, "weight")
-
-        def each(of):
-            return s.each(lambda params, part: of(params[weight[0]][weight[1]]) @ above[:, part])
-
-        def kept(unit):
-            return lambda v: v * (np.arange(len(v)) == unit % len(v))[:, None]
-
-        def down(error, to=layer + 1):
-            for k in range(s.depth, to, -1):
-                error = s.back(k, error)
-            return error
-
-        names |= {
-            "D": above, "V": s.back(layer + 1, above), "back": lambda v: s.back(layer + 1, v),
-            "through": lambda v: each(lambda w: w) if v is above else _through(s, layer, v),
-            "reshaped": lambda v: each(lambda w: w.reshape(sizes[layer], -1)),
-            "partial": lambda v: s.back(layer + 1, np.arange(len(v), 0, -1.0)[:, None] * v),
-            "first": kept(0), "last": kept(-1), "down": down, "down0": lambda v: down(v, layer),
-        }  # fmt: skip
-        if s.has(layer + 1, "bias"):
-            of_bias = s.each(lambda p, part: p[layer + 1]["bias"][None] @ above[:, part])
-            back = names["V"]
-            names["without"] = lambda k: np.concatenate([np.delete(back, k, axis=0), of_bias])
-            names["after"] = lambda k: np.concatenate([of_bias, np.delete(back, k, axis=0)])
-        if layer + 2 in deltas:
-            names["raw"] = s.back(layer + 2, deltas[layer + 2])
-        if leaf_above is not None:
-            each_leaf = [leaf.T @ above[:, n] for n, leaf in enumerate(leaf_above.each)]
-            names["G"] = np.stack(each_leaf, axis=1)
-    return names
-
-
-def _shifted(y: Array, by: int) -> Array:
-    rolled = np.roll(y, by, axis=0)
-    rolled[:by] *= by < 0
-    rolled[by if by < 0 else len(y) :] = 0
-    return rolled
-
-
-def _through(s: Scene, layer: int, values: Array) -> Array:
-    return s.each(lambda params, part: params[layer + 1]["weight"] @ values[:, part])
-
-
 def output_formulas(s: Scene) -> list[list[str]]:
-    """The formulas of the outputs, the targets, their error, and the factor; the right one first."""
+    """The formulas of outputs, targets, their error and the factor; the right one stands first."""
     loss, active = s.problem.loss, is_active(s.problem, s.depth)
     right = "2*(P - Y)" if loss == "squared_error" else "P - Y"
     slopes = [f"E * {slope}" if slope != "1" else "E" for slope in slopes_of(s, s.depth)]
@@ -105,10 +43,18 @@ def output_formulas(s: Scene) -> list[list[str]]:
     ]
 
 
+KINK = "where(z == 0, {}, df(z))"
+
+
 def slopes_of(s: Scene, layer: int) -> list[str]:
     """The formulas of the slope, with those at other layers."""
+    kinks = [KINK.format(c) for c in (0, 0.5, 1, "s")] if np.any(s.z[layer] == 0) else []
     others = [k for k in range(s.depth + 1) if k != layer and s.z[k].shape == s.z[layer].shape]
-    return tables.SLOPES + [each.format(k=k) for k in others for each in tables.OF_OTHER_LAYERS]
+    return (
+        kinks
+        + tables.SLOPES
+        + [each.format(k=k) for k in others for each in tables.OF_OTHER_LAYERS]
+    )
 
 
 def output_template(p: str, y: str, error: str, factor: str) -> str:
@@ -145,10 +91,18 @@ def delta_line(
         seen = seen / s.problem.factor(1)
         places = output_formulas(s)
         found = matches(
-            seen, places, output_template, names, tolerance, None, _combiner(names, seen.shape)
+            seen,
+            places,
+            output_template,
+            names,
+            tolerance,
+            None,
+            _combiner(names, seen.shape),
+            [1, 3],
         )
+        found = _of_another_loss(s, seen, names, tolerance) or found
         right = output_template(*(place[0] for place in places))
-        mains = [right, output_template(*(place[0] for place in places[:3]), "E")]
+        mains = [right, output_template(places[0][0], places[1][0], places[2][0], "E")]
         added = ["df(z)", "1", "a", "z", f"{mains[1]} * a", places[0][0], "y"]
         sides = mains[1]
     else:
@@ -165,17 +119,17 @@ def delta_line(
         halved = names_of(s, layer, half, leaf_above)
         halved |= {"G": halved["G"] / 2} if "G" in halved else {}
 
-        value = lru_cache(maxsize=None)(lambda text: value_of(text, names, seen.shape))
+        value = cache(lambda text: value_of(text, names, seen.shape))
 
         def combine(operand, slope):
             one, other = value(operand), value(slope)
             return None if one is None or other is None else one * other
 
-        found = matches(seen, places, hidden_template, names, tolerance, halved, combine)
+        found = matches(seen, places, hidden_template, names, tolerance, halved, combine, [1])
         right, mains, added = f"V * {right_slope}", [f"V * {right_slope}", "V"], tables.ADDED
         mains.append("V * normal(z)")
         sides = "V"
-    if found is not None:
+    if found is not None and found.changed:
         found = _named(found, s, layer, places)
         if "sum(a" in found.text:  # written with a matrix product, which mixes examples
             found = found._replace(is_linear=False)
@@ -184,19 +138,31 @@ def delta_line(
     if found is None and layer == s.depth:
         found = _parts(s, seen, tolerance)
     if found is None:
-        found = _clipped(s, layer, seen, names, tolerance) if layer < s.depth else None
+        found = clipped(s, layer, seen, names, tolerance) if layer < s.depth else None
         found = found or _sum_of_terms(mains, added, seen, names, tolerance)
     return found or _nearly(value_of(right, names, seen.shape), seen, right)
+
+
+def _of_another_loss(
+    s: Scene, seen: Array, names: dict[str, Any], tolerance: float
+) -> Formula | None:
+    """δ^L of cross-entropy where the loss is a squared error."""
+    for text in tables.WHOLE_OUTPUTS if "squared" in s.problem.loss else ():
+        value = value_of(text, names, seen.shape)
+        if value is not None and factor_between(seen, value, tolerance) == 1:
+            words = "this is δ^L of cross-entropy; for squared error it is the error times f'(z)"
+            return Formula(text, (), 1.0, 1.0, True, "other-loss", words)
+    return None
 
 
 def _combiner(names: dict[str, Any], shape: tuple[int, ...]) -> Callable[..., Array | None]:
     """Computes the values of the output line; the values of each of its places are kept."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def plain(expression):
         return value_of(expression, names, shape)
 
-    @lru_cache(maxsize=None)
+    @cache
     def error_of(p, y, error):
         if plain(p) is None or plain(y) is None:
             return None
@@ -223,12 +189,7 @@ def hidden_template(operand: str, slope: str) -> str:
 def _named(found: Formula, s: Scene, layer: int, places: Sequence[Sequence[str]]) -> Formula:
     """The formula with its name in the catalogue and a sentence."""
     kinds = ("outputs", "targets", "error", "factor") if layer == s.depth else ("operand", "slope")
-    where = [
-        (kind, each, place[0])
-        for each in found.changed
-        for kind, place in zip(kinds, places, strict=True)
-        if each in place
-    ][: len(found.changed)]
+    where = [(kinds[place], each, places[place][0]) for place, each in found.changed]
     words = "; ".join(
         f"{written(each)} stands in the place of {written(of)}" for _, each, of in where
     )
@@ -236,10 +197,16 @@ def _named(found: Formula, s: Scene, layer: int, places: Sequence[Sequence[str]]
     if len(found.changed) == 1:
         kind, each, _ = where[0]
         slope = each.removeprefix("E * ") if kind == "factor" else each
-        is_slope = kind == "slope" or (kind == "factor" and slope in [*tables.SLOPES, "E"])
+        is_slope = (
+            kind == "slope"
+            or slope.startswith(KINK.split("{")[0])
+            or (kind == "factor" and slope in [*tables.SLOPES, "E"])
+        )
         slope = "1" if slope == "E" else slope
         name = tables.NAMES.get(("slope" if is_slope else kind, slope), name)
-        if is_slope and not is_active(s.problem, layer):
+        if slope.startswith(KINK.split("{")[0]):
+            name, words = "kink", "f'(0) is another one, which is a valid convention too"
+        elif is_slope and not is_active(s.problem, layer):
             name, words = "other-loss", "this layer has no activation; remove this factor"
         elif name == "formula" and is_slope:
             twice = layer == s.depth and slope == "df(z)**2"
@@ -247,10 +214,11 @@ def _named(found: Formula, s: Scene, layer: int, places: Sequence[Sequence[str]]
             name = "other-loss" if twice else "formula" if other else "slope-of-other"
         elif name == "formula" and kind in ("factor", "error"):
             name = "other-loss"
-    if s.problem.loss == "cross_entropy" and found.changed in (("Y * (P - 1)",), ("E * Y",)):
+    if s.problem.loss == "cross_entropy" and found.changed in (
+        ((2, "Y * (P - 1)"),),
+        ((3, "E * Y"),),
+    ):
         name = "softmax-diagonal"
-    elif s.problem.loss == "squared_error" and found.text == "(softmax(a) - y)":
-        name = "other-loss"
     return found._replace(name=name, words=tables.SENTENCES.get(name, words))
 
 
@@ -268,32 +236,6 @@ def _two_sided(
     words = f"the slope is {above} for z > 0 and {below} for z ≤ 0; use f'(z)"
     text = f"{side} * ({above} if z > 0, {below} if z <= 0)"
     return Formula(text, (), 1.0, 1.0, True, "slope-of-other", words)
-
-
-def _clipped(
-    s: Scene, layer: int, seen: Array, names: dict[str, Any], tolerance: float
-) -> Formula | None:
-    """Values that are clipped on their way back, each or by their norm."""
-    back, slope, largest = names["V"], s.slope(layer), np.max(np.abs(seen))
-    right = back * slope
-    limits = [float(np.max(np.abs(seen / np.where(slope == 0, np.inf, slope)))), float(largest)]
-    for limit, values in (
-        (limits[0], np.clip(back, -limits[0], limits[0]) * slope),
-        (limits[1], np.clip(right, -limits[1], limits[1])),
-    ):
-        if np.max(np.abs(values - seen)) <= tolerance * largest:
-            words = f"the derivative is clipped at ±{rounded(limit)}; clip only in the optimiser"
-            return Formula("clip(V)", (), 1.0, 1.0, False, "clipped", words)
-    k = share_of(seen, right, tolerance)
-    if k is None:
-        return None
-    for values in (back, right):
-        norms = (k * np.sqrt(np.sum(values**2, axis=0)))[np.abs(k - 1) > 1e-6]
-        if len(norms) > 1 and np.ptp(norms) <= 1e-6 * norms[0] and np.all(k <= 1 + 1e-6):
-            words = f"the derivative is clipped to norm {rounded(float(norms[0]))}; clip only in "
-            words += "the optimiser"
-            return Formula("clip(V) by its norm", (), 1.0, 1.0, False, "clipped", words)
-    return None
 
 
 def _sum_of_terms(

@@ -14,7 +14,7 @@ import numpy as np
 from manual_grads.check.diagnosis import calls, finished
 from manual_grads.check.diagnosis.answers import Answer, Known
 from manual_grads.check.diagnosis.batches import Batch, batch_answers
-from manual_grads.check.diagnosis.causes import Cause, causes_of
+from manual_grads.check.diagnosis.causes import Cause, causes_of, merged
 from manual_grads.check.diagnosis.delta_lines import right_output
 from manual_grads.check.diagnosis.mixtures import gradient_of, mixed_answers
 from manual_grads.check.diagnosis.problem import Problem
@@ -29,9 +29,9 @@ TOLERANCES = {"float64": 1e-10, "float32": 3e-4}
 class Question(NamedTuple):
     """What is known about the gradient that disagrees.
 
-    `yours` and `right` return the leaves of a batch by name; `draws` are parameters and batches, the
-    given ones first. `is_own_loss` is true if the loss is not that of `problem`. `targets` turns
-    labels into rows.
+    `yours` and `right` return the leaves of a batch by name; `draws` are parameters and batches,
+    the given ones first. `is_own_loss` is true if the loss is not that of `problem`. `targets`
+    turns labels into rows.
     """
 
     problem: Problem | None
@@ -156,15 +156,14 @@ def _explained(
     else:  # single examples show nothing; right ones show how those of a batch count
         paths = [Path({}, ())]
         measured = [one._replace(singles=_right_singles(problem, one)) for one in measured]
-    batches = [
-        Batch(one.params, one.images[:n], one.rows[:n], whole_leaves, one.singles[:n])
-        for one in measured
-        for n, whole_leaves in one.batches.items()
-    ]
+    batches = _batches(measured)
     counts: list[Answer] = []
     if batches:
         reduction = _reduction(question, problem, measured, tolerance)
         counts, mixed, unusual = batch_answers(batches, reduction, tolerance)
+        paths, counts, mixed = _recounted(
+            problem, measured, paths, (counts, mixed), reduction, tolerance
+        )
         better = mixed_answers(problem, batches, mixed, tolerance) if mixed or unusual else []
         if better and better[0].kind == "delta":  # it explains all leaves
             top = ("delta", problem.network.depth)
@@ -176,6 +175,55 @@ def _explained(
     causes = [causes_of(answers) for answers in found if answers]
     different = {tuple((c.mistake, c.places) for c in each): each for each in reversed(causes)}
     return list(reversed(different.values()))[:4]
+
+
+def _batches(measured: Sequence[Measured]) -> list[Batch]:
+    return [
+        Batch(one.params, one.images[:n], one.rows[:n], whole_leaves, one.singles[:n])
+        for one in measured
+        for n, whole_leaves in one.batches.items()
+    ]
+
+
+def _recounted(
+    problem: Problem,
+    measured: Sequence[Measured],
+    paths: list[Path],
+    counts: tuple[list[Answer], list[Any]],
+    reduction: Callable[[int], float],
+    tolerance: float,
+) -> tuple[list[Path], list[Answer], list[Any]]:
+    """The paths, answers and mixed leaves, if miscounted examples explain zeros and factors.
+
+    An example that is left out or counted twice makes a batch of one example 0 or twice as large.
+    """
+    odd = [a for path in paths for a in path.answers if a.number != 1 or a.yours.endswith("= 0")]
+    explained = []
+    for answer in odd if counts[0] or counts[1] else ():
+        changed = []
+        for one in measured:
+            right = _right_singles(problem, one)
+            singles = [
+                {
+                    leaf: of_right[leaf] if _is_below(leaf, answer) else v
+                    for leaf, v in single.items()
+                }
+                for single, of_right in zip(one.singles, right, strict=True)
+            ]
+            changed.append(one._replace(singles=singles))
+        again, mixed, _ = batch_answers(_batches(changed), reduction, tolerance)
+        new = [a for a in again if a.name == "overwritten" and a not in counts[0]]
+        if new and not set(mixed) - set(counts[1]):
+            explained.append(answer)
+            measured, counts = changed, (again, mixed)
+    kept = [tuple(a for a in path.answers if a not in explained) for path in paths]
+    return [Path({}, answers) for answers in dict.fromkeys(kept)], *counts
+
+
+def _is_below(leaf: tuple[str, int], answer: Answer) -> bool:
+    """Whether the leaf is that of the answer, or depends on its δ."""
+    is_above = answer.kind == "delta" and leaf[1] <= answer.layer
+    return is_above or leaf == (answer.kind, answer.layer)
 
 
 def _right_singles(problem: Problem, one: Measured) -> list[dict[tuple[str, int], Array]]:
@@ -204,9 +252,12 @@ def _order_matters(question: Question, one: Measured, mixed: Sequence[Any]) -> l
         )
         yours, right = "depends on the order of the examples", "does not"
         where = mixed if len(mixed) < len(forward) else [("batch", 0)]
-        return [Answer(*place, yours, right, "not-cleared", words, 2.0) for place in where]
+        return [
+            Answer(kind, layer, yours, right, "not-cleared", words, 2.0) for kind, layer in where
+        ]
     words = "the gradient of a batch is not made of those of its examples, and nothing explains how"
-    return [Answer(*mixed[0], "?", "each example once", "unknown", words, 6.0)]
+    kind, layer = mixed[0]
+    return [Answer(kind, layer, "?", "each example once", "unknown", words, 6.0)]
 
 
 def _reduction(
@@ -246,40 +297,3 @@ def _known(question: Question, examples: Examples, measured: Sequence[Measured])
         a.layer: a.number for a in path.answers if (a.kind, a.name) == ("weight", "regulariser")
     }
     return Known(texts, decays, path.deltas.get(depth))
-
-
-def merged(lines: Sequence[Answer], counts: Sequence[Answer], problem: Problem) -> list[Answer]:
-    """The answers on lines and on batches, without those that follow from others.
-
-    A line that is not proportional to δ lacks the 1/N in it, so that its batch is another one too. A
-    constant factor 1/C in δ^L and a sum over the batch are one mistake, dividing by C.
-    """
-    bent = [line for line in lines if not line.is_linear]
-    masked = any(
-        "dropout" in line.words or line.name in ("low-precision", "small-constant")
-        for line in lines
-    )
-
-    def follows(count):
-        return (masked and count.name in ("unknown", "not-cleared")) or any(
-            (line.kind, line.layer) == (count.kind, count.layer)
-            or (line.kind == "delta" and count.layer <= line.layer and count.kind != "batch")
-            or line == Answer("delta", problem.network.depth, *line[2:])
-            or (count.kind == "batch" and len(bent) > 1)
-            for line in bent
-        )
-
-    counts = [count for count in counts if not follows(count)]
-    factors = [a for a in lines if a.kind == "delta" and a.name in ("factor", "averaged-twice")]
-    for count in counts:
-        if count.kind != "batch" or not factors:
-            continue
-        k, others = factors[0].number, [line for line in lines if line is not factors[0]]
-        if count.name == "sum-not-mean" and 0 < k < 1 and problem.reduction == "mean":
-            words = f"every batch is divided by {1 / k:.6g}; divide by the actual batch size"
-            yours = f"1/{1 / k:.6g} Σ over the examples"
-            return [*others, count._replace(name="nominal-batch", yours=yours, words=words)]
-        if count.name == "nominal-batch" and abs(count.number * k - 1) < 1e-6:
-            words = f"one example alone is multiplied by {k:.6g}, larger batches are right"
-            return [*others, count._replace(words=words)]
-    return [*lines, *counts]

@@ -8,7 +8,7 @@ example; those that differ from the right one in one place are tried before thos
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +19,13 @@ MOST_ROWS = 40
 """The number of units of a wide layer that a filling is tried on before it is tried on all."""
 
 WRITTEN = [
-    (r"\*\*2\b", "²"), (r"\*\*3\b", "³"), (r" ?\* ?", " ⊙ "), (r"\bdf\(", "f'("), (r"d(\w+)\(", r"\1'("),
-    (r"\bexp\(", "exp("), (r"\bsigmoid\(", "σ("), (r"\bnormal\(", "Φ("), (r"\bdensity\(", "φ("),
-    (r"\btop\(", "max("), (r"\bsum\(", "Σ("), (r"\bback\(D\)", "V"), (r"\bback\(", "W{n}ᵀ ("),
-    (r"\bV\b", "W{n}ᵀ δ{n}"), (r"\bD\b", "δ{n}"), (r"\bd\b", "δ{l}"), (r"\bG\b", "(∂C/∂W{n})ᵀ δ{n}"),
-    (r"\b([zab])\b", r"\1{l}"), (r"\b([zab])m\b", r"\1{m}"), (r"\b([zab])n\b", r"\1{n}"),
-    (r"\b([azd])_(\d+)", r"\1^\2"), (r"\bd\^", "δ^"), (r"(?<=[\w)}²]) ?- ?", " − "), (r"-", "−"),
-    (r"<=", "≤"), (r"W\b(?!\{)", "W{l}"),
+    (r"\*\*2\b", "²"), (r"\*\*3\b", "³"), (r" ?\* ?", " ⊙ "), (r"\bdf\(", "f'("),
+    (r"d(\w+)\(", r"\1'("), (r"\bsigmoid\(", "σ("), (r"\bnormal\(", "Φ("),
+    (r"\bdensity\(", "φ("), (r"\btop\(", "max("), (r"\bsum\(", "Σ("), (r"\bback\(D\)", "V"),
+    (r"\bback\(", "W{n}ᵀ ("), (r"\bV\b", "W{n}ᵀ δ{n}"), (r"\bD\b", "δ{n}"), (r"\bd\b", "δ{l}"),
+    (r"\bG\b", "(∂C/∂W{n})ᵀ δ{n}"), (r"\b([zab])\b", r"\1{l}"), (r"\b([zab])m\b", r"\1{m}"),
+    (r"\b([zab])n\b", r"\1{n}"), (r"\b([azd])_(\d+)", r"\1^\2"), (r"\bd\^", "δ^"),
+    (r"(?<=[\w)}²]) ?- ?", " − "), (r"-", "−"), (r"<=", "≤"), (r"W\b(?!\{)", "W{l}"),
 ]  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def written(expression: str) -> str:
     return expression
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled(expression: str) -> Any:
     return compile(expression, "<formula>", "eval")
 
@@ -51,7 +51,7 @@ def value_of(expression: str, names: Names, shape: tuple[int, ...]) -> Array | N
 
 
 class Formula(NamedTuple):
-    """A formula that gives the observed numbers; `changed` are the fillings that are not right.
+    """A formula that gives the observed numbers; `changed` are the places that are not right.
 
     `cost` is their number, and 1 more if there is a factor. `is_linear` says whether the formula is
     still proportional to δ. Otherwise a batch, whose δ contains 1/N, is not the mean of its
@@ -59,7 +59,7 @@ class Formula(NamedTuple):
     """
 
     text: str
-    changed: tuple[str, ...]
+    changed: tuple[tuple[int, str], ...]
     factor: float
     cost: float
     is_linear: bool = True
@@ -88,12 +88,14 @@ def matches(
     tolerance: float,
     halved: Names | None = None,
     combine: Callable[..., Array | None] | None = None,
+    first: Sequence[int] = (),
 ) -> Formula | None:
     """The filling of the fewest differences that gives the observed values, if there is one.
 
-    `template` writes the expression of a filling; the first formula of each place is right. `halved`
-    are the names with half the δ, which tell whether a formula is proportional to it. `combine`
-    computes the values of a filling faster than its expression does.
+    `template` writes the expression of a filling; the first formula of each place is right.
+    `halved` are the names with half the δ, which tell whether a formula is proportional to it.
+    `combine` computes the values of a filling faster than its expression does. Of formulas that
+    are equal, one that differs in a place of `first` is taken.
     """
     if not np.any(observed):
         return None
@@ -105,7 +107,7 @@ def matches(
     for differing in range(3):
         if best is not None and best.cost <= differing:
             break
-        for filling in _fillings(tables, differing):
+        for filling in _fillings(tables, differing, first):
             values = (
                 combine(*filling)
                 if combine
@@ -122,16 +124,23 @@ def matches(
             k = factor_between(observed, values, tolerance)
             if k is None or (best is not None and differing + (k != 1) >= best.cost):
                 continue
-            changed = [c for c, table in zip(filling, tables, strict=True) if c != table[0]]
+            changed = [
+                (place, c)
+                for place, (c, table) in enumerate(zip(filling, tables, strict=True))
+                if c != table[0]
+            ]
             half = None if halved is None else value_of(expression, halved, observed.shape)
             linear = half is None or bool(np.allclose(2 * half, values, 1e-9, 0.0))
             best = Formula(expression, tuple(changed), k, differing + (k != 1), linear)
     return best
 
 
-def _fillings(tables: Sequence[Sequence[str]], differing: int) -> Iterable[tuple[str, ...]]:
+def _fillings(
+    tables: Sequence[Sequence[str]], differing: int, first: Sequence[int]
+) -> Iterable[tuple[str, ...]]:
     """All fillings that differ from the right one, the first of each place, in so many places."""
-    for changed in itertools.combinations(range(len(tables)), differing):
+    order = [*first, *(place for place in range(len(tables)) if place not in first)]
+    for changed in itertools.combinations(order, differing):
         yield from itertools.product(
             *(t[1:] if number in changed else t[:1] for number, t in enumerate(tables))
         )

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from manual_grads.check.diagnosis import tables
-from manual_grads.check.diagnosis.delta_lines import NEARLY, names_of
 from manual_grads.check.diagnosis.formulas import (
     Formula,
     combination,
@@ -21,8 +20,12 @@ from manual_grads.check.diagnosis.formulas import (
     value_of,
     written,
 )
+from manual_grads.check.diagnosis.namespace import names_of
 from manual_grads.check.diagnosis.readings import Outer, share_of
 from manual_grads.check.diagnosis.scene import Array, Scene
+
+NEARLY = 1e-3
+"""A relative difference that rounding to few bits can explain."""
 
 
 def leaf_columns(s: Scene, layer: int, deltas: Mapping[int, Array]) -> list[str]:
@@ -47,7 +50,7 @@ def weight_line(
     """The formula of ∂C/∂W^l that gives what was seen, for the δ and a that the user's code has."""
     names = names_of(s, layer, deltas)
     below, delta = s.a[layer - 1], deltas[layer]
-    if seen.is_rank_one:
+    if seen.is_rank_one and any(map(np.any, seen.each)):
         found = _outer_product(s, layer, deltas, names, seen, tolerance)
         if found is not None:
             return found
@@ -100,10 +103,10 @@ def _outer_product(
             linear = column[0] in "dV(b" or "d" in column
             cost = len(changed) + (k != 1)
             found.append(Formula(f"{column} ({row})ᵀ", (), k, cost, linear, name, words))
-    if not found and fitting[0][:1] and fitting[0][0][0] == "d":
-        if np.max(np.abs(seen.row - seen.row[:1])) <= tolerance * np.abs(seen.row).max():
-            words = "every column is the same: one number stands in the place of a"
-            found.append(Formula("d (one number)ᵀ", (), 1.0, 2.0, True, "formula", words))
+    is_one_number = np.max(np.abs(seen.row - seen.row[:1])) <= near * np.abs(seen.row).max()
+    if not found and is_one_number and fitting[0][:1] and fitting[0][0][0] == "d":
+        words = "every column is the same: one number stands in the place of a"
+        found.append(Formula("d (one number)ᵀ", (), 1.0, 2.0, True, "formula", words))
     return min(found, key=lambda one: (one.cost, one.factor != 1), default=None)
 
 
@@ -143,7 +146,7 @@ def bias_line(
     half = names | names_of(s, layer, {k: v / 2 for k, v in deltas.items()})
     found = matches(seen, [texts], lambda text: text, names, tolerance, half)
     if found is not None:
-        changed = found.changed[0] if found.changed else ""
+        changed = found.changed[0][1] if found.changed else ""
         name = tables.NAMES.get(("bias", changed), "formula")
         words = tables.SENTENCES.get(name, f"{written(changed)} stands in the place of δ")
         return found._replace(name=name, words=words if changed else "")
@@ -226,13 +229,16 @@ def leaf_line(
             shown = [text if k == 1 else f"{rounded(k)} * {text}"] * (k != 0)
             shown += [f"{rounded(rate)} {name}"] * (rate != 0)
             words = f"{rounded(rate)} times {'the parameter' if name == 'θ' else name} is added"
-            cost = max(1.0, (k != 1) + (rate != 0.0))
+            cost = float((k != 1) + (rate != 0.0))
             kind = "regulariser" if rate else "factor"
             return Formula(" + ".join(shown), (), k, cost, True, kind, words, (rate, name))
     if close([np.clip(one, -largest, largest) for one in right]):
         words = f"the gradient is clipped at ±{largest:.6g}; clip only in the optimiser"
         return formula(f"clip({text})", "clipped", words)
-    if close(right, NEARLY):
+    if close(right, NEARLY) and any(
+        np.array_equal(np.asarray(np.stack(seen), kind).astype(float), np.stack(seen))
+        for kind in ("float32", "float16", "bfloat16")
+    ):
         return formula(f"{text}, rounded", "low-precision", "it is rounded; compute in float64")
     errors = np.stack([a - b for a, b in zip(seen, right, strict=True)])
     wrong = np.any(np.abs(errors) > tolerance * size, axis=0)

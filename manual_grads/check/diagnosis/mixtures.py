@@ -11,8 +11,9 @@ import numpy as np
 from manual_grads.check.diagnosis import tables
 from manual_grads.check.diagnosis.answers import Answer
 from manual_grads.check.diagnosis.batches import Batch, Leaf
-from manual_grads.check.diagnosis.delta_lines import names_of, right_output
+from manual_grads.check.diagnosis.delta_lines import right_output
 from manual_grads.check.diagnosis.formulas import combination, rounded, value_of, written
+from manual_grads.check.diagnosis.namespace import names_of
 from manual_grads.check.diagnosis.problem import Problem
 from manual_grads.check.diagnosis.scene import Array, Params, Scene, scene_of
 

@@ -62,8 +62,8 @@ def problem_of(
 ) -> Problem:
     """The loss of `network`, or another one of `COSTS`.
 
-    `output` is `linear` or `activation`, which says whether the output layer has the activation; with
-    `auto`, it has it for the squared errors only.
+    `output` says whether the output layer has the activation: `activation` or `linear`; with `auto`
+    it has it for the squared errors only.
     """
     loss = loss or network.loss
     active = output == "activation" or (output == "auto" and "squared" in loss)
@@ -104,4 +104,4 @@ def targets_of(problem: Problem, labels):
     if jnp.ndim(labels) == 2:
         return labels
     smoothed = replace(problem.network, loss="cross_entropy", label_smoothing=problem.smoothing)
-    return targets(smoothed, labels, "float64")
+    return targets(smoothed, jnp.asarray(labels), "float64")

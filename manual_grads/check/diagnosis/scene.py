@@ -4,6 +4,7 @@ The examples are columns. They come from several draws of the parameters, becaus
 agree for one draw can differ for another; products with weights are taken draw by draw.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -102,7 +103,7 @@ def is_active(problem: Problem, layer: int) -> bool:
 
 
 def named_functions(problem: Problem) -> dict[str, Any]:
-    """The functions that formulas use: f, df for f', every activation g and its slope dg, others."""
+    """The functions of formulas: f, df for f', every activation g and its slope dg, and others."""
     s = problem.network.negative_slope
     names: dict[str, Any] = {
         "softmax": softmax, "normal": normal, "density": density, "s": s, "pi": np.pi,
@@ -144,7 +145,7 @@ def scene_of(
 ) -> Scene:
     """The scene of batches of images and target rows; `change` replaces the layers `changed`."""
     ends = np.cumsum([0, *(len(images) for images, _ in batches)])
-    columns = [slice(int(i), int(j)) for i, j in zip(ends[:-1], ends[1:], strict=True)]
+    columns = [slice(int(i), int(j)) for i, j in itertools.pairwise(ends)]
     plain = plain_step(problem)
     z: list[list[Array]] = [[] for _ in draws[0]]
     a: list[list[Array]] = [[] for _ in draws[0]]
@@ -157,4 +158,4 @@ def scene_of(
             a[layer].append(below)
     x, y = (np.concatenate([batch[k].T for batch in batches], axis=1) for k in (0, 1))
     joined = [[np.concatenate(parts, axis=1) for parts in values] for values in (z, a)]
-    return Scene(problem, draws, columns, x, y, *joined)
+    return Scene(problem, draws, columns, x, y, joined[0], joined[1])

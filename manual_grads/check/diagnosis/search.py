@@ -20,14 +20,14 @@ from manual_grads.check.diagnosis.answers import (
     leaf_answers,
 )
 from manual_grads.check.diagnosis.delta_lines import delta_line, right_output
+from manual_grads.check.diagnosis.formulas import value_of
 from manual_grads.check.diagnosis.forward_lines import (
     ForwardChange,
     forward_changes,
     scaled_units,
 )
 from manual_grads.check.diagnosis.leaf_lines import leaf_rows
-from manual_grads.check.diagnosis.delta_lines import names_of
-from manual_grads.check.diagnosis.formulas import value_of
+from manual_grads.check.diagnosis.namespace import names_of
 from manual_grads.check.diagnosis.problem import Problem
 from manual_grads.check.diagnosis.readings import Seen, outer, share_of, without
 from manual_grads.check.diagnosis.scene import Array, Params, Scene, scene_of
@@ -211,7 +211,21 @@ def _extended(
             found = thorough and delta_line(scene, layer, delta, path.deltas, above, tolerance)
             answer = answer_to("delta", layer, found or None, known, scene)
             more = (answer,) if answer.cost else ()
+            if answer.name == "factor" and is_doubled_softmax(scene, layer, answer):
+                other = (answer._replace(name="other-loss", words=SQUARED),)
+                yield Path(deltas, path.answers + other, path.wrong_leaves + wrong)
         yield Path(deltas, path.answers + more, path.wrong_leaves + wrong)
+
+
+SQUARED = (
+    "δ is that of squared error without the softmax's Jacobian, or has a factor 2; it is p − y"
+)
+
+
+def is_doubled_softmax(scene: Scene, layer: int, answer: Answer) -> bool:
+    """Whether δ^L is 2 (p − y), which can be read in two ways."""
+    is_softmax = scene.problem.loss == "cross_entropy" and layer == scene.depth
+    return is_softmax and abs(answer.number - 2) < 1e-6
 
 
 def _hypotheses(

@@ -48,7 +48,7 @@ def test_the_example_in_the_help_runs_and_agrees(capsys):
 def test_a_mistake_is_named_with_its_leaf_and_written_as_json_and_picture(capsys):
     status, printed, _ = run(WRONG, "--json=r.json", "--heatmap=r.png", capsys=capsys)
     assert status == 1
-    assert "bias-scale at 1/bias: divide by the batch size" in printed
+    assert "bias-scale at 1/bias: it is summed over the batch; divide by the batch size" in printed
     report = json.loads(Path("r.json").read_text())
     assert report["agrees"] is False
     bias, weight = report["leaves"]
@@ -72,7 +72,12 @@ UNUSABLE = {
     ),
     "does not load": ("import nothing_there", "gradient", "mine.py must load", "import nothing"),
     "no python": ("def gradient(:", "gradient", "mine.py must load", "line 1: def"),
-    "wrong structure": (EXAMPLE.replace("[{}, {", "[{"), "gradient", "the structure", "PyTreeDef"),
+    "wrong structure": (
+        EXAMPLE.replace("[{}, {", "[{"),
+        "gradient",
+        "the form [{}, {",
+        '[{"weight": (2, 3)',
+    ),
     "wrong shape": (
         EXAMPLE.replace("sum(axis=0)", "sum(axis=1)"),
         "gradient",

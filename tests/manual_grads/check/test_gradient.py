@@ -205,7 +205,7 @@ def test_an_unknown_mistake_is_reported_at_the_first_wrong_leaf_from_the_output(
 
 
 def test_a_result_with_another_structure_raises_an_error():
-    with pytest.raises(GradientError, match="must have the structure"):
+    with pytest.raises(GradientError, match="must have the form"):
         check_gradient(lambda params, x, y: {"w": params["w"]}, loss, PARAMS, BATCH)
 
 
