@@ -10,7 +10,7 @@ import pytest
 
 from experiments.mistakes import gradient as written_in_numpy
 from manual_grads import ACTIVATION_NAMES
-from manual_grads.check.diagnosis import scene
+from manual_grads.check import formulas
 from manual_grads.derivatives import activations, rounding_bound
 from mnist_jax.model import ACTIVATIONS
 from tests.manual_grads.derivatives import test_rounding_bound
@@ -22,7 +22,7 @@ PLACES = {
     "its slope by hand": activations.ACTIVATION_RULES,
     "its rounding errors": rounding_bound.ERRORS,
     "its rounding errors, number by number": test_rounding_bound.FUNCTIONS,
-    "itself and its slope in the check": scene.FUNCTIONS,
+    "itself and its slope in the check": formulas.FUNCTIONS,
     "its slope in the injected mistakes": written_in_numpy.F,
 }
 
@@ -41,7 +41,7 @@ def test_every_place_has_the_same_function_and_slope(name):
         a, slope = jax.jvp(f, [jnp.asarray(z)], [jnp.ones(33, "float64")])
         rules = activations.ACTIVATION_RULES[name]
         by_hand = rules.f(jnp.asarray(z), 0.1), rules.slope(jnp.asarray(z), a, 0.1)
-    in_check = [of(z, 0.1) for of in scene.FUNCTIONS[name]]
+    in_check = [of(z, 0.1) for of in formulas.FUNCTIONS[name]]
     in_numpy = [of(z) for of in written_in_numpy.F[name]]
     for found in (by_hand[0], in_check[0], in_numpy[0]):
         np.testing.assert_allclose(found, a, rtol=1e-12, atol=1e-15)

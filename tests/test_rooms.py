@@ -22,6 +22,8 @@ LEVELS = (
     {"manual_grads/cli"},
     {"manual_grads/architecture", "manual_grads/leaves"},
     {"manual_grads/targets", "manual_grads/derivatives"},
+    {"manual_grads/check/formulas"},
+    {"manual_grads/check/lines"},
     {"manual_grads/check/diagnosis"},
     {"manual_grads/check"},
     {"mnist_jax/config", "mnist_jax/clock", "mnist_jax/progress"},

@@ -7,7 +7,9 @@ tolerance   the largest difference that rounding can explain
 returned    the checks of what a gradient function returned
 layouts     the forms of parameters and gradients, and a file to begin with
 sample      the random inputs of a check
-diagnosis   the search for the line that is wrong, and for what it computes
+formulas    the formulas that lines are compared with
+lines       the search for the formula of each line
+diagnosis   from the gradient to the causes of what is wrong
 report      the result as a table, an image and JSON
 """
 

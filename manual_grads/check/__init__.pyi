@@ -1,8 +1,8 @@
 from .diagnosis import Cause as Cause
-from .diagnosis import Problem as Problem
-from .diagnosis import loss_of as loss_of
-from .diagnosis import network_loss as network_loss
-from .diagnosis import problem_of as problem_of
+from .formulas import Problem as Problem
+from .formulas import loss_of as loss_of
+from .formulas import network_loss as network_loss
+from .formulas import problem_of as problem_of
 from .gradient import check_gradient as check_gradient
 from .gradient import check_problem as check_problem
 from .layouts import GradientError as GradientError

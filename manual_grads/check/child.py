@@ -29,7 +29,7 @@ from manual_grads.check.__main__ import (
     file_of,
     heatmap_name,
 )
-from manual_grads.check.diagnosis import loss_of, problem_of
+from manual_grads.check.formulas import loss_of, problem_of
 from manual_grads.check.gradient import check_problem
 from manual_grads.check.layouts import in_layout
 from manual_grads.check.report import Report

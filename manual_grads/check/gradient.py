@@ -14,7 +14,8 @@ import numpy as np
 
 from manual_grads.architecture import Architecture
 from manual_grads.check import diagnosis
-from manual_grads.check.diagnosis import Cause, Problem, loss_of, problem_of, targets_of
+from manual_grads.check.diagnosis import Cause
+from manual_grads.check.formulas import Problem, loss_of, problem_of, targets_of
 from manual_grads.check.report import Leaf, Report
 from manual_grads.check.returned import arrays_by_name, handwritten_leaves
 from manual_grads.check.sample import (

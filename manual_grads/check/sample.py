@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from manual_grads.architecture import Architecture
-from manual_grads.check.diagnosis import Problem, problem_of, targets_of
+from manual_grads.check.formulas import Problem, problem_of, targets_of
 from manual_grads.cli import InputError
 from manual_grads.derivatives import InputsError, check_inputs
 

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.check.diagnosis import Problem, scene_of, targets_of
+from manual_grads.check.formulas import Problem, scene_of, targets_of
 from manual_grads.derivatives import PRECISIONS, gradient_bound
 from manual_grads.leaves import named_leaves
 

@@ -1,11 +1,3 @@
 from .causes import Cause as Cause
 from .diagnose import Question as Question
 from .diagnose import diagnose as diagnose
-from .problem import COSTS as COSTS
-from .problem import Problem as Problem
-from .problem import loss_of as loss_of
-from .problem import network_loss as network_loss
-from .problem import problem_of as problem_of
-from .problem import targets_of as targets_of
-from .scene import FUNCTIONS as FUNCTIONS
-from .scene import scene_of as scene_of

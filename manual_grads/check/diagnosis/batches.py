@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.check.diagnosis.answers import Answer
-from manual_grads.check.diagnosis.formulas import combination, rounded
-from manual_grads.check.diagnosis.scene import Array, Params
+from manual_grads.check.formulas import Array, Params, combination, rounded
+from manual_grads.check.lines import Answer
 
 Leaf = tuple[str, int]
 REDUCED: dict[str, Callable[[Array], Array]] = {

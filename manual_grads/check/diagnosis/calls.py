@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from manual_grads.check.diagnosis.causes import EVERYWHERE, Cause
-from manual_grads.check.diagnosis.problem import Problem
+from manual_grads.check.formulas import Problem
 
 Leaves = Mapping[str, np.ndarray]
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from manual_grads.check.diagnosis.answers import Answer
-from manual_grads.check.diagnosis.problem import Problem
+from manual_grads.check.formulas import Problem
+from manual_grads.check.lines import Answer
 
 EVERYWHERE = "every leaf"
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")

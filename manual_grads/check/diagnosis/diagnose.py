@@ -12,14 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manual_grads.check.diagnosis import calls, finished
-from manual_grads.check.diagnosis.answers import Answer, Known
 from manual_grads.check.diagnosis.batches import Batch, batch_answers
 from manual_grads.check.diagnosis.causes import Cause, causes_of, merged
-from manual_grads.check.diagnosis.delta_lines import right_output
 from manual_grads.check.diagnosis.mixtures import gradient_of, mixed_answers
-from manual_grads.check.diagnosis.problem import Problem
-from manual_grads.check.diagnosis.scene import Array, scene_of
-from manual_grads.check.diagnosis.search import Examples, Path, explain
+from manual_grads.check.formulas import Array, Problem, scene_of
+from manual_grads.check.lines import Answer, Examples, Known, Path, explain, right_output
 
 Leaves = Mapping[str, Array]
 Gradient = Callable[[Any, tuple], Leaves]

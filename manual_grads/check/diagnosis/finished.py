@@ -7,8 +7,8 @@ import numpy as np
 
 from manual_grads.check.diagnosis.batches import Batch, counted
 from manual_grads.check.diagnosis.causes import EVERYWHERE, Cause
-from manual_grads.check.diagnosis.formulas import factor_between
-from manual_grads.check.diagnosis.leaf_lines import leaf_line
+from manual_grads.check.formulas import factor_between
+from manual_grads.check.lines import leaf_line
 from manual_grads.leaves import named_leaves
 
 Leaves = Mapping[str, np.ndarray]

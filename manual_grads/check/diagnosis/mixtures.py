@@ -8,14 +8,21 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from manual_grads.check.diagnosis import tables
-from manual_grads.check.diagnosis.answers import Answer
 from manual_grads.check.diagnosis.batches import Batch, Leaf
-from manual_grads.check.diagnosis.delta_lines import right_output
-from manual_grads.check.diagnosis.formulas import combination, rounded, value_of, written
-from manual_grads.check.diagnosis.namespace import names_of
-from manual_grads.check.diagnosis.problem import Problem
-from manual_grads.check.diagnosis.scene import Array, Params, Scene, scene_of
+from manual_grads.check.formulas import (
+    Array,
+    Params,
+    Problem,
+    Scene,
+    combination,
+    names_of,
+    rounded,
+    scene_of,
+    tables,
+    value_of,
+    written,
+)
+from manual_grads.check.lines import Answer, right_output
 
 
 def gradient_of(s: Scene, params: Params, delta: Array, decay: float) -> dict[Leaf, Array]:

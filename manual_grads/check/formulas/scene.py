@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manual_grads.check.diagnosis.problem import Problem
+from manual_grads.check.formulas.problem import Problem
 
 Array = np.ndarray
 Params = list[dict[str, Array]]

@@ -11,20 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from manual_grads.check.diagnosis import tables
-from manual_grads.check.diagnosis.clipping import clipped
-from manual_grads.check.diagnosis.formulas import (
+from manual_grads.check.formulas import (
+    Array,
     Formula,
+    Outer,
+    Scene,
     combination,
     factor_between,
+    is_active,
     matches,
+    names_of,
     rounded,
+    tables,
     value_of,
     written,
 )
-from manual_grads.check.diagnosis.namespace import names_of
-from manual_grads.check.diagnosis.readings import Outer
-from manual_grads.check.diagnosis.scene import Array, Scene, is_active
+from manual_grads.check.lines.clipping import clipped
 
 NEARLY = 1e-4
 """A relative difference up to which a line is called right but for a small constant or rounding."""

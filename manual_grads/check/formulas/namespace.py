@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from manual_grads.check.diagnosis.readings import Outer
-from manual_grads.check.diagnosis.scene import Array, Scene, named_functions
+from manual_grads.check.formulas.readings import Outer
+from manual_grads.check.formulas.scene import Array, Scene, named_functions
 
 
 def names_of(

@@ -4,9 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from manual_grads.check.diagnosis.formulas import Formula, rounded
-from manual_grads.check.diagnosis.readings import share_of
-from manual_grads.check.diagnosis.scene import Array, Scene
+from manual_grads.check.formulas import Array, Formula, Scene, rounded, share_of
 
 
 def clipped(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.check.diagnosis.scene import Array
+from manual_grads.check.formulas.scene import Array
 
 
 class Outer(NamedTuple):

@@ -11,7 +11,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.check.diagnosis.answers import (
+from manual_grads.check.formulas import (
+    Array,
+    Params,
+    Problem,
+    Scene,
+    Seen,
+    names_of,
+    outer,
+    scene_of,
+    share_of,
+    value_of,
+    without,
+)
+from manual_grads.check.lines.answers import (
     UNKNOWN,
     Answer,
     Known,
@@ -19,18 +32,13 @@ from manual_grads.check.diagnosis.answers import (
     forward_answer,
     leaf_answers,
 )
-from manual_grads.check.diagnosis.delta_lines import delta_line, right_output
-from manual_grads.check.diagnosis.formulas import value_of
-from manual_grads.check.diagnosis.forward_lines import (
+from manual_grads.check.lines.delta_lines import delta_line, right_output
+from manual_grads.check.lines.forward_lines import (
     ForwardChange,
     forward_changes,
     scaled_units,
 )
-from manual_grads.check.diagnosis.leaf_lines import leaf_rows
-from manual_grads.check.diagnosis.namespace import names_of
-from manual_grads.check.diagnosis.problem import Problem
-from manual_grads.check.diagnosis.readings import Seen, outer, share_of, without
-from manual_grads.check.diagnosis.scene import Array, Params, Scene, scene_of
+from manual_grads.check.lines.leaf_lines import leaf_rows
 
 WRONG_LEAF = 1.5
 """The assumed cost of a wrong weight or bias line, before it is explained."""

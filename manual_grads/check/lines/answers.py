@@ -6,16 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.check.diagnosis.delta_lines import (
+from manual_grads.check.formulas import Array, Formula, Scene, Seen, is_active, rounded, written
+from manual_grads.check.lines.delta_lines import (
     hidden_template,
     output_formulas,
     output_template,
 )
-from manual_grads.check.diagnosis.formulas import Formula, rounded, written
-from manual_grads.check.diagnosis.forward_lines import ForwardChange
-from manual_grads.check.diagnosis.leaf_lines import bias_line, weight_line
-from manual_grads.check.diagnosis.readings import Seen
-from manual_grads.check.diagnosis.scene import Array, Scene, is_active
+from manual_grads.check.lines.forward_lines import ForwardChange
+from manual_grads.check.lines.leaf_lines import bias_line, weight_line
 
 PLAIN_WEIGHT = "∂C/∂W{l} = δ{l} (a{m})ᵀ"
 UNKNOWN = 6.0

@@ -10,19 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from manual_grads.check.diagnosis import tables
-from manual_grads.check.diagnosis.formulas import (
+from manual_grads.check.formulas import (
+    Array,
     Formula,
+    Outer,
+    Scene,
     combination,
     factor_between,
     matches,
+    names_of,
     rounded,
+    share_of,
+    tables,
     value_of,
     written,
 )
-from manual_grads.check.diagnosis.namespace import names_of
-from manual_grads.check.diagnosis.readings import Outer, share_of
-from manual_grads.check.diagnosis.scene import Array, Scene
 
 NEARLY = 1e-3
 """A relative difference that rounding to few bits can explain."""

@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manual_grads.check.diagnosis import tables
-from manual_grads.check.diagnosis.formulas import value_of
-from manual_grads.check.diagnosis.scene import (
+from manual_grads.check.formulas import (
     Array,
     Scene,
     Step,
     is_active,
     named_functions,
     plain_step,
+    tables,
+    value_of,
 )
 
 
