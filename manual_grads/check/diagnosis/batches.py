@@ -7,6 +7,7 @@ M is the user's own gradient, so this is a question apart from all formulas. Rig
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ class Batch(NamedTuple):
     rows: Array
     whole: Mapping[Leaf, Array]
     singles: Sequence[Mapping[Leaf, Array]]
+    decays: Mapping[int, float] = MappingProxyType({})  # λ of the right weight derivatives
 
     @property
     def examples(self) -> int:
@@ -64,7 +66,10 @@ def counted(
     batch: Batch, leaf: Leaf, reduction: float, tolerance: float, more: Sequence[Array] = ()
 ) -> Counted | None:
     """How the examples count in a leaf, or None. Ways in which people miscount are tried first."""
-    n, whole = batch.examples, np.ravel(batch.whole[leaf])
+    n, theta = batch.examples, np.ravel(batch.params[leaf[1]][leaf[0]])
+    # λ θ is in each single example, but only once in the batch
+    rate = batch.decays.get(leaf[1], 0.0) * (1 - reduction * n) if leaf[0] == "weight" else 0.0
+    whole = np.ravel(batch.whole[leaf]) - rate * theta
     singles = batch.columns(leaf) * reduction
     largest = max(np.abs(whole).max(initial=0.0), np.abs(singles).max(initial=0.0) / 10)
     everywhere = max(np.abs(value).max(initial=0.0) for value in batch.whole.values())
@@ -89,7 +94,6 @@ def counted(
     for weights in tried:
         if fits(weights):
             return Counted(weights)
-    theta = np.ravel(batch.params[leaf[1]][leaf[0]])
     for term in (theta, np.ones_like(theta)):
         found = combination(whole, [total, term], tolerance) if len(whole) > 2 else None
         if found is not None and found[0]:

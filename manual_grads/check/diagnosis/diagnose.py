@@ -153,13 +153,13 @@ def _explained(
     else:  # single examples show nothing; right ones show how those of a batch count
         paths = [Path({}, ())]
         measured = [one._replace(singles=_right_singles(problem, one)) for one in measured]
-    batches = _batches(measured)
+    batches = _batches(measured, known)
     counts: list[Answer] = []
     if batches:
         reduction = _reduction(question, problem, measured, tolerance)
         counts, mixed, unusual = batch_answers(batches, reduction, tolerance)
         paths, counts, mixed = _recounted(
-            problem, measured, paths, (counts, mixed), reduction, tolerance
+            problem, measured, known, paths, (counts, mixed), reduction, tolerance
         )
         better = mixed_answers(problem, batches, mixed, tolerance) if mixed or unusual else []
         if better and better[0].kind == "delta":  # it explains all leaves
@@ -174,17 +174,18 @@ def _explained(
     return list(reversed(different.values()))[:4]
 
 
-def _batches(measured: Sequence[Measured]) -> list[Batch]:
+def _batches(measured: Sequence[Measured], known: Known) -> list[Batch]:
     return [
-        Batch(one.params, one.images[:n], one.rows[:n], whole_leaves, one.singles[:n])
+        Batch(one.params, one.images[:n], one.rows[:n], whole, one.singles[:n], known.decays)
         for one in measured
-        for n, whole_leaves in one.batches.items()
+        for n, whole in one.batches.items()
     ]
 
 
 def _recounted(
     problem: Problem,
     measured: Sequence[Measured],
+    known: Known,
     paths: list[Path],
     counts: tuple[list[Answer], list[Any]],
     reduction: Callable[[int], float],
@@ -208,7 +209,7 @@ def _recounted(
                 for single, of_right in zip(one.singles, right, strict=True)
             ]
             changed.append(one._replace(singles=singles))
-        again, mixed, _ = batch_answers(_batches(changed), reduction, tolerance)
+        again, mixed, _ = batch_answers(_batches(changed, known), reduction, tolerance)
         new = [a for a in again if a.name == "overwritten" and a not in counts[0]]
         if new and not set(mixed) - set(counts[1]):
             explained.append(answer)
@@ -248,7 +249,10 @@ def _order_matters(question: Question, one: Measured, mixed: Sequence[Any]) -> l
             "the mean over them does not; clear what is kept from one example to the next"
         )
         yours, right = "depends on the order of the examples", "does not"
-        where = mixed if len(mixed) < len(forward) else [("batch", 0)]
+        top = max(layer for _, layer in mixed)
+        below = {leaf for leaf in forward if leaf[1] <= top}
+        where = [("delta", top)] if len(mixed) > 1 and below <= set(mixed) else mixed
+        where = where if len(mixed) < len(forward) else [("batch", 0)]
         return [
             Answer(kind, layer, yours, right, "not-cleared", words, 2.0) for kind, layer in where
         ]

@@ -80,14 +80,16 @@ def answer_to(kind: str, layer: int, found: Formula | None, known: Known, scene:
     if found is None:
         words = "no formula near the right one gives these numbers"
         return Answer(kind, layer, "?", right, "unknown", words, UNKNOWN)
-    factor, name, words = found.factor, found.name, found.words
+    factor, name, words, cost = found.factor, found.name, found.words, found.cost
     text = written(found.text)
     left = right.partition(" = ")[0]
+    if f"{left} = {text}" == known.texts.get((kind, layer)):
+        name, words, cost = "formula", "", float(factor != 1)
     if factor != 1 and found.added is None:
         text = f"{rounded(factor)} · {text}"
         extra = f"it is multiplied by {rounded(factor)}; remove this factor"
         words = f"{words}; also {extra}" if words else extra
-        if found.cost == 1 and name == "formula":
+        if cost == 1 and name == "formula":
             name = "sign" if abs(factor + 1) < 1e-6 else "factor"
             words = "the sign is wrong; change it" if name == "sign" else extra
             outputs = len(scene.y)
@@ -103,7 +105,6 @@ def answer_to(kind: str, layer: int, found: Formula | None, known: Known, scene:
             if kind == "weight" and layer == 1 and abs(factor - 255) < 1e-6:
                 name, words = "wrong-factor", "the pixels are from 0 to 255; scale them to [0, 1]"
     yours = f"{left} = {text}"
-    cost = 0.0 if yours == known.texts.get((kind, layer)) else found.cost
     return Answer(kind, layer, yours, right, name, words, cost, factor, found.is_linear)
 
 

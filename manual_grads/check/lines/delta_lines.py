@@ -135,8 +135,11 @@ def delta_line(
         found = _named(found, s, layer, places)
         if "sum(a" in found.text:  # written with a matrix product, which mixes examples
             found = found._replace(is_linear=False)
+    sided = _two_sided(s, layer, sides, seen, names, tolerance)
+    if found is not None and found.cost == 1 and found.name == "slope-of-other" and sided:
+        found = found._replace(words=f"{sided.words} ({found.words})")
     if found is None or found.cost > 1:
-        found = _two_sided(s, layer, sides, seen, names, tolerance) or found
+        found = sided or found
     if found is None and layer == s.depth:
         found = _parts(s, seen, tolerance)
     if found is None:

@@ -219,7 +219,8 @@ def _extended(
             found = thorough and delta_line(scene, layer, delta, path.deltas, above, tolerance)
             answer = answer_to("delta", layer, found or None, known, scene)
             more = (answer,) if answer.cost else ()
-            if answer.name == "factor" and is_doubled_softmax(scene, layer, answer):
+            is_own = known.delta is not None
+            if answer.name == "factor" and not is_own and is_doubled_softmax(scene, layer, answer):
                 other = (answer._replace(name="other-loss", words=SQUARED),)
                 yield Path(deltas, path.answers + other, path.wrong_leaves + wrong)
         yield Path(deltas, path.answers + more, path.wrong_leaves + wrong)

@@ -250,3 +250,62 @@ def test_images_that_do_not_fit_the_network_are_refused(images):
     batch = images, labels[: len(images)]
     with pytest.raises(InputError, match="images must"):
         check_gradient(lambda *_: params, network_loss(network), params, batch, network=network)
+
+
+def test_values_of_an_earlier_call_are_found_without_a_network():
+    kept = []
+
+    def gradient(params, x, y):
+        kept.append((x, y)) if len(x) == 1 and not kept else None
+        return right(params, *(kept[0] if len(x) == 1 else (x, y)))
+
+    report = check_gradient(gradient, loss, PARAMS, BATCH)
+    assert [d.mistake for d in report.diagnoses] == ["stale"]
+
+
+def test_two_wrong_lines_are_two_answers_with_both_formulas():
+    network = Architecture(layer_sizes=(5, 4, 3), activation="tanh", label_smoothing=0.0)
+    params, batch = draw(network, 7, 0)
+
+    def gradient(params, images, labels):
+        a = np.tanh(images @ params[1]["weight"].T + params[1]["bias"])
+        outputs = a @ params[2]["weight"].T + params[2]["bias"]
+        p = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        last = (p - np.eye(3)[labels]) / len(labels)
+        first = np.maximum(last @ params[2]["weight"], 0) * (1 - a**2)
+        return [
+            {},
+            {"weight": first.T @ images, "bias": first.sum(axis=0)},
+            {"weight": last.T @ a, "bias": 2 * last.sum(axis=0)},
+        ]
+
+    report = check_gradient(gradient, network_loss(network), params, batch, network=network)
+    (one, two) = report.diagnoses
+    assert (one.where, two.where) == ("delta 1", "2/bias")
+    assert one.yours == "δ¹ = max(W²ᵀ δ², 0) ⊙ f'(z¹)"
+    assert one.right == "δ¹ = W²ᵀ δ² ⊙ f'(z¹)"
+    assert two.yours == "∂C/∂b² = 2 · δ²"
+
+
+@pytest.mark.parametrize("below", [0.0, 0.01, 0.3])
+def test_another_negative_slope_is_said_as_it_is(below):
+    network = Architecture(layer_sizes=(5, 4, 3), activation="leaky_relu", label_smoothing=0.0)
+    params, batch = draw(network, 7, 0)
+
+    def gradient(params, images, labels):
+        z = images @ params[1]["weight"].T + params[1]["bias"]
+        a = np.where(z > 0, z, 0.1 * z)
+        outputs = a @ params[2]["weight"].T + params[2]["bias"]
+        p = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        last = (p - np.eye(3)[labels]) / len(labels)
+        first = last @ params[2]["weight"] * np.where(z > 0, 1.0, below)
+        return [
+            {},
+            {"weight": first.T @ images, "bias": first.sum(axis=0)},
+            {"weight": last.T @ a, "bias": last.sum(axis=0)},
+        ]
+
+    report = check_gradient(gradient, network_loss(network), params, batch, network=network)
+    assert {d.where for d in report.diagnoses} == {"delta 1"}
+    said = [d.yours + d.message for d in report.diagnoses]
+    assert any(f"{below:g} for z ≤ 0" in each or (below == 0 and "relu" in each) for each in said)
