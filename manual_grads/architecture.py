@@ -34,7 +34,11 @@ class Architecture:
     layer_sizes: Annotated[
         tuple[int, ...], "number of units in each layer, input layer first", SIZES
     ] = (784, 1024, 10)
-    activation: Annotated[str, "the activation function f", one_of(*ACTIVATION_NAMES)] = "relu"
+    activation: Annotated[
+        str,
+        "the activation function f; gelu is z Φ(z), not its approximation by tanh",
+        one_of(*ACTIVATION_NAMES),
+    ] = "relu"
     negative_slope: Annotated[float, "slope of leaky_relu for z ≤ 0", FINITE] = 0.1
     input_layer: Annotated[
         str, "active if the input layer has the activation too, else plain", one_of(*INPUT_LAYERS)

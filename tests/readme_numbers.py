@@ -175,6 +175,29 @@ def injected() -> str:
     )
 
 
+def real_mistakes() -> str:
+    """What the check finds of mistakes that it has not been made for."""
+    real, mutants = campaign("real_mistakes"), campaign("program_mutants")
+    of_mutants = mutants["counts"]["verdicts"]
+
+    def row(what, number, verdicts):
+        counts = [verdicts.get(name, 0) for name in ("explained", "unknown", "wrong cause")]
+        return [what, number, number - verdicts.get("not detected", 0), *counts]
+
+    people = "mistakes from public threads"
+    every = "single edits of five right programs that change a gradient"
+    rows = [
+        row(people, len(real["cases"]), real["counts"]),
+        row(every, mutants["counts"]["checked"], of_mutants),
+    ]
+    rows[1][-1] = "not judged"
+    alarms = (
+        f"Of the {len(real['cases'])} corrected programs, {real['false_alarms']} are called wrong."
+    )
+    head = "mistakes | number | detected | explained | unknown | wrong cause"
+    return f"{table(head, rows)}\n\n{alarms}"
+
+
 def check_times() -> str:
     """How long a check takes."""
     numbers = result("check_time")
@@ -218,6 +241,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
         first_use, accuracy, open_problem, open_problem_in_short, steps, speed,
-        comparison, injected, check_times, mutants, promises, checkpoint_cost, commands,
+        comparison, injected, real_mistakes, check_times, mutants, promises, checkpoint_cost,
+        commands,
     )
 }  # fmt: skip

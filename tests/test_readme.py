@@ -114,17 +114,15 @@ def test_its_derivations_are_each_beside_the_code_of_its_formula():
         assert code
 
 
-def test_every_mistake_that_the_check_can_name_has_a_line():
+def test_every_mistake_that_the_check_has_named_has_a_line():
     text = (ROOT / "manual_grads/README.md").read_text().split("### Every mistake")[1]
     listed = re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)
-    sources = "".join(path.read_text() for path in (ROOT / "manual_grads/check").rglob("*.py"))
-    named = {*re.findall(r'(?:Mistake|Diagnosis)\(\s*"([\w-]+)"', sources)}
-    named |= {*re.findall(r'"([\w-]+)"', sources)} & {*json_names()}
-    assert sorted(named - {"unknown"}) == listed
-
-
-def json_names():
-    return json.loads((PUBLISHED / "mistakes.json").read_text())["by_mistake"]
+    named = {*json.loads((PUBLISHED / "mistakes.json").read_text())["by_mistake"]}
+    for name in ("real_mistakes", "program_mutants"):
+        content = (ROOT / f"tests/campaigns/{name}.json").read_text()
+        named |= {*re.findall(r'"mistake": "([\w-]+)"', content)}
+    assert named - {"unknown"} <= set(listed)
+    assert listed == sorted(listed)
 
 
 def commands(path):

@@ -82,7 +82,8 @@ IN_THE_FUNCTION = {
     "all replaced": "np.all = lambda *_, **__: True\nreturn params",
     "json replaced": "json.dumps = lambda *_, **__: '{}'\nreturn params",
     "the bound replaced": "from manual_grads.check import gradient as check\n"
-    "check._allowed = lambda *_: {'1/weight': np.full((2, 3), 9.), '1/bias': np.full(2, 9.)}\n"
+    "check.allowed_difference = lambda *_: {'1/weight': np.full((2, 3), 9.), "
+    "'1/bias': np.full(2, 9.)}\n"
     "return params",
     "modules removed": "sys.modules.clear()\nreturn params",
     "temporary files removed": "import shutil, tempfile\n"

@@ -249,3 +249,15 @@ def test_the_error_for_a_loss_that_is_no_jax_scalar_shows_its_type(result, got, 
     second, third = errors.split("\n  got:      ")[1].split("\n  try: ")
     assert got in second
     assert repair in third
+
+
+def test_the_template_is_printed_without_a_function(capsys):
+    assert check.main(["--template", "--layout=numpy", *FLAGS]) == 0
+    code = capsys.readouterr().out
+    assert run(code, "--layout=numpy", capsys=capsys)[0] == 1
+    right = EXAMPLE.split("    return")[0].replace(
+        'params[1]["weight"], params[1]["bias"]', "params"
+    )
+    right = right.replace("images @ weight.T", "images @ weight")
+    right += "    return [images.T @ delta, delta.sum(axis=0)]\n"
+    assert run(right, "--layout=numpy", capsys=capsys)[0] == 0

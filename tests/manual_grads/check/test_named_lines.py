@@ -1,0 +1,55 @@
+"""What the check says of a wrong line: its place, and both formulas."""
+
+import numpy as np
+import pytest
+
+from manual_grads import Architecture, check_gradient
+from manual_grads.check import draw, network_loss
+
+
+def test_two_wrong_lines_are_two_answers_with_both_formulas():
+    network = Architecture(layer_sizes=(5, 4, 3), activation="tanh", label_smoothing=0.0)
+    params, batch = draw(network, 7, 0)
+
+    def gradient(params, images, labels):
+        a = np.tanh(images @ params[1]["weight"].T + params[1]["bias"])
+        outputs = a @ params[2]["weight"].T + params[2]["bias"]
+        p = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        last = (p - np.eye(3)[labels]) / len(labels)
+        first = np.maximum(last @ params[2]["weight"], 0) * (1 - a**2)
+        return [
+            {},
+            {"weight": first.T @ images, "bias": first.sum(axis=0)},
+            {"weight": last.T @ a, "bias": 2 * last.sum(axis=0)},
+        ]
+
+    report = check_gradient(gradient, network_loss(network), params, batch, network=network)
+    (one, two) = report.diagnoses
+    assert (one.where, two.where) == ("delta 1", "2/bias")
+    assert one.yours == "δ¹ = max(W²ᵀ δ², 0) ⊙ f'(z¹)"
+    assert one.right == "δ¹ = W²ᵀ δ² ⊙ f'(z¹)"
+    assert two.yours == "∂C/∂b² = 2 · δ²"
+
+
+@pytest.mark.parametrize("below", [0.0, 0.01, 0.3])
+def test_another_negative_slope_is_said_as_it_is(below):
+    network = Architecture(layer_sizes=(5, 4, 3), activation="leaky_relu", label_smoothing=0.0)
+    params, batch = draw(network, 7, 0)
+
+    def gradient(params, images, labels):
+        z = images @ params[1]["weight"].T + params[1]["bias"]
+        a = np.where(z > 0, z, 0.1 * z)
+        outputs = a @ params[2]["weight"].T + params[2]["bias"]
+        p = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        last = (p - np.eye(3)[labels]) / len(labels)
+        first = last @ params[2]["weight"] * np.where(z > 0, 1.0, below)
+        return [
+            {},
+            {"weight": first.T @ images, "bias": first.sum(axis=0)},
+            {"weight": last.T @ a, "bias": last.sum(axis=0)},
+        ]
+
+    report = check_gradient(gradient, network_loss(network), params, batch, network=network)
+    assert {d.where for d in report.diagnoses} == {"delta 1"}
+    said = [d.yours + d.message for d in report.diagnoses]
+    assert any(f"{below:g} for z ≤ 0" in each or (below == 0 and "relu" in each) for each in said)
