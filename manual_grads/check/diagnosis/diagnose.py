@@ -64,10 +64,7 @@ def _by_lines(
     fresh = [_measured(question, draw) for draw in question.draws[1:]]
     drawn = [one for one in fresh if one is not None]
     given = _given(question, trials)
-    causes: list[list[Cause]] = []
-    for measured in (drawn, [given]):
-        if not measured:
-            continue
+    for measured in filter(None, (drawn, [given])):
         causes = _explained(question, problem, measured, tolerance)
         if any(cause.mistake == "unknown" for each in causes for cause in each):
             stale = calls.stale(measured, problem)
@@ -122,6 +119,7 @@ def _measured(question: Question, draw: tuple[Any, tuple]) -> Measured | None:
 def _given(question: Question, trials: Sequence[Any]) -> Measured:
     """The trials of the given batch in the same form."""
     params, (images, labels) = question.draws[0]
+    params = [{k: np.asarray(leaf) for k, leaf in leaves.items()} for leaves in params]
     images = np.asarray(images, np.float64)
     singles = [_keyed(trial.handwritten) for trial in trials if len(trial.batch[0]) == 1]
     rows = np.asarray(question.targets(labels), np.float64)

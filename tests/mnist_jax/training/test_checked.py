@@ -79,7 +79,7 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch,
 
     plant(monkeypatch, change)
     assert main([*WORDS, "--gradient=checked", "--workdir=here"]) == 1
-    _, first, second, third, fourth = capsys.readouterr().err.splitlines()
+    _, first, second, third, fourth, yours, right = capsys.readouterr().err.splitlines()
     assert "must agree to twice the float64 bound" in first
     assert second.startswith("  got:      1/weight, flat entry ")
     assert "handwritten " in second
@@ -88,6 +88,8 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch,
     assert third.endswith("The gradient disagrees with autodiff, in float64: 1/weight.")
     words = "it is multiplied by 1.0005; remove this factor"
     assert fourth.strip() == f"factor at 1/weight: {words}"
+    assert yours.endswith("yours  ∂C/∂W¹ = 1.0005 · δ¹ (a⁰)ᵀ")
+    assert right.endswith("right  ∂C/∂W¹ = δ¹ (a⁰)ᵀ")
     assert {path.name for path in Path("here").iterdir()} == {"config.json", ".lock", "checkpoints"}
 
 
