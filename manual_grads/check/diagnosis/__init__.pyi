@@ -1,3 +1,3 @@
 from .causes import Cause as Cause
-from .diagnose import Question as Question
 from .diagnose import diagnose as diagnose
+from .measured import Question as Question

@@ -82,15 +82,15 @@ def counted(
         return Counted(np.ones(n))
     if not np.any(whole):
         return Counted(np.zeros(n))
-    total = singles.sum(axis=1)
-    size = float(total @ total)
-    tried = [np.full(n, float(total @ whole) / size)] if size > (100 * allowed) ** 2 else []
-    one = np.eye(n)
+    total, one = singles.sum(axis=1), np.eye(n)
+    tried = [np.full(n, float(n)), np.full(n, 1 / n)]
     tried += [*(1 - one), *(1 + one), *one, *(n * one), *more]
     for kept in range(2, n - 1):
         first, last = (np.arange(n) < kept) * 1.0, (np.arange(n) >= n - kept) * 1.0
         tried += [first, last, first * n / kept, last * n / kept]
     tried += [(-1.0) ** (n - np.arange(n)), (-1.0) ** (n - 1 - np.arange(n))]
+    size = float(total @ total)
+    tried += [np.full(n, float(total @ whole) / size)] if size > (100 * allowed) ** 2 else []
     for weights in tried:
         if fits(weights):
             return Counted(weights)

@@ -6,38 +6,36 @@
 4. batches    does each example of a batch count once?
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from manual_grads.check.diagnosis import calls, finished
-from manual_grads.check.diagnosis.batches import Batch, batch_answers
+from manual_grads.check.diagnosis.batches import Batch
 from manual_grads.check.diagnosis.causes import Cause, causes_of, merged
-from manual_grads.check.diagnosis.mixtures import gradient_of, mixed_answers
-from manual_grads.check.formulas import Array, Problem, scene_of
-from manual_grads.check.lines import Answer, Examples, Known, Path, explain, right_output
+from manual_grads.check.diagnosis.measured import (
+    Measured,
+    Question,
+    given_by,
+    keyed,
+    measured_on,
+    tried,
+)
+from manual_grads.check.diagnosis.mixtures import mixed_answers
+from manual_grads.check.diagnosis.recounting import (
+    Counts,
+    counts_of,
+    label_orders,
+    labels_answer,
+    leaves_of,
+    recounted,
+    right_deltas,
+)
+from manual_grads.check.formulas import Problem, scene_of
+from manual_grads.check.lines import Answer, Examples, Known, Path, explain
 
-Leaves = Mapping[str, Array]
-Gradient = Callable[[Any, tuple], Leaves]
 TOLERANCES = {"float64": 1e-10, "float32": 3e-4}
-
-
-class Question(NamedTuple):
-    """What is known about the gradient that disagrees.
-
-    `yours` and `right` return the leaves of a batch by name; `draws` are parameters and batches,
-    the given ones first. `is_own_loss` is true if the loss is not that of `problem`. `targets`
-    turns labels into rows.
-    """
-
-    problem: Problem | None
-    is_own_loss: bool
-    yours: Gradient
-    right: Gradient
-    draws: Sequence[tuple[Any, tuple]]
-    targets: Callable[[Any], Array]
-    precision: str
 
 
 def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[list[Cause]]:
@@ -61,9 +59,9 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
 def _by_lines(
     question: Question, problem: Problem, trials: Sequence[Any], tolerance: float
 ) -> list[list[Cause]]:
-    fresh = [_measured(question, draw) for draw in question.draws[1:]]
+    fresh = [measured_on(question, draw) for draw in question.draws[1:]]
     drawn = [one for one in fresh if one is not None]
-    given = _given(question, trials)
+    given = given_by(question, trials)
     for measured in filter(None, (drawn, [given])):
         causes = _explained(question, problem, measured, tolerance)
         if any(cause.mistake == "unknown" for each in causes for cause in each):
@@ -74,66 +72,6 @@ def _by_lines(
     return [[finished.unexplained(trials)]]
 
 
-class Measured(NamedTuple):
-    """The user's gradient of single examples and of batches of them, for one draw."""
-
-    params: Any
-    images: Array
-    labels: Array
-    rows: Array
-    singles: list[dict[tuple[str, int], Array]]
-    batches: dict[int, dict[tuple[str, int], Array]]  # of the first examples, by their number
-
-
-def _keyed(leaves: Leaves) -> dict[tuple[str, int], Array]:
-    """The leaves by kind and layer, such as ("weight", 2) for "2/weight"."""
-    keyed = {}
-    for name, value in leaves.items():
-        layer, kind = name.split("/")
-        keyed[kind, int(layer)] = np.asarray(value, np.float64)
-    return keyed
-
-
-def _tried(question: Question, draw: tuple[Any, tuple]) -> dict[tuple[str, int], Array]:
-    """The user's gradient of a batch; nothing if it raises an error there."""
-    try:
-        return _keyed(question.yours(*draw))
-    except Exception:  # the given batch has raised nothing; without others, it alone is explained
-        return {}
-
-
-def _measured(question: Question, draw: tuple[Any, tuple]) -> Measured | None:
-    """The user's gradient on one draw; None if it raises an error there."""
-    params, (images, labels) = draw
-    examples = len(images)
-    sizes = sorted({examples, examples - 2, 3, 2} & set(range(2, examples + 1)))
-    parts = [slice(n, n + 1) for n in range(examples)] + [slice(0, n) for n in sizes]
-    found = [_tried(question, (params, (images[part], labels[part]))) for part in parts]
-    if not all(found):
-        return None
-    rows = np.asarray(question.targets(labels), np.float64)
-    batches = dict(zip(sizes, found[examples:], strict=True))
-    return Measured(params, images, labels, rows, found[:examples], batches)
-
-
-def _given(question: Question, trials: Sequence[Any]) -> Measured:
-    """The trials of the given batch in the same form."""
-    params, (images, labels) = question.draws[0]
-    params = [{k: np.asarray(leaf) for k, leaf in leaves.items()} for leaves in params]
-    images = np.asarray(images, np.float64)
-    singles = [_keyed(trial.handwritten) for trial in trials if len(trial.batch[0]) == 1]
-    rows = np.asarray(question.targets(labels), np.float64)
-    batches = {}
-    if len(singles) == len(images):
-        batches = {
-            len(trial.batch[0]): _keyed(trial.handwritten)
-            for trial in trials
-            if len(trial.batch[0]) > 1
-        }
-    number = len(singles)
-    return Measured(params, images[:number], labels[:number], rows[:number], singles, batches)
-
-
 def _explained(
     question: Question, problem: Problem, measured: Sequence[Measured], tolerance: float
 ) -> list[list[Cause]]:
@@ -142,99 +80,117 @@ def _explained(
         problem, [one.params for one in measured], [(one.images, one.rows) for one in measured]
     )
     known = _known(question, examples, measured)
-    leaves = {
-        leaf: [single[leaf] for one in measured for single in one.singles]
-        for leaf in measured[0].singles[0]
-    }
-    if any(np.any(leaf) for each in leaves.values() for leaf in each):
-        paths = explain(examples, leaves, tolerance, known)
-    else:  # single examples show nothing; right ones show how those of a batch count
-        paths = [Path({}, ())]
-        measured = [one._replace(singles=_right_singles(problem, one)) for one in measured]
-    batches = _batches(measured, known)
-    counts: list[Answer] = []
+    names = list(measured[0].singles[0])
+    leaves = {leaf: [one[leaf] for each in measured for one in each.singles] for leaf in names}
+    scene = scene_of(*examples)
+    is_silent = not any(np.any(leaf) for each in leaves.values() for leaf in each)
+    # if single examples show nothing, right ones show how those of a batch count
+    path = Path(right_deltas(scene), ())
+    paths = [path] if is_silent else explain(examples, leaves, tolerance, known)
+    of_lines = leaves_of(scene, paths[0].deltas, names, known.decays)
+    lines = [of_lines[part] for part in scene.columns]
+    if is_silent:
+        measured = [one._replace(singles=line) for one, line in zip(measured, lines, strict=True)]
+    batches, of_batches = _batches(measured, lines, known)
+    counts = Counts([], [], False)
     if batches:
         reduction = _reduction(question, problem, measured, tolerance)
-        counts, mixed, unusual = batch_answers(batches, reduction, tolerance)
-        paths, counts, mixed = _recounted(
-            problem, measured, known, paths, (counts, mixed), reduction, tolerance
-        )
-        better = mixed_answers(problem, batches, mixed, tolerance) if mixed or unusual else []
-        if better and better[0].kind == "delta":  # it explains all leaves
-            top = ("delta", problem.network.depth)
-            kept = [tuple(a for a in p.answers if (a.kind, a.layer) != top) for p in paths]
-            paths, counts = [Path({}, answers) for answers in kept], better
-        elif mixed:
-            counts = counts + (better or _order_matters(question, measured[0], mixed))
-    found = [merged(path.answers, counts, problem) for path in paths]
+        counts = counts_of(batches, reduction, tolerance)
+        odd = list(dict.fromkeys(answer for path in paths for answer in path.answers))
+        explained, counts = recounted(batches, of_batches, odd, counts, reduction, tolerance)
+        if counts.mixed or counts.is_unusual:
+            others = [answer for answer in odd if answer not in explained]
+            more, counts = _relabelled(
+                question, problem, measured, batches, others, counts, reduction, tolerance, known
+            )
+            explained += more
+        paths = [
+            Path({}, answers)
+            for answers in dict.fromkeys(
+                tuple(a for a in path.answers if a not in explained) for path in paths
+            )
+        ]
+        if counts.mixed or counts.is_unusual:
+            better = mixed_answers(problem, batches, counts.mixed, tolerance)
+            if better and better[0].kind == "delta":  # it explains all leaves
+                top = ("delta", problem.network.depth)
+                kept = [tuple(a for a in p.answers if (a.kind, a.layer) != top) for p in paths]
+                paths, counts = [Path({}, answers) for answers in kept], Counts(better, [], False)
+            elif counts.mixed:
+                better = better or _order_matters(question, measured[0], counts.mixed)
+                counts = counts._replace(answers=counts.answers + better)
+    found = [merged(path.answers, counts.answers, problem) for path in paths]
     causes = [causes_of(answers) for answers in found if answers]
     different = {tuple((c.mistake, c.places) for c in each): each for each in reversed(causes)}
     return list(reversed(different.values()))[:4]
 
 
-def _batches(measured: Sequence[Measured], known: Known) -> list[Batch]:
-    return [
-        Batch(one.params, one.images[:n], one.rows[:n], whole, one.singles[:n], known.decays)
-        for one in measured
-        for n, whole in one.batches.items()
-    ]
+def _batches(
+    measured: Sequence[Measured], lines: Sequence[Sequence[Any]], known: Known
+) -> tuple[list[Batch], list[Sequence[Any]]]:
+    """The batches of all draws, and for each the leaves of its examples by their lines."""
+    batches, of_batches = [], []
+    for one, line in zip(measured, lines, strict=True):
+        for n, whole in one.batches.items():
+            rows = one.images[:n], one.rows[:n]
+            batches.append(Batch(one.params, *rows, whole, one.singles[:n], known.decays))
+            of_batches.append(line[:n])
+    return batches, of_batches
 
 
-def _recounted(
+def _relabelled(
+    question: Question,
     problem: Problem,
     measured: Sequence[Measured],
-    known: Known,
-    paths: list[Path],
-    counts: tuple[list[Answer], list[Any]],
+    batches: Sequence[Batch],
+    odd: Sequence[Answer],
+    counts: Counts,
     reduction: Callable[[int], float],
     tolerance: float,
-) -> tuple[list[Path], list[Answer], list[Any]]:
-    """The paths, answers and mixed leaves, if miscounted examples explain zeros and factors.
+    known: Known,
+) -> tuple[list[Answer], Counts]:
+    """The counts of examples whose images have other labels, if that explains more.
 
-    An example that is left out or counted twice makes a batch of one example 0 or twice as large.
+    The user's gradient of an image with another label is computed when it is needed.
     """
-    odd = [a for path in paths for a in path.answers if a.number != 1 or a.yours.endswith("= 0")]
-    explained = []
-    for answer in odd if counts[0] or counts[1] else ():
-        changed = []
-        for one in measured:
-            right = _right_singles(problem, one)
-            singles = [
-                {
-                    leaf: of_right[leaf] if _is_below(leaf, answer) else v
-                    for leaf, v in single.items()
-                }
-                for single, of_right in zip(one.singles, right, strict=True)
-            ]
-            changed.append(one._replace(singles=singles))
-        again, mixed, _ = batch_answers(_batches(changed, known), reduction, tolerance)
-        new = [a for a in again if a.name == "overwritten" and a not in counts[0]]
-        if new and not set(mixed) - set(counts[1]):
-            explained.append(answer)
-            measured, counts = changed, (again, mixed)
-    kept = [tuple(a for a in path.answers if a not in explained) for path in paths]
-    return [Path({}, answers) for answers in dict.fromkeys(kept)], *counts
+    draws = [one for one in measured for _ in one.batches]
+    pairs: dict[tuple[int, int, int], Any] = {}
 
+    def pair(draw, i, j):
+        key = id(draw), i, j
+        if key not in pairs:
+            batch = draw.images[i : i + 1], draw.labels[j : j + 1]
+            pairs[key] = tried(question, (draw.params, batch))
+        return pairs[key]
 
-def _is_below(leaf: tuple[str, int], answer: Answer) -> bool:
-    """Whether the leaf is that of the answer, or depends on its δ."""
-    is_above = answer.kind == "delta" and leaf[1] <= answer.layer
-    return is_above or leaf == (answer.kind, answer.layer)
-
-
-def _right_singles(problem: Problem, one: Measured) -> list[dict[tuple[str, int], Array]]:
-    """The right gradient of each single example."""
-    singles = []
-    for n in range(len(one.images)):
-        s = scene_of(problem, [one.params], [(one.images[n : n + 1], one.rows[n : n + 1])])
-        singles.append(gradient_of(s, one.params, right_output(s), problem.l2))
-    return singles
+    explained: list[Answer] = []
+    for orders in label_orders(problem, batches, tolerance):
+        changed, lines = [], []
+        for draw, batch, order in zip(draws, batches, orders, strict=True):
+            if order is None:
+                continue
+            rows = batch.rows[order]
+            singles = [pair(draw, i, j) for i, j in enumerate(order)]
+            if not all(singles):
+                return explained, counts
+            changed.append(batch._replace(rows=rows, singles=singles))
+            s = scene_of(problem, [batch.params], [(batch.images, rows)])
+            lines.append(leaves_of(s, right_deltas(s), list(batch.whole), known.decays))
+        if not changed or all(o is None or o == list(range(len(o))) for o in orders):
+            continue
+        again = counts_of(changed, reduction, tolerance)
+        if again.mixed or again.is_unusual:
+            continue
+        explained, again = recounted(changed, lines, odd, again, reduction, tolerance)
+        answer = labels_answer(problem, orders)
+        return explained, Counts([answer, *again.answers], [], False)
+    return explained, counts
 
 
 def _order_matters(question: Question, one: Measured, mixed: Sequence[Any]) -> list[Answer]:
     """The answers for leaves in which examples are mixed in an unknown way."""
     forward, backward = (
-        _tried(question, (one.params, (one.images[::step].copy(), one.labels[::step].copy())))
+        tried(question, (one.params, (one.images[::step].copy(), one.labels[::step].copy())))
         for step in (1, -1)
     )
     if any(
@@ -268,10 +224,10 @@ def _reduction(
     one = measured[0]
     n = len(one.images)
     singles = [
-        _keyed(question.right(one.params, (one.images[k : k + 1], one.labels[k : k + 1])))
+        keyed(question.right(one.params, (one.images[k : k + 1], one.labels[k : k + 1])))
         for k in range(n)
     ]
-    right = _keyed(question.right(one.params, (one.images, one.labels)))
+    right = keyed(question.right(one.params, (one.images, one.labels)))
     leaf = max(right, key=lambda name: np.abs(right[name]).max())
     total = sum(single[leaf] for single in singles)
     is_sum = np.max(np.abs(total - right[leaf])) <= tolerance * 10 * np.abs(total).max()
@@ -285,7 +241,7 @@ def _known(question: Question, examples: Examples, measured: Sequence[Measured])
     if not question.is_own_loss:
         return plain
     rights = [
-        _keyed(question.right(one.params, (one.images[n : n + 1], one.labels[n : n + 1])))
+        keyed(question.right(one.params, (one.images[n : n + 1], one.labels[n : n + 1])))
         for one in measured
         for n in range(len(one.singles))
     ]

@@ -4,7 +4,7 @@ Formulas of δ^L that mix examples are tried on the whole batch. For a weight de
 in M = r Σ_nm C_nm δ_n a_mᵀ is read off; it should be the identity.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,19 +25,6 @@ from manual_grads.check.formulas import (
 from manual_grads.check.lines import Answer, right_output
 
 
-def gradient_of(s: Scene, params: Params, delta: Array, decay: float) -> dict[Leaf, Array]:
-    """The right gradient of a batch from its δ^L, a sum over the examples plus the regulariser."""
-    leaves: dict[Leaf, Array] = {}
-    for layer in reversed(range(len(params))):
-        if layer < s.depth:
-            delta = s.back(layer + 1, delta) * s.slope(layer)
-        if layer > 0:
-            leaves["weight", layer] = delta @ s.a[layer - 1].T + decay * params[layer]["weight"]
-        if "bias" in params[layer]:
-            leaves["bias", layer] = delta.sum(axis=1)
-    return leaves
-
-
 def mixed_answers(
     problem: Problem, batches: Sequence[Batch], mixed: Sequence[Leaf], tolerance: float
 ) -> list[Answer]:
@@ -46,12 +33,11 @@ def mixed_answers(
     pairs, depth = list(zip(scenes, batches, strict=True)), problem.network.depth
     for formula in tables.MIXED:
         if all(_explains(s, batch, _mixed_delta(s, formula), tolerance) for s, batch in pairs):
-            of_labels = formula.startswith("err(") and "mean" not in formula
-            name = "labels-shifted" if of_labels else "formula"
-            name = "softmax-axis" if "exp(" in formula or "softmax" in formula else name
+            is_softmax = "exp(" in formula or "softmax" in formula
+            name = "softmax-axis" if is_softmax else "formula"
             words = tables.SENTENCES.get(name, "δ of one example contains those of others")
             return [_of_delta(depth, written(formula), name, words)]
-    found = _parts(pairs, tolerance) or _other_targets(pairs, tolerance)
+    found = _parts(pairs, tolerance)
     if found is not None:
         return [found._replace(layer=depth)]
     crossed = {
@@ -78,12 +64,25 @@ def _mixed_delta(s: Scene, formula: str) -> Array | None:
     return value_of(formula, names, s.y.shape)
 
 
+def _gradient_of(s: Scene, params: Params, delta: Array, decay: float) -> dict[Leaf, Array]:
+    """The gradient of a batch from its δ^L, a sum over the examples plus the regulariser."""
+    leaves: dict[Leaf, Array] = {}
+    for layer in reversed(range(len(params))):
+        if layer < s.depth:
+            delta = s.back(layer + 1, delta) * s.slope(layer)
+        if layer > 0:
+            leaves["weight", layer] = delta @ s.a[layer - 1].T + decay * params[layer]["weight"]
+        if "bias" in params[layer]:
+            leaves["bias", layer] = delta.sum(axis=1)
+    return leaves
+
+
 def _explains(s: Scene, batch: Batch, delta: Array | None, tolerance: float) -> bool:
     """Whether this δ^L, without the reduction, gives the gradient of the whole batch."""
     if delta is None or not np.all(np.isfinite(delta)):
         return False
     factor = s.problem.factor(batch.examples) / s.problem.factor(1)
-    leaves = gradient_of(s, batch.params, delta * factor, s.problem.l2)
+    leaves = _gradient_of(s, batch.params, delta * factor, s.problem.l2)
     return all(
         np.max(np.abs(values - leaves[leaf])) <= 10 * tolerance * np.abs(values).max()
         for leaf, values in batch.whole.items()
@@ -98,7 +97,7 @@ def _parts(pairs: Sequence[tuple[Scene, Batch]], tolerance: float) -> Answer | N
         factor = s.problem.factor(batch.examples) / s.problem.factor(1)
         columns = []
         for part in (of_outputs, right_output(s) - of_outputs):
-            leaves = gradient_of(s, batch.params, part * factor, 0.0)
+            leaves = _gradient_of(s, batch.params, part * factor, 0.0)
             columns.append(np.concatenate([leaves[leaf].ravel() for leaf in batch.whole]))
         whole = np.concatenate([batch.whole[leaf].ravel() for leaf in batch.whole])
         coefficients = combination(whole, columns, 10 * tolerance)
@@ -110,38 +109,13 @@ def _parts(pairs: Sequence[tuple[Scene, Batch]], tolerance: float) -> Answer | N
     return _of_delta(0, "outputs and targets with different factors", "formula", words)
 
 
-def _other_targets(pairs: Sequence[tuple[Scene, Batch]], tolerance: float) -> Answer | None:
-    """Targets of other examples: δ^L of each example is read off, and belongs to one of them."""
-    shown = ""
-    for s, batch in pairs:
-        n, a = batch.examples, s.a[-2]
-        if np.linalg.matrix_rank(a) < n:
-            continue
-        factor = s.problem.factor(n) / s.problem.factor(1)
-        delta = batch.whole["weight", s.depth] @ np.linalg.pinv(a.T) / factor
-        each = [right_output(s._replace(y=s.y[:, [m] * n])) for m in range(n)]
-        error = np.max(np.abs(np.stack(each) - delta), axis=1)  # [target, example]
-        if np.any(error.min(axis=0) > 1e4 * tolerance * np.abs(delta).max()):
-            return None
-        order = np.where(
-            np.diag(error) <= error.min(axis=0) * 2, np.arange(n), error.argmin(axis=0)
-        )
-        odd = [f"image {i} has label {j}" for i, j in enumerate(order) if i != j]
-        shown = shown or ", ".join(odd)
-    if not shown:
-        return None
-    words = f"images have the labels of others: {shown}; use each image with its own label"
-    return _of_delta(0, "δ with the targets of other examples", "labels-shifted", words)
-
-
 def _crossed(pairs: Sequence[tuple[Scene, Batch]], layer: int, tolerance: float) -> Answer | None:
     """Reads the matrix C off, with which δ and a of different examples are multiplied."""
     text = ""
     for s, batch in pairs:
         n, a = batch.examples, s.a[layer - 1]
-        leaves: list[Mapping[Leaf, Array]] = list(batch.singles)
-        sizes = np.sum(a * a, axis=0)
-        deltas = [one["weight", layer] @ a[:, k] / (sizes[k] or 1) for k, one in enumerate(leaves)]
+        sizes, singles = np.sum(a * a, axis=0), enumerate(batch.singles)
+        deltas = [one["weight", layer] @ a[:, k] / (sizes[k] or 1) for k, one in singles]
         delta = np.stack(deltas, axis=1) * s.problem.factor(n) / s.problem.factor(1)
         if min(np.linalg.matrix_rank(a), np.linalg.matrix_rank(delta)) < n:
             continue

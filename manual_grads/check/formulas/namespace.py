@@ -29,11 +29,10 @@ def names_of(
     if layer in deltas:
         names["d"] = deltas[layer]
     if layer + 1 in deltas:
-        above, sizes = deltas[layer + 1], [len(a) for a in s.a]
-        weight = (layer + 1, "weight")
+        above, units = deltas[layer + 1], len(s.a[layer])
 
-        def each(of):
-            return s.each(lambda params, part: of(params[weight[0]][weight[1]]) @ above[:, part])
+        def through(of, v):
+            return s.each(lambda params, part: of(params[layer + 1]["weight"]) @ v[:, part])
 
         def kept(unit):
             return lambda v: v * (np.arange(len(v)) == unit % len(v))[:, None]
@@ -45,8 +44,8 @@ def names_of(
 
         names |= {
             "D": above, "V": s.back(layer + 1, above), "back": lambda v: s.back(layer + 1, v),
-            "through": lambda v: each(lambda w: w) if v is above else _through(s, layer, v),
-            "reshaped": lambda v: each(lambda w: w.reshape(sizes[layer], -1)),
+            "through": lambda v: through(lambda w: w, v),
+            "reshaped": lambda v: through(lambda w: w.reshape(units, -1), v),
             "partial": lambda v: s.back(layer + 1, np.arange(len(v), 0, -1.0)[:, None] * v),
             "first": kept(0), "last": kept(-1), "down": down, "down0": lambda v: down(v, layer),
         }  # fmt: skip
@@ -68,7 +67,3 @@ def _shifted(y: Array, by: int) -> Array:
     rolled[:by] *= by < 0
     rolled[by if by < 0 else len(y) :] = 0
     return rolled
-
-
-def _through(s: Scene, layer: int, values: Array) -> Array:
-    return s.each(lambda params, part: params[layer + 1]["weight"] @ values[:, part])

@@ -32,6 +32,10 @@ NEARLY = 1e-4
 """A relative difference up to which a line is called right but for a small constant or rounding."""
 
 
+KINK = "where(z == 0, {}, df(z))"
+"""The slope of a rectifier with another convention at 0."""
+
+
 def output_formulas(s: Scene) -> list[list[str]]:
     """The formulas of outputs, targets, their error and the factor; the right one stands first."""
     loss, active = s.problem.loss, is_active(s.problem, s.depth)
@@ -43,9 +47,6 @@ def output_formulas(s: Scene) -> list[list[str]]:
         [right, *tables.DERIVATIVES],
         ["E * df(z)" if active else "E", *slopes, *tables.FACTORS],
     ]
-
-
-KINK = "where(z == 0, {}, df(z))"
 
 
 def slopes_of(s: Scene, layer: int) -> list[str]:
@@ -71,12 +72,6 @@ def right_output(s: Scene) -> Array:
     value = value_of(expression, names_of(s, s.depth, {}), s.a[-1].shape)
     assert value is not None
     return value * s.problem.factor(1)
-
-
-def right_error(s: Scene) -> Array:
-    """The derivative of the cost of each example by the network's outputs."""
-    slope = s.slope(s.depth)
-    return right_output(s) / np.where(slope == 0, np.nan, slope)
 
 
 def delta_line(
@@ -109,7 +104,6 @@ def delta_line(
         sides = mains[1]
     else:
         right_slope = "df(z)" if is_active(s.problem, layer) else "1"
-        names["df_z"] = s.slope(layer)
         columns = range(min(len(s.a[layer]), 12))
         omitted = [f"{how}({k})" for k in columns for how in ("without", "after")]
         higher = [f"d_{k}" for k in deltas if k > layer + 1]

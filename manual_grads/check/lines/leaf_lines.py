@@ -6,7 +6,6 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -50,19 +49,18 @@ def weight_line(
     tolerance: float,
 ) -> Formula | None:
     """The formula of ∂C/∂W^l that gives what was seen, for the δ and a that the user's code has."""
-    names = names_of(s, layer, deltas)
     below, delta = s.a[layer - 1], deltas[layer]
     if seen.is_rank_one and any(map(np.any, seen.each)):
-        found = _outer_product(s, layer, deltas, names, seen, tolerance)
+        found = _outer_product(s, layer, deltas, seen, tolerance)
         if found is not None:
             return found
         moved = None
         k = share_of(seen.row, below, tolerance)
-        if k is not None:
-            moved = reordered(seen.column * k, delta, "rows", tolerance)
+        if k is not None:  # an example whose a is 0 says nothing about δ, and the reverse
+            moved = reordered(seen.column * k, delta * np.any(below, axis=0), "rows", tolerance)
         k = share_of(seen.column, delta, tolerance)
         if k is not None and moved is None:
-            moved = reordered(seen.row * k, below, "columns", tolerance)
+            moved = reordered(seen.row * k, below * np.any(delta, axis=0), "columns", tolerance)
         if moved is not None:
             return moved
     right = [np.outer(delta[:, n], below[:, n]) for n in range(len(seen.each))]
@@ -73,12 +71,11 @@ def _outer_product(
     s: Scene,
     layer: int,
     deltas: Mapping[int, Array],
-    names: dict[str, Any],
     seen: Outer,
     tolerance: float,
 ) -> Formula | None:
     """The product of one of the columns and one of the rows."""
-    found: list[Formula] = []
+    names, found = names_of(s, layer, deltas), list[Formula]()
     near = 100 * tolerance  # for what is left after a regulariser was subtracted
     columns, rows = leaf_columns(s, layer, deltas), leaf_rows(s, layer)
     tried = [
@@ -92,7 +89,7 @@ def _outer_product(
     for column, of_column in fitting[0]:
         for row, of_row in fitting[1]:
             scale = share_of(seen.row, of_row, near)
-            k = factor_between(seen.column * scale, of_column, near)
+            k = factor_between(seen.column * scale, of_column * np.any(of_row, axis=0), near)
             if k is None:
                 continue
             changed = [t for t, right in ((column, "d"), (row, "am")) if t != right]
@@ -232,7 +229,7 @@ def leaf_line(
             shown += [f"{rounded(rate)} {name}"] * (rate != 0)
             words = f"{rounded(rate)} times {'the parameter' if name == 'θ' else name} is added"
             cost = float((k != 1) + (rate != 0.0))
-            kind = "regulariser" if rate else "factor"
+            kind = "regulariser" if rate else "sign" if k == -1 else "factor"
             return Formula(" + ".join(shown), (), k, cost, True, kind, words, (rate, name))
     if close([np.clip(one, -largest, largest) for one in right]):
         words = f"the gradient is clipped at ±{largest:.6g}; clip only in the optimiser"

@@ -220,7 +220,7 @@ def _extended(
             answer = answer_to("delta", layer, found or None, known, scene)
             more = (answer,) if answer.cost else ()
             is_own = known.delta is not None
-            if answer.name == "factor" and not is_own and is_doubled_softmax(scene, layer, answer):
+            if answer.name == "factor" and not is_own and _is_doubled_softmax(scene, layer, answer):
                 other = (answer._replace(name="other-loss", words=SQUARED),)
                 yield Path(deltas, path.answers + other, path.wrong_leaves + wrong)
         yield Path(deltas, path.answers + more, path.wrong_leaves + wrong)
@@ -231,7 +231,7 @@ SQUARED = (
 )
 
 
-def is_doubled_softmax(scene: Scene, layer: int, answer: Answer) -> bool:
+def _is_doubled_softmax(scene: Scene, layer: int, answer: Answer) -> bool:
     """Whether δ^L is 2 (p − y), which can be read in two ways."""
     is_softmax = scene.problem.loss == "cross_entropy" and layer == scene.depth
     return is_softmax and abs(answer.number - 2) < 1e-6
