@@ -13,7 +13,7 @@ import numpy as np
 
 from manual_grads.check.diagnosis import calls, finished
 from manual_grads.check.diagnosis.batches import Batch
-from manual_grads.check.diagnosis.causes import Cause, causes_of, merged
+from manual_grads.check.diagnosis.causes import EVERYWHERE, Cause, causes_of, merged
 from manual_grads.check.diagnosis.measured import (
     Measured,
     Question,
@@ -84,6 +84,9 @@ def _explained(
     leaves = {leaf: [one[leaf] for each in measured for one in each.singles] for leaf in names}
     scene = scene_of(*examples)
     is_silent = not any(np.any(leaf) for each in leaves.values() for leaf in each)
+    everything = (v for one in measured for b in one.batches.values() for v in b.values())
+    if is_silent and not any(map(np.any, everything)):
+        return [[Cause("unwritten", (EVERYWHERE,), "every leaf is zero; compute its derivative")]]
     # if single examples show nothing, right ones show how those of a batch count
     path = Path(right_deltas(scene), ())
     paths = [path] if is_silent else explain(examples, leaves, tolerance, known)
@@ -163,7 +166,6 @@ def _relabelled(
             pairs[key] = tried(question, (draw.params, batch))
         return pairs[key]
 
-    explained: list[Answer] = []
     for orders in label_orders(problem, batches, tolerance):
         changed, lines = [], []
         for draw, batch, order in zip(draws, batches, orders, strict=True):
@@ -172,19 +174,19 @@ def _relabelled(
             rows = batch.rows[order]
             singles = [pair(draw, i, j) for i, j in enumerate(order)]
             if not all(singles):
-                return explained, counts
+                return [], counts
             changed.append(batch._replace(rows=rows, singles=singles))
             s = scene_of(problem, [batch.params], [(batch.images, rows)])
             lines.append(leaves_of(s, right_deltas(s), list(batch.whole), known.decays))
         if not changed or all(o is None or o == list(range(len(o))) for o in orders):
             continue
         again = counts_of(changed, reduction, tolerance)
+        explained, again = recounted(changed, lines, odd, again, reduction, tolerance)
         if again.mixed or again.is_unusual:
             continue
-        explained, again = recounted(changed, lines, odd, again, reduction, tolerance)
         answer = labels_answer(problem, orders)
         return explained, Counts([answer, *again.answers], [], False)
-    return explained, counts
+    return [], counts
 
 
 def _order_matters(question: Question, one: Measured, mixed: Sequence[Any]) -> list[Answer]:

@@ -20,7 +20,6 @@ from manual_grads.check.formulas import (
     scene_of,
     tables,
     value_of,
-    written,
 )
 from manual_grads.check.lines import Answer, right_output
 
@@ -31,12 +30,12 @@ def mixed_answers(
     """The answers for leaves in which examples are mixed; empty if nothing explains them."""
     scenes = [scene_of(problem, [b.params], [(b.images, b.rows)]) for b in batches]
     pairs, depth = list(zip(scenes, batches, strict=True)), problem.network.depth
-    for formula in tables.MIXED:
+    for text, formula in tables.MIXED.items():
         if all(_explains(s, batch, _mixed_delta(s, formula), tolerance) for s, batch in pairs):
             is_softmax = "exp(" in formula or "softmax" in formula
             name = "softmax-axis" if is_softmax else "formula"
             words = tables.SENTENCES.get(name, "δ of one example contains those of others")
-            return [_of_delta(depth, written(formula), name, words)]
+            return [_of_delta(depth, f"δ{{l}} {text}", name, words)]
     found = _parts(pairs, tolerance)
     if found is not None:
         return [found._replace(layer=depth)]

@@ -19,14 +19,31 @@ MOST_ROWS = 40
 """The number of units of a wide layer that a filling is tried on before it is tried on all."""
 
 WRITTEN = [
-    (r"\*\*2\b", "²"), (r"\*\*3\b", "³"), (r" ?\* ?", " ⊙ "), (r"\bdf\(", "f'("),
-    (r"d(\w+)\(", r"\1'("), (r"\bsigmoid\(", "σ("), (r"\bnormal\(", "Φ("),
-    (r"\bdensity\(", "φ("), (r"\btop\(", "max("), (r"\bsum\(", "Σ("), (r"\bback\(D\)", "V"),
-    (r"\bback\(", "W{n}ᵀ ("), (r"\bV\b", "W{n}ᵀ δ{n}"), (r"\bD\b", "δ{n}"), (r"\bd\b", "δ{l}"),
-    (r"\bG\b", "(∂C/∂W{n})ᵀ δ{n}"), (r"\b([zab])\b", r"\1{l}"), (r"\b([zab])m\b", r"\1{m}"),
-    (r"\b([zab])n\b", r"\1{n}"), (r"\b([azd])_(\d+)", r"\1^\2"), (r"\bd\^", "δ^"),
-    (r"(?<=[\w)}²]) ?- ?", " − "), (r"-", "−"), (r"<=", "≤"), (r"W\b(?!\{)", "W{l}"),
+    (r"\bthrough\(D\)", "W{n} δ{n}"), (r"\bthrough\(", "W{n} ("),
+    (r"\breshaped\(D\)", "reshape(W{n}) δ{n}"), (r"\bpartial\(D\)", "partial sums of V"),
+    (r"\b(first|last)\(D\)", r"D of the \1 unit"), (r"\braw\b", "(δ{n} without its slope)"),
+    (r"\b(?:without|after)\((\d+)\)", r"(W{n} with b{n}, without column \1)ᵀ δ{n}"),
+    (r"\bbelow\(d\)", "W{l}ᵀ δ{l}"), (r"\bo\b", "a^L"), (r"\blabel\(y\)", "the class number"),
+    (r"\b(?:shifted|roll)\(y, 1(?:, 0)?\)", "y shifted by one class"),
+    (r"\b(?:shifted|roll)\(y, -1(?:, 0)?\)", "y shifted back by one class"),
+    (r"y\[::-1\]", "y in reverse order"), (r"\brows\(", "row sums of ("),
+    (r"\bcolumns\(", "column sums of ("), (r"\ball\(", "the sum of ("),
+    (r"\bcolumn\(dW, 0\)", "the first column of dW"), (r"\bpadded\(db\)", "∂C/∂b{n}"),
+    (r"\bcolumn\(dW, -1\)", "the last column of dW"), (r"/width\(dW\)", "/inputs"),
+    (r"\bd(W)_(\d+)", r"∂C/∂\1^\2"), (r"\bdW\b", "∂C/∂W{l}"), (r"\bT_(\d+)\(", r"W^\1ᵀ ("),
+    (r"\bdf\(", "f'("), (r"\bd(sigmoid|tanh|relu|leaky_relu|gelu)\(", r"\1'("),
+    (r"\bsigmoid\(", "σ("), (r"\bnormal\(", "Φ("), (r"\bdensity\(", "φ("), (r"\btop\(", "max("),
+    (r"/len\(V\)", "/units"), (r"/len\(\w+\)", "/units"), (r"\blen\(\w+\)", "units"),
+    (r"\bsum\(", "Σ("), (r"\bback\(D\)", "V"), (r"\bback\(", "W{n}ᵀ ("),
+    (r"\bV(?=\*\*)|(?<=/)V\b", "(W{n}ᵀ δ{n})"), (r"\bV\b", "W{n}ᵀ δ{n}"), (r"\bD\b", "δ{n}"),
+    (r"\bd\b", "δ{l}"), (r"\bG\b", "(∂C/∂W{n})ᵀ δ{n}"), (r"\b([zab])\b(?![\^{])", r"\1{l}"),
+    (r"\b([zab])m\b", r"\1{m}"), (r"\b([zab])n\b", r"\1{n}"),
+    (r"\bW\b(?![{^])", "W{l}"), (r"(?<!\w)([zabδ]\{[lmn]\})\*\*", r"(\1)**"),
+    (r"\b([azdbW])_(\d+)", r"\1^\2"), (r"\bd\^", "δ^"), (r"\*\*2\b", "²"), (r"\*\*3\b", "³"),
+    (r" ?(?<!\*)\*(?!\*) ?", " ⊙ "), (r"(?<![\^\w.])(\d[\d.]*) ⊙ ", r"\1 "),
+    (r"(?<=[\w)}²³]) ?- ?", " − "), (r"-", "−"), (r"<=", "≤"),
 ]  # fmt: skip
+"""Patterns, in their order, that turn a formula into mathematics and plain words."""
 
 
 def written(expression: str) -> str:

@@ -22,6 +22,8 @@ def names_of(
             if s.has(k, "bias"):
                 names[f"b{mark}"] = np.stack(s.theta(k, "bias"), axis=1)
     names |= {f"d_{k}": delta for k, delta in deltas.items()}
+    for k in range(1, s.depth + 1):
+        names[f"T_{k}"] = lambda v, k=k: s.back(k, v)
     names["label"] = lambda y: np.argmax(y, axis=0) * 1.0
     names["shifted"] = _shifted
     if layer > 0:
@@ -37,17 +39,12 @@ def names_of(
         def kept(unit):
             return lambda v: v * (np.arange(len(v)) == unit % len(v))[:, None]
 
-        def down(error, to=layer + 1):
-            for k in range(s.depth, to, -1):
-                error = s.back(k, error)
-            return error
-
         names |= {
             "D": above, "V": s.back(layer + 1, above), "back": lambda v: s.back(layer + 1, v),
             "through": lambda v: through(lambda w: w, v),
             "reshaped": lambda v: through(lambda w: w.reshape(units, -1), v),
             "partial": lambda v: s.back(layer + 1, np.arange(len(v), 0, -1.0)[:, None] * v),
-            "first": kept(0), "last": kept(-1), "down": down, "down0": lambda v: down(v, layer),
+            "first": kept(0), "last": kept(-1),
         }  # fmt: skip
         if s.has(layer + 1, "bias"):
             of_bias = s.each(lambda p, part: p[layer + 1]["bias"][None] @ above[:, part])

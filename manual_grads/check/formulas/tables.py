@@ -2,8 +2,9 @@
 
 z, a, b are those of the layer, m marks the layer below and n the layer above, z_2 and a_2 are those
 of layer 2. D is δ of the layer above, V = Wᵀ D, d the layer's own δ, G the user's (∂C/∂W)ᵀ D of the
-layer above. f and df are the activation and its slope; `back(v)` is Wᵀ v, and `down(v)` brings an
-error of the outputs o down to the layer above.
+layer above. f and df are the activation and its slope, o the outputs, `back(v)` is Wᵀ v with the
+weights of the layer above, and `T_2(v)` is W²ᵀ v. dW and db are the user's weight derivative of the
+layer and bias derivative of the layer above. What the other names mean stands in `namespace`.
 """
 
 from manual_grads.architecture import ACTIVATION_NAMES
@@ -41,8 +42,6 @@ OPERANDS = table("""
     V + 1; V * sum(a); V/len(V); V * len(D); V * (V < 0); min(V, 0); 1/V; back(1/D)
 """)
 OPERANDS += ["raw", "back(raw)", *ERRORS]
-OPERANDS += [f"back(down({error}))" for error in ERRORS] + [f"down0({error})" for error in ERRORS]
-"""down0 is for an error that takes the place of V itself."""
 ADDED = table("""
     V; D; a; z; 1; df(z); V * a; V * z; V * a**2; V * normal(z); V * z * density(z); V *
     density(z); G; G * df(z)
@@ -94,8 +93,8 @@ ROWS = table("""
     0); sigmoid(am)
 """)
 BIASES = table("""
-    d * b; d * b * df(z); d[0]; d[-1]; rows(W); columns(W); rows(G); rows(G)/width(G); columns(G);
-    all(G); column(G, 0); column(G, -1); d + padded(Gn); rows(W_2); columns(W_2); b + d; 1/d
+    d * b; d * b * df(z); d[0]; d[-1]; rows(W); columns(W); rows(dW); rows(dW)/width(dW);
+    columns(dW); all(dW); column(dW, 0); column(dW, -1); d + padded(db); b + d; 1/d
 """)
 
 FORWARD_SUMS = table("""
@@ -122,13 +121,23 @@ FORWARD_ACTIVATIONS += [
     f"where(z > 0, z, {k} * z)" for k in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5)
 ]
 
-MIXED = table("""
-    err(spread(y.max(axis=1))); err(spread(y.sum(axis=1))); err(spread(y.mean(axis=1)));
-    softmax(a.T).T - y; exp(a)/exp(a).sum() - y; exp(a - top(a))/exp(a - top(a)).sum() - y;
-    exp(a - top(a))/spread(exp(a - top(a)).sum(axis=1)) - y;
-    err(spread(y.mean(axis=1))) * y.shape[1]; spread(err(y)[:, :1]); spread(err(y)[:, -1:]);
-    spread(raw(y)[:, :1]) * slope; spread(raw(y)[:, -1:]) * slope; spread(err(y).mean(axis=1))
-""")
+MIXED = {
+    "with every label of the batch": "err(spread(y.max(axis=1)))",
+    "with the sum of all y": "err(spread(y.sum(axis=1)))",
+    "with the mean of all y": "err(spread(y.mean(axis=1)))",
+    "with arrays (N, 1) and (N,), which give (N, N)": "err(spread(y.mean(axis=1))) * y.shape[1]",
+    "with a softmax over the examples": "softmax(a.T).T - y",
+    "with exp / Σ over the whole batch": "exp(a)/exp(a).sum() - y",
+    "with exp(a − max) / Σ over the whole batch": "exp(a - top(a))/exp(a - top(a)).sum() - y",
+    "with exp(a − max) / Σ over the examples": (
+        "exp(a - top(a))/spread(exp(a - top(a)).sum(axis=1)) - y"
+    ),
+    "of the first example for all": "spread(err(y)[:, :1])",
+    "of the last example for all": "spread(err(y)[:, -1:])",
+    "with the error of the first example for all": "spread(raw(y)[:, :1]) * slope",
+    "with the error of the last example for all": "spread(raw(y)[:, -1:]) * slope",
+    "averaged over the batch before it goes back": "spread(err(y).mean(axis=1))",
+}
 """δ^L of a whole batch in which examples are mixed: err is δ^L and raw the error, of targets."""
 
 SENTENCES = {

@@ -62,8 +62,12 @@ def slopes_of(s: Scene, layer: int) -> list[str]:
 
 def output_template(p: str, y: str, error: str, factor: str) -> str:
     """The expression of δ^L."""
-    inner = f"({error.replace('Y', y if y == 'y' else f'({y})').replace('P', p)})"
-    return factor.replace("E", inner).replace("P", p).replace("Y", f"({y})")
+    inner = error.replace("Y", y if y == "y" else f"({y})").replace("P", p)
+    return (
+        factor.replace("E", inner if factor == "E" else f"({inner})")
+        .replace("P", p)
+        .replace("Y", f"({y})")
+    )
 
 
 def right_output(s: Scene) -> Array:
@@ -105,10 +109,11 @@ def delta_line(
     else:
         right_slope = "df(z)" if is_active(s.problem, layer) else "1"
         columns = range(min(len(s.a[layer]), 12))
+        chained = [_chained(error, s.depth, layer) for error in tables.ERRORS]
         omitted = [f"{how}({k})" for k in columns for how in ("without", "after")]
         higher = [f"d_{k}" for k in deltas if k > layer + 1]
         places = [
-            ["V", *tables.OPERANDS, *omitted, *higher, *(f"back({name})" for name in higher)],
+            ["V", *tables.OPERANDS, *chained, *omitted, *higher, *(f"back({k})" for k in higher)],
             [right_slope, *slopes_of(s, layer)],
         ]
         half = {k: v / 2 for k, v in deltas.items()}
@@ -140,6 +145,13 @@ def delta_line(
         found = clipped(s, layer, seen, names, tolerance) if layer < s.depth else None
         found = found or _sum_of_terms(mains, added, seen, names, tolerance)
     return found or _nearly(value_of(right, names, seen.shape), seen, right)
+
+
+def _chained(error: str, depth: int, layer: int) -> str:
+    """An error of the outputs that is brought back through all weights above, without slopes."""
+    for through in range(depth, layer, -1):
+        error = f"T_{through}({error})"
+    return error
 
 
 def _of_another_loss(

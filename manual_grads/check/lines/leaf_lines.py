@@ -136,12 +136,12 @@ def bias_line(
     }
     texts = [*leaf_columns(s, layer, deltas), *tables.BIASES]
     if weight is not None:
-        names |= {"W": s.theta(layer, "weight"), "G": weight.each}
+        names |= {"W": s.theta(layer, "weight"), "dW": weight.each}
     if f"∂C/∂b^{layer + 1}" in others:
-        names["Gn"] = others[f"∂C/∂b^{layer + 1}"]
+        names["db"] = others[f"∂C/∂b^{layer + 1}"]
     for k in range(1, s.depth + 1):
-        names |= {f"W_{k}": s.theta(k, "weight"), f"G_{k}": others.get(f"∂C/∂W^{k}")}
-        texts += [f"{of}({each}_{k})" for of in ("rows", "columns") for each in "WG"]
+        names |= {f"W_{k}": s.theta(k, "weight"), f"dW_{k}": others.get(f"∂C/∂W^{k}")}
+        texts += [f"{of}({each}_{k})" for of in ("rows", "columns") for each in ("W", "dW")]
     half = names | names_of(s, layer, {k: v / 2 for k, v in deltas.items()})
     found = matches(seen, [texts], lambda text: text, names, tolerance, half)
     if found is not None:

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from experiments.mistakes.cases import networks, point
 from experiments.mistakes.gradient import Injected
-from experiments.mistakes.trials import changes_nothing, verdict
+from experiments.mistakes.trials import changes_nothing, tried, verdict
 from manual_grads import ACTIVATION_NAMES, LOSS_NAMES
 from tests import ROOT
 
@@ -58,3 +60,26 @@ def test_every_mistake_injected_into_a_network_is_named():
 def test_the_networks_are_every_activation_and_loss_at_three_depths():
     combinations = {(n.depth, n.activation, n.loss) for n in networks()}
     assert len(combinations) == len(networks()) == 3 * len(ACTIVATION_NAMES) * len(LOSS_NAMES)
+
+
+PAIRS = [
+    (("overwritten", "bias first twice", 1), ("labels-shifted", "", 2)),
+    (("overwritten", "weight last dropped", 1), ("labels-shifted", "", 2)),
+    (("factor", "delta 4", 1), ("overwritten", "weight last dropped", 1)),
+    (("overwritten", "bias first dropped", 1), ("one-hot-missing", "", 2)),
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_miscounted_example_is_named_beside_another_mistake(pair):
+    """A batch of the miscounted example alone is 0 or twice as large, which misleads."""
+    network = next(n for n in networks() if n.activation == "relu" and n.loss == "squared_error")
+    assert tried(network, [Injected(*one) for one in pair], 0).verdict == "named"
+
+
+@pytest.mark.parametrize("mistake", ["sign", "permuted"])
+def test_an_example_whose_activations_are_all_0_does_not_mislead(mistake):
+    """In this network some examples have only dead units in their hidden layer."""
+    network = next(n for n in networks() if n.activation == "relu")
+    variant = {"sign": "weight", "permuted": "weight rolled"}[mistake]
+    assert tried(network, [Injected(mistake, variant, 2)], 0).verdict == "named"
