@@ -20,12 +20,10 @@ def corrected(source: str) -> str:
     """The program with each `# right:` statement in place of its line."""
     lines = []
     for line in source.splitlines():
-        code, mark, right = line.partition("# right:")
+        _, mark, right = line.partition("# right:")
         if mark:
             indent = " " * (len(line) - len(line.lstrip()))
-            is_comment = not code.strip()
             lines.append(f"{indent}{right.strip()}")
-            del is_comment
         else:
             lines.append(line)
     return "\n".join(lines) + "\n"

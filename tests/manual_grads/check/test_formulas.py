@@ -8,7 +8,7 @@ import pytest
 from manual_grads import Architecture
 from manual_grads.check import draw, problem_of
 from manual_grads.check.formulas import names_of, outer, scene_of, tables, value_of
-from manual_grads.check.formulas.expressions import matches, written
+from manual_grads.check.formulas.expressions import matches, rounded, written
 
 SQUARE = Architecture(
     layer_sizes=(5, 5, 5, 5),
@@ -106,3 +106,7 @@ def test_the_right_formula_is_preferred_then_one_difference_then_a_factor():
     assert found(-3 * x**3) == ("z", -3, 2)
     assert found(x + x**2) is None
     assert found(0 * x) is None
+
+
+def test_a_coefficient_is_written_with_a_fraction_and_a_minus_sign():
+    assert [rounded(k) for k in (0.5, -0.25, 1 / 3, -2.0, 0.1)] == ["½", "−¼", "⅓", "−2", "0.1"]

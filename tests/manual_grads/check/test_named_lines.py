@@ -1,5 +1,6 @@
 """What the check says of a wrong line: its place, and both formulas."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -53,3 +54,50 @@ def test_another_negative_slope_is_said_as_it_is(below):
     assert {d.where for d in report.diagnoses} == {"delta 1"}
     said = [d.yours + d.message for d in report.diagnoses]
     assert any(f"{below:g} for z ≤ 0" in each or (below == 0 and "relu" in each) for each in said)
+
+
+def test_a_loss_that_no_formula_describes_still_lets_the_other_lines_be_judged():
+    network = Architecture(layer_sizes=(5, 4, 3), activation="tanh", label_smoothing=0.0)
+    params, (images, _) = draw(network, 7, 0)
+    rows = np.random.default_rng(0).uniform(-1, 1, (7, 3))
+
+    def loss(params, images, targets):
+        a = jnp.tanh(images @ params[1]["weight"].T + params[1]["bias"])
+        outputs = a @ params[2]["weight"].T + params[2]["bias"]
+        return jnp.mean(jnp.sum(jnp.log(jnp.cosh(outputs - targets)), axis=1))
+
+    def gradient(params, images, targets):
+        a = np.tanh(images @ params[1]["weight"].T + params[1]["bias"])
+        outputs = a @ params[2]["weight"].T + params[2]["bias"]
+        last = np.tanh(outputs - targets) / len(targets)
+        first = last @ params[2]["weight"]
+        return [
+            {},
+            {"weight": first.T @ images, "bias": first.sum(axis=0)},
+            {"weight": last.T @ a, "bias": last.sum(axis=0)},
+        ]
+
+    report = check_gradient(gradient, loss, params, (images, rows), network=network)
+    assert [(d.mistake, d.where) for d in report.diagnoses] == [("slope-missing", "delta 1")]
+
+
+def test_examples_with_only_dead_units_say_nothing_and_hide_nothing():
+    network = Architecture(layer_sizes=(5, 2, 3), label_smoothing=0.0)
+    params, batch = draw(network, 7, 0)
+
+    def gradient(params, images, labels):
+        z = images @ params[1]["weight"].T + params[1]["bias"]
+        a = np.maximum(z, 0)
+        outputs = a @ params[2]["weight"].T + params[2]["bias"]
+        p = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        last = (p - np.eye(3)[labels]) / len(labels)
+        first = last @ params[2]["weight"] * (z > 0)
+        return [
+            {},
+            {"weight": first.T @ images, "bias": first.sum(axis=0)},
+            {"weight": np.abs(last).T @ a, "bias": last.sum(axis=0)},
+        ]
+
+    report = check_gradient(gradient, network_loss(network), params, batch, network=network)
+    (cause,) = report.diagnoses
+    assert (cause.where, cause.yours) == ("2/weight", "∂C/∂W² = abs(δ²) (a¹)ᵀ")

@@ -1,0 +1,115 @@
+"""Checks right gradients of random networks under every loss, reduction and layout.
+
+    python -m tests.campaigns.right_gradients [NETWORKS DRAWS]
+
+Each network has a random loss, output, reduction, regulariser, layout and batch size. Its gradient
+is written here in NumPy, without code of the check. Every second network's loss is passed as one of
+the user's own. A right gradient must agree; the result is `tests/campaigns/right_gradients.json`.
+"""
+
+import json
+import multiprocessing
+import sys
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.mistakes.gradient import F, sigmoid, softmax
+from experiments.mistakes.trials import random_network
+from manual_grads.check import Problem, check_problem, draw_problem, loss_of, problem_of
+from manual_grads.check.layouts import LAYOUTS, REDUCTIONS, in_layout
+
+RESULT = Path(__file__).with_suffix(".json")
+LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "half_squared_error")
+
+
+def error(problem: Problem, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The derivative of the cost of each example by its outputs; examples are rows."""
+    if problem.loss == "cross_entropy":
+        return softmax(outputs) - np.eye(outputs.shape[1])[labels]
+    if problem.loss == "binary_cross_entropy":
+        return sigmoid(outputs) - labels
+    return (2 if problem.loss == "squared_error" else 1) * (outputs - labels)
+
+
+def _taken(layout: str, params: Any, place: int, layer: int, kind: str) -> np.ndarray:
+    """A leaf of parameters in this layout; weights are [inputs, outputs]."""
+    if layout == "layers":
+        leaf = params[layer][kind]
+        return leaf.T if kind == "weight" else leaf
+    return params[place if layout == "numpy" else f"{'W' if kind == 'weight' else 'b'}{layer}"]
+
+
+def right_gradient(problem: Problem, layout: str, params: Any, images: Any, labels: Any) -> Any:
+    """The gradient in one of the layouts, of the parameters in that layout."""
+    network = problem.network
+    f, slope = F[network.activation]
+    names = [(k, kind) for k, shapes in enumerate(network.leaf_shapes()) for kind in shapes]
+    arrays = [_taken(layout, params, place, *name) for place, name in enumerate(names)]
+    leaves = dict(zip(names, arrays, strict=True))
+    z, a = [], []
+    for k in range(network.depth + 1):
+        z.append((a[-1] @ leaves[k, "weight"] if k else images) + leaves.get((k, "bias"), 0.0))
+        active = network.input_layer == "active" if k == 0 else k < network.depth
+        a.append(f(z[-1]) if active or (k and network.loss == "squared_error") else z[-1])
+    delta = error(problem, a[-1], labels)
+    delta = delta * slope(z[-1]) if network.loss == "squared_error" else delta
+    counts = {"mean": len(images), "sum": 1, "mean_over_all": delta.size}
+    delta, result = delta / counts[problem.reduction], {}
+    for k in reversed(range(network.depth + 1)):
+        if (k, "bias") in leaves:
+            result[k, "bias"] = delta.sum(axis=0)
+        if k > 0:
+            weight = leaves[k, "weight"]
+            result[k, "weight"] = a[k - 1].T @ delta + problem.l2 * weight
+            active = k > 1 or network.input_layer == "active"
+            delta = delta @ weight.T * (slope(z[k - 1]) if active else 1.0)
+    if layout == "layers":
+        turned = {key: value.T if key[1] == "weight" else value for key, value in result.items()}
+        return [{kind: turned[j, kind] for j, kind in names if j == k} for k in range(len(z))]
+    return [result[name] for name in names]
+
+
+def alarms(draws: int, number: int) -> tuple[str, int]:
+    """What random network `number` is, and how often its right gradient is called wrong."""
+    random = np.random.default_rng(number)
+    network, size = random_network(random)
+    loss, output = str(random.choice(LOSSES)), str(random.choice(["activation", "linear"]))
+    reduction, layout = str(random.choice(REDUCTIONS)), str(random.choice(LAYOUTS))
+    problem = problem_of(network, loss, output, reduction, float(random.choice([0.0, 0.1])))
+    gradient = in_layout(network, layout, partial(right_gradient, problem, layout))
+    own, count = partial(lambda of, *arguments: of(*arguments), loss_of(problem)), 0
+    for seed in range(draws):
+        params, batch = draw_problem(problem, size, seed)
+        with np.errstate(all="ignore"):
+            measure = own if number % 2 else loss_of(problem)
+            count += not check_problem(gradient, measure, params, batch, problem).agrees
+    jax.clear_caches()  # compiled functions hold memory maps; Linux allows a process 65,530
+    return f"{loss}, {output}, {reduction}, {layout}", count
+
+
+def main(words: list[str]) -> int:
+    """Checks all networks, and returns 1 if a right gradient is called wrong."""
+    networks, draws = map(int, words) if words else (500, 10)
+    counts: Counter[str] = Counter()
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as workers:
+        for number, (what, count) in enumerate(
+            workers.map(partial(alarms, draws), range(networks))
+        ):
+            counts["called wrong"] += count
+            if count:
+                print(f"network {number}: {what}: {count} of {draws}", flush=True)
+    result = {"networks": networks, "checks": networks * draws, **counts}
+    print(json.dumps(result))
+    if not words:
+        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    return 1 if counts["called wrong"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
