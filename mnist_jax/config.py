@@ -53,13 +53,19 @@ class Config:
         one_of("sgd", "momentum", "adam", "adamw"),
     ] = "adamw"
     momentum: Annotated[float, "decay of the velocity under --optimizer=momentum", FRACTION] = 0.9
+    b1: Annotated[float, "decay of the mean gradient under adam and adamw", FRACTION] = 0.9
+    b2: Annotated[float, "decay of the mean squared gradient under adam and adamw", FRACTION] = (
+        0.999
+    )
     weight_decay: Annotated[
         float,
         "each step subtracts learning rate · weight decay · weight; biases do not decay",
         NOT_NEGATIVE,
     ] = 0.05
     schedule: Annotated[
-        str, "cosine falls to 0 at the end of the run", one_of("constant", "cosine")
+        str,
+        "cosine and linear fall to 0 at the end of the run",
+        one_of("constant", "cosine", "linear"),
     ] = "cosine"
     warmup_epochs: Annotated[float, "epochs of linear rise to the peak", NOT_NEGATIVE] = 0.0
     gradient: Annotated[

@@ -45,9 +45,10 @@ def train(config: Config) -> None:
 def _trained(config: Config) -> Path:
     """The run directory of the finished run."""
     clock = start_clock()
+    reading = data.begin(config, command.say)
+    training.require_device()  # imports jax, in the meantime
     with timed(clock, "load"):
-        dataset = data.load(config, command.say)
-    training.require_device()
+        dataset = reading()
     config = replace(config, dataset=dataset.name)  # the one that `auto` chose
     with runs.claimed(config) as workdir:
         try:

@@ -58,7 +58,7 @@ def train(
     begun = start(config, dataset)
     states = jax.tree.map(
         lambda *leaves: jnp.stack(leaves),
-        *(init_state(replace(config, seed=seed), begun.optimizer) for seed in seeds),
+        *(init_state(config, begun.optimizer, seed) for seed in seeds),
     )
     keys = jnp.stack([key_for(seed, Purpose.ORDER) for seed in seeds])
     test = jax.tree.map(jnp.asarray, dataset.test)

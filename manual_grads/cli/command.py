@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from manual_grads.cli import options
+from manual_grads.cli import compilation_cache, options
 from manual_grads.cli.errors import InputError, printable
 from manual_grads.cli.signals import Stopped, stoppable
 
@@ -41,7 +41,9 @@ def run(
     try:
         with stoppable():
             words: list[str] = []
-            chosen = options.parse(options_class, argv, words if takes_words else None)
+            given = words if takes_words else None
+            chosen, everywhere = options.parse_with_common(options_class, argv, given)
+            compilation_cache.use(everywhere.compilation_cache, say)
             status = work(chosen, words) if takes_words else work(chosen)
     except InputError as error:
         say(f"error:{error}", to_errors=True)

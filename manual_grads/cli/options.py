@@ -4,20 +4,20 @@ A field such as `batch_size: Annotated[int, "examples per step", AT_LEAST_1] = 2
 in one line: type, help, rule and default. The parser, `--help` and the check are derived from it.
 """
 
-import contextlib
 import dataclasses
 import difflib
-import os
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from absl import flags
 
 from manual_grads.cli import flag_files
 from manual_grads.cli.errors import FlagError, InputError
+from manual_grads.cli.rules import A_PATH, ANY, Rule
 
 Options = TypeVar("Options")
 
@@ -26,53 +26,7 @@ class OptionError(InputError):
     """An option has a value that its rule, or another option, does not allow."""
 
 
-class Rule(NamedTuple):
-    """What an option's value must satisfy; `words` completes the sentence "--name must …"."""
-
-    words: str
-    holds: Callable[[Any], bool]
-    choices: tuple[str, ...] = ()
-
-
-ANY = Rule("be given", lambda _: True)
 HELP_HINT = "--help lists every flag, its values and its default"
-LARGEST, SMALLEST = 2.0**127, 2.0**-126
-"""Limits of positive float32 values: beyond them, a device may compute infinity or 0."""
-
-FINITE = Rule("be finite in float32", lambda value: -LARGEST <= value <= LARGEST)
-POSITIVE = Rule("be above 0 and finite in float32", lambda value: SMALLEST <= value <= LARGEST)
-NOT_NEGATIVE = Rule(
-    "be 0, or above 0 and finite in float32", lambda value: value == 0 or POSITIVE.holds(value)
-)
-FRACTION = Rule(
-    "be at least 0 and below 1 in float32",
-    lambda value: value == 0 or SMALLEST <= value <= 1 - 2**-24,
-)
-A_PATH = Rule("be a path that is not empty", lambda value: value is None or _is_path(value))
-AT_LEAST_1 = Rule(
-    f"be at least 1 and below {2**31:,}", lambda value: value is None or 1 <= value < 2**31
-)
-SEED = Rule(f"be at least 0 and below {2**32:,}", lambda value: 0 <= value < 2**32)
-FILE_NAME = Rule(
-    "be the plain name of a folder, in printable characters",
-    lambda value: (
-        re.fullmatch(r"[^/\\]+", value) is not None
-        and value.isprintable()
-        and value not in (".", "..")
-    ),
-)
-
-
-def _is_path(value: str) -> bool:
-    """Whether the operating system allows this path."""
-    with contextlib.suppress(UnicodeEncodeError):
-        return b"\0" not in os.fsencode(value) and value != ""
-    return False
-
-
-def one_of(*names: str) -> Rule:
-    """The rule that a value is one of `names`."""
-    return Rule(f"be one of {', '.join(names)}", names.__contains__, names)
 
 
 class Option(NamedTuple):
@@ -132,9 +86,31 @@ def text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+@dataclass(frozen=True)
+class Everywhere:
+    """The options of every command, which do not change what it computes."""
+
+    compilation_cache: Annotated[
+        str | None,
+        "folder in which compiled programs are kept for later commands; if not given, one in the "
+        "user's cache; none compiles everything anew",
+        A_PATH,
+    ] = None
+
+    def __post_init__(self):
+        check(self)
+
+
 def parse(
     options_class: type[Options], argv: Sequence[str], words: list[str] | None = None
 ) -> Options:
+    """The options of `parse_with_common`, without those of every command."""
+    return parse_with_common(options_class, argv, words)[0]
+
+
+def parse_with_common(
+    options_class: type[Options], argv: Sequence[str], words: list[str] | None = None
+) -> tuple[Options, Everywhere]:
     """Parses the words after a command's name, `--flagfile` included.
 
     Words that are not flags are appended to `words`; if that is None, they raise `FlagError`, while
@@ -142,16 +118,19 @@ def parse(
     wrong type and an unreadable flag file. The dataclass raises `OptionError`.
     """
     flag_values = flags.FlagValues()
-    define_flags(options_class, flag_values)
+    both = (options_class, Everywhere)
+    for each in both:
+        define_flags(each, flag_values)
     flag_values.set_gnu_getopt(True)  # also parses flags that come after positional arguments
-    known = {option.name: option for option in options_of(options_class)}
+    known = {option.name: option for each in both for option in options_of(each)}
     others = _read_flags(flag_values, argv, known)
     if words is not None:
         words += others
     elif others:
         guess = f"--flagfile={others[0]}" if others[0].endswith(".flags") else f"--{others[0]}"
         raise FlagError("every word must be a flag", repr(others[0]), f"{guess}; {HELP_HINT}")
-    return build(options_class, {name: flag_values[name].value for name in flag_values})
+    values = {name: flag_values[name].value for name in flag_values}
+    return build(options_class, values), build(Everywhere, values)
 
 
 def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
@@ -187,7 +166,8 @@ def help_text(description: str, options_class: type) -> str:
     The class's `WITHOUT_EFFECT`, if there is one, names the options that are not listed.
     """
     lines, group = [description.strip()], ""
-    for option in options_of(options_class):
+    common = options_of(Everywhere, "Every command")
+    for option in (*options_of(options_class), *common):
         if option.name in getattr(options_class, "WITHOUT_EFFECT", ()):
             continue
         if option.group != group:
@@ -199,7 +179,7 @@ def help_text(description: str, options_class: type) -> str:
         lines += textwrap.wrap(
             option.help + rule, 79, initial_indent=indent, subsequent_indent=indent
         )
-    lines += ["", "Flags from a file:", "  --flagfile=PATH"]
+    lines.append("  --flagfile=PATH")
     lines.append("      a file with one flag a line; a flag given after it wins")
     return "\n".join(lines)
 

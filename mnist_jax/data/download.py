@@ -4,12 +4,12 @@ import sys
 import time
 from concurrent.futures import Future
 from pathlib import Path
-from threading import Thread
 from urllib.parse import urlsplit
 
 import pooch
 
 from manual_grads.cli import command
+from mnist_jax.background import started
 from mnist_jax.data.published import Published, PublishedFile
 
 REACH_SECONDS = 6.0
@@ -65,22 +65,10 @@ def _retrieve(url: str, file: PublishedFile, folder: Path, timeout: float) -> No
     )
 
 
-def _ask(url: str, timeout: float) -> "Future[bool]":
-    """Asks in a thread whether `url` exists, because a DNS lookup cannot be given a time limit.
-
-    The thread is a daemon, so that it cannot keep the process alive if it hangs.
-    """
-    answer: Future[bool] = Future()
-
-    def ask():
-        try:
-            head = pooch.HTTPDownloader(timeout=timeout)
-            answer.set_result(bool(head(url, "", None, check_only=True)))
-        except Exception as error:  # raised again where the result is read
-            answer.set_exception(error)
-
-    Thread(target=ask, daemon=True).start()
-    return answer
+def _ask(url: str, timeout: float) -> Future[bool]:
+    """Asks in a thread whether `url` exists, because a DNS lookup cannot be given a time limit."""
+    ask = pooch.HTTPDownloader(timeout=timeout)
+    return started(lambda: bool(ask(url, "", None, check_only=True)))
 
 
 def _root_cause(error: BaseException) -> str:

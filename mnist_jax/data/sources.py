@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import platformdirs
 
 from manual_grads.cli import paths
+from mnist_jax.background import started
 from mnist_jax.config import Config
 from mnist_jax.data.dataset import DataError, Dataset, Examples
 from mnist_jax.data.published import FASHION_MNIST, MNIST, Published, missing, read
@@ -18,26 +20,34 @@ Say = Callable[[str], None]
 def load(config: Config, say: Say = print) -> Dataset:
     """The dataset that the config names. Raises `DataError`.
 
-    `say` is called with the source before it is read. `auto` means MNIST, and the digits only if
+    `say` is called with the source before it is read.
+    """
+    return begin(config, say)()
+
+
+def begin(config: Config, say: Say = print) -> Callable[[], Dataset]:
+    """Begins to read in a thread, and returns the function that waits for what `load` returns.
+
+    Both raise `DataError`. `auto` means MNIST, and the digits only if
     MNIST is neither in a named folder, nor in the cache, nor on a mirror. An MNIST file with wrong
     content is an error, and so is a named folder that lacks a file.
     """
     if config.dataset == "digits":
-        dataset = _digits("reading digits, the 1,797 small images that scikit-learn carries", say)
+        reading = _digits("reading digits, the 1,797 small images that scikit-learn carries", say)
     elif config.dataset == "fashion_mnist":
-        dataset = _published(FASHION_MNIST, config.data_dir, say)
+        reading = _published(FASHION_MNIST, config.data_dir, say)
     else:
         try:
-            dataset = _published(MNIST, config.data_dir or os.environ.get("MNIST_DATA_DIR"), say)
+            reading = _published(MNIST, config.data_dir or os.environ.get("MNIST_DATA_DIR"), say)
         except UnavailableError as reason:
             if config.dataset == "mnist":
                 raise
-            dataset = _digits(
+            reading = _digits(
                 "reading scikit-learn's 1,797 small digits, because MNIST is not available "
                 f"({reason.why}); to get MNIST: {HOW_TO_GET_MNIST}",
                 say,
             )
-    return _divided(dataset, config.train_examples, config.validation_examples)
+    return lambda: _divided(reading(), config.train_examples, config.validation_examples)
 
 
 class UnavailableError(DataError):
@@ -54,8 +64,8 @@ def cache(published: Published) -> Path:
     return platformdirs.user_cache_path("mnist_jax") / published.name
 
 
-def _published(published: Published, folder: str | None, say: Say) -> Dataset:
-    """The dataset from the named folder, else from the cache, into which it is downloaded."""
+def _published(published: Published, folder: str | None, say: Say) -> Callable[[], Dataset]:
+    """Reads the dataset from the named folder, else from the cache, after downloading it there."""
     place = paths.of_user(folder) if folder else cache(published)
     absent = missing(published, place)
     doing = "reading {} from" if folder or not absent else "{} is to be downloaded into"
@@ -70,7 +80,7 @@ def _published(published: Published, folder: str | None, say: Say) -> Dataset:
         )
     if absent:
         _download(published, absent, place)
-    return read(published, place)
+    return started(partial(read, published, place)).result
 
 
 def _download(published: Published, absent: list, place: Path) -> None:
@@ -86,11 +96,11 @@ def _download(published: Published, absent: list, place: Path) -> None:
         raise UnavailableError(published.name, why) from None
 
 
-def _digits(line: str, say: Say) -> Dataset:
+def _digits(line: str, say: Say) -> Callable[[], Dataset]:
     say(line)
     from mnist_jax.data import digits  # only then: scikit-learn takes a second to import
 
-    return digits.read()
+    return digits.read
 
 
 def _divided(dataset: Dataset, train: int | None, validation: int | None) -> Dataset:

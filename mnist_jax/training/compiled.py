@@ -28,11 +28,13 @@ from mnist_jax.training.step import Batches, Steps, epoch_blocks, evaluate, insp
 class Start(NamedTuple):
     """The optimiser, the initial state and the training data, on the device.
 
-    `batches(epoch)` returns the blocks of an epoch, each an array of batches; epochs count from 1.
+    `rates` are the learning rates at the epochs' last steps. `batches(epoch)` returns the blocks of
+    an epoch, each an array of batches; epochs count from 1.
     """
 
     optimizer: optax.GradientTransformation
     state: TrainState
+    rates: Float[np.ndarray, " epochs"]
     train: Examples
     batches: Callable[[int], list[Batches]]
 
@@ -84,17 +86,30 @@ def blocks_per_epoch(config: Config, dataset: Dataset) -> int:
 
 
 def start(config: Config, dataset: Dataset) -> Start:
-    """Makes the optimiser and the initial state, and copies the training data to the device."""
-    update = optimizer(config, steps_per_epoch(config, dataset))
-    order_key, examples = key_for(config.seed, Purpose.ORDER), len(dataset.train.labels)
-    cut = jax.jit(epoch_blocks, static_argnums=(2, 3, 4))
+    """Makes the optimiser and the initial state, and copies the training data to the device.
+
+    The seed is an argument of the compiled functions, so that every seed shares them.
+    """
+    steps, examples = steps_per_epoch(config, dataset), len(dataset.train.labels)
+    update, seed = optimizer(config, steps), np.uint32(config.seed)
+
+    @jax.jit
+    def begin(seed):
+        ends = steps * jnp.arange(1, config.epochs + 1, dtype="int32") - 1
+        return init_state(config, update, seed), learning_rates(config, steps, ends)
+
+    @jax.jit
+    def cut(seed, epoch):
+        order_key = key_for(seed, Purpose.ORDER)
+        return epoch_blocks(order_key, epoch, examples, config.batch_size, config.block_steps)
 
     @functools.lru_cache(maxsize=1)
     def batches(epoch: int) -> list[Batches]:
-        return cut(order_key, jnp.int32(epoch), examples, config.batch_size, config.block_steps)
+        return cut(seed, np.int32(epoch))
 
-    state = jax.jit(init_state, static_argnums=(0, 1))(config, update)
-    return Start(update, state, jax.tree.map(jnp.asarray, dataset.train), batches)
+    state, rates = begin(seed)
+    train = jax.tree.map(jax.device_put, dataset.train)
+    return Start(update, state, np.asarray(rates), train, batches)
 
 
 def compile_block(config: Config, initial: Start, batches: Batches) -> Compiled:
@@ -137,19 +152,17 @@ def _compile_training(
     def train_block(state: TrainState, epoch: int, block: int) -> tuple[TrainState, BlockResult]:
         with timed(clock, "train"), enough_memory():
             batches = initial.batches(epoch)[block]
-            float64 = (
-                inspect_first(state.params, *initial.train, batches[0]) if block == 0 else None
-            )
+            float64 = None
+            if inspect_first is not None and block == 0:
+                float64 = inspect_first(state.params, *initial.train, batches[0])
             state, steps = blocks[batches.shape](state, *initial.train, batches)
             examples = np.full(len(batches), batches.shape[1])
             return state, BlockResult(jax.tree.map(np.asarray, steps), examples, float64)
 
     evaluation_on = functools.partial(_compile_evaluation, config, clock, initial.state.params)
-    steps = steps_per_epoch(config, dataset)
-    last_steps = steps * np.arange(1, config.epochs + 1) - 1
     training = Training(
         mode(config),
-        learning_rates(config, steps, last_steps),
+        initial.rates,
         blocks_per_epoch(config, dataset),
         train_block,
         evaluation_on(dataset.test),
@@ -165,7 +178,7 @@ def _require_memory(config: Config) -> None:
     """
     if jax.default_backend() != "cpu":
         return
-    state = jax.eval_shape(functools.partial(init_state, config, optimizer(config, 1)))
+    state = jax.eval_shape(functools.partial(init_state, config, optimizer(config, 1), 0))
     needed = sum(
         math.prod(leaf.shape) * leaf.dtype.itemsize
         for leaf in jax.tree.leaves((state, state.params))
@@ -190,7 +203,7 @@ def _compile_evaluation(
     config: Config, clock: Clock, params: Params, examples: Examples
 ) -> Callable[[Params], Evaluation]:
     """Compiles the evaluation on `examples` as a function of the parameters."""
-    arrays = jax.tree.map(jnp.asarray, examples)
+    arrays = jax.tree.map(jax.device_put, examples)
     evaluation = jax.jit(evaluate, static_argnums=0)
     evaluation = evaluation.lower(config.architecture, params, *arrays).compile()
 
@@ -202,10 +215,10 @@ def _compile_evaluation(
     return run
 
 
-def _compile_inspection(config: Config, initial: Start) -> Callable[..., Inspected]:
-    """Compiles the float64 inspection as a function `(params, images, labels, batch)`."""
+def _compile_inspection(config: Config, initial: Start) -> Callable[..., Inspected] | None:
+    """Compiles the float64 inspection, if any, as a function `(params, images, labels, batch)`."""
     if mode(config).inspect_in_float64 is None:
-        return lambda *_: None
+        return None
     batch: Int32[Array, " batch"] = initial.batches(1)[0][0]
     with jax.enable_x64(True):
         inspect = jax.jit(inspect_step, static_argnums=0)

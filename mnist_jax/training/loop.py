@@ -1,5 +1,6 @@
 """A run: prepare, train block by block, save checkpoints, and finish a whole run directory."""
 
+import importlib
 import math
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,7 +14,8 @@ import numpy as np
 
 from manual_grads import targets
 from manual_grads.cli import command
-from mnist_jax import figures, runs
+from mnist_jax import runs
+from mnist_jax.background import started
 from mnist_jax.clock import Clock, busy, go_on, seconds_of, start_clock
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset
@@ -60,6 +62,7 @@ def train_and_save(
     """
     clock = clock or start_clock()
     report.compiling()
+    started(partial(importlib.import_module, "mnist_jax.figures"))  # matplotlib, while XLA compiles
     training, state = compile_training(config, dataset, clock)
     job = Job(config, dataset, workdir, training, clock)
     run = begin(config, dataset, state, training.mode.no_record(state.params))
@@ -223,6 +226,8 @@ def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> 
 
 def _finish(job: Job, run: RunState, history: list[Metrics]) -> dict[str, Any]:
     """Writes what a run leaves behind once its last epoch is done, `result.json` last."""
+    from mnist_jax import figures  # not at the top: `train_and_save` imports it in a thread
+
     params = run.state.params
     directory.remove_results(job.workdir)
     directory.write_parameters(job.workdir, params)

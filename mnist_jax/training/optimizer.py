@@ -2,9 +2,8 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int32
 
 from mnist_jax.config import Config
 
@@ -12,8 +11,8 @@ from mnist_jax.config import Config
 DIRECTIONS = {
     "sgd": lambda config: optax.identity(),
     "momentum": lambda config: optax.trace(decay=config.momentum),
-    "adam": lambda config: optax.scale_by_adam(),
-    "adamw": lambda config: optax.scale_by_adam(),
+    "adam": lambda config: optax.scale_by_adam(config.b1, config.b2),
+    "adamw": lambda config: optax.scale_by_adam(config.b1, config.b2),
 }
 
 
@@ -21,13 +20,14 @@ def schedule(config: Config, steps_per_epoch: int) -> optax.Schedule:
     """The learning rate at each step, counted from 0.
 
     In a warm-up of w steps it is peak·(step + 1)/(w + 1). After that it is constant, or it follows
-    half a cosine to 0 at the end of the last epoch.
+    half a cosine or a straight line to 0 at the end of the last epoch.
     """
     peak, steps = config.learning_rate, config.epochs * steps_per_epoch
     warmup = round(config.warmup_epochs * steps_per_epoch)
     after = {
         "constant": optax.constant_schedule(peak),
         "cosine": optax.cosine_decay_schedule(peak, max(steps - warmup, 1)),
+        "linear": optax.linear_schedule(peak, 0.0, max(steps - warmup, 1)),
     }[config.schedule]
     if warmup == 0:
         return after
@@ -37,12 +37,11 @@ def schedule(config: Config, steps_per_epoch: int) -> optax.Schedule:
 
 
 def learning_rates(
-    config: Config, steps_per_epoch: int, steps: Int[np.ndarray, " n"]
-) -> Float[np.ndarray, " n"]:
+    config: Config, steps_per_epoch: int, steps: Int32[Array, " n"]
+) -> Float[Array, " n"]:
     """The schedule's learning rate at each of `steps`."""
     with jax.numpy_dtype_promotion("standard"):  # optax mixes float and int32
-        rates = schedule(config, steps_per_epoch)(jnp.asarray(steps, "int32"))
-    return np.broadcast_to(np.asarray(rates), steps.shape)
+        return jnp.broadcast_to(schedule(config, steps_per_epoch)(steps), steps.shape)
 
 
 def optimizer(config: Config, steps_per_epoch: int) -> optax.GradientTransformation:

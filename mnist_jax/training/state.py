@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import optax
-from jaxtyping import Array, Key
+from jaxtyping import Array, Integer, Key
 
 from mnist_jax import model
 from mnist_jax.clock import PARTS, Seconds, busy
@@ -34,14 +34,18 @@ class Purpose(enum.IntEnum):
     ORDER = 1
 
 
-def key_for(seed: int, purpose: Purpose) -> Key[Array, ""]:
+def key_for(seed: int | Integer[Array, ""] | np.uint32, purpose: Purpose) -> Key[Array, ""]:
     """The key of a purpose. Each epoch or layer derives its own key from it with `fold_in`."""
     return jax.random.fold_in(jax.random.key(seed), purpose)
 
 
-def init_state(config: Config, optimizer: optax.GradientTransformation) -> TrainState:
-    """Draws the initial parameters and makes the optimiser's state."""
-    key = key_for(config.seed, Purpose.INIT)
+def init_state(
+    config: Config,
+    optimizer: optax.GradientTransformation,
+    seed: int | Integer[Array, ""] | np.uint32,
+) -> TrainState:
+    """Draws the initial parameters from `seed`, and makes the optimiser's state."""
+    key = key_for(seed, Purpose.INIT)
     params = model.init(key, config.architecture, config.init, config.init_scale, DTYPE)
     with jax.numpy_dtype_promotion("standard"):  # optax's Adam mixes float and int32
         return TrainState(params, optimizer.init(params))

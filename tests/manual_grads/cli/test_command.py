@@ -10,8 +10,7 @@ from typing import Annotated
 
 import pytest
 
-from manual_grads.cli import command, signals
-from manual_grads.cli.options import AT_LEAST_1, InputError
+from manual_grads.cli import AT_LEAST_1, InputError, command, signals
 from tests import ROOT
 
 

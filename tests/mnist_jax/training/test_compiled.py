@@ -136,7 +136,7 @@ def test_counting_right_answers_costs_no_second_forward_pass(gradient, monkeypat
     architecture = Architecture(layer_sizes=(784, 32, 10))
     config = Config(architecture=architecture, batch_size=64, gradient=gradient)
     update = optimizer(config, steps_per_epoch=1)
-    state = init_state(config, update)
+    state = init_state(config, update, config.seed)
     arguments = (
         state,
         jnp.zeros((64, 28, 28), "uint8"),
@@ -226,7 +226,7 @@ def test_the_order_of_the_examples_depends_on_the_epoch_and_the_seed():
 
 def test_another_seed_has_other_initial_parameters():
     first, second = (
-        init_state(Config(architecture=SMALL, seed=seed), optimizer(Config(), 1)).params
+        init_state(Config(architecture=SMALL), optimizer(Config(), 1), seed).params
         for seed in (0, 1)
     )
     assert not jnp.array_equal(first[1]["weight"], second[1]["weight"])

@@ -11,7 +11,7 @@ import pytest
 
 import mnist_jax
 from manual_grads import Architecture
-from mnist_jax import data, runs, training
+from mnist_jax import data, figures, runs, training
 from mnist_jax.clock import start_clock
 from mnist_jax.config import Config
 from mnist_jax.runs import directory
@@ -111,7 +111,7 @@ def test_the_result_is_written_last(tmp_path, monkeypatch):
     def fail(*arguments):
         raise runs.RunDirectoryError("a disk", "full", "space")
 
-    monkeypatch.setattr(loop.figures, "write", fail)
+    monkeypatch.setattr(figures, "write", fail)
     with pytest.raises(runs.RunDirectoryError):
         run(tmp_path)
     assert (tmp_path / "parameters.safetensors").exists()

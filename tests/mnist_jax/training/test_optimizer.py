@@ -57,7 +57,9 @@ def test_weight_decay_takes_rate_times_decay_times_weight_and_leaves_biases(name
 
 def rates(**fields):
     """The learning rate at each step of two epochs of ten steps."""
-    return learning_rates(Config(epochs=2, learning_rate=1.0, **fields), 10, np.arange(20))
+    return np.asarray(
+        learning_rates(Config(epochs=2, learning_rate=1.0, **fields), 10, jnp.arange(20))
+    )
 
 
 def test_constant_is_constant():
@@ -69,18 +71,30 @@ def test_cosine_falls_by_half_a_cosine():
     np.testing.assert_allclose(rates(schedule="cosine"), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["constant", "cosine"])
+def test_linear_falls_in_a_straight_line():
+    np.testing.assert_allclose(rates(schedule="linear"), 1 - np.arange(20) / 20, atol=1e-6)
+
+
+AFTER_WARM_UP = {
+    "constant": np.ones(15),
+    "cosine": (1 + np.cos(np.pi * np.arange(15) / 15)) / 2,
+    "linear": 1 - np.arange(15) / 15,
+}
+
+
+@pytest.mark.parametrize("name", AFTER_WARM_UP)
 def test_warm_up_rises_to_the_peak_and_leaves_the_rest_to_the_schedule(name):
     """The warm-up has 5 of the 20 steps and does not begin at 0; the schedule has the other 15."""
-    after = {"constant": np.ones(15), "cosine": (1 + np.cos(np.pi * np.arange(15) / 15)) / 2}[name]
-    expected = np.concatenate([np.arange(1, 6) / 6, after])
+    expected = np.concatenate([np.arange(1, 6) / 6, AFTER_WARM_UP[name]])
     np.testing.assert_allclose(rates(schedule=name, warmup_epochs=0.5), expected, atol=1e-6)
 
 
-def test_adams_second_step_is_that_of_its_formula():
-    """It is m̂ / √v̂ with β₁ = 0.9 and β₂ = 0.999, for the gradients 0.5, 0.25 and −1, 1."""
-    second = updates(constant("adam"))[1]
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+@pytest.mark.parametrize(("b1", "b2"), [(0.9, 0.999), (0.75, 0.95)])
+def test_adams_second_step_is_that_of_its_formula(name, b1, b2):
+    """It is m̂ / √v̂, for the gradients 0.5, 0.25 and −1, 1."""
+    second = updates(constant(name, b1=b1, b2=b2))[1]
     for step, (g1, g2) in zip(second, [(0.5, 0.25), (-1.0, 1.0)], strict=True):
-        m = (0.9 * 0.1 * g1 + 0.1 * g2) / (1 - 0.9**2)
-        v = (0.999 * 0.001 * g1**2 + 0.001 * g2**2) / (1 - 0.999**2)
-        assert step == pytest.approx(-0.125 * m / v**0.5, rel=2.0**-24 / (1 - 0.999))
+        m = (b1 * (1 - b1) * g1 + (1 - b1) * g2) / (1 - b1**2)
+        v = (b2 * (1 - b2) * g1**2 + (1 - b2) * g2**2) / (1 - b2**2)
+        assert step == pytest.approx(-0.125 * m / v**0.5, rel=2.0**-24 / (1 - b2))

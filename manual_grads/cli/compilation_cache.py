@@ -1,0 +1,129 @@
+"""Keeps the programs that JAX compiles in a folder, from which later commands load them.
+
+Only commands do this, by JAX's own environment variables, before jax is imported; importing a
+package of this project changes nothing. JAX names each file by a digest of the program, of its own
+version and of the device. The folder's name adds the processor's instruction set, because a home
+folder can be shared between machines. What stands in the folder is run, so nobody else may be able
+to write to it.
+"""
+
+import hashlib
+import os
+import platform
+import stat
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from manual_grads.cli import paths
+
+NONE = "none"
+MOST_BYTES = 2**28
+"""The size above which the oldest programs in the folder are deleted."""
+
+VARIABLES = {
+    "JAX_COMPILATION_CACHE_DIR": "{folder}",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+
+
+def use(chosen: str | None, say: Callable[[str], None]) -> None:
+    """Lets this process and those it starts use the folder `chosen`, or if None the user's cache.
+
+    "none" is no folder. The user's own `JAX_COMPILATION_CACHE_DIR` goes before the user's cache. A
+    folder that cannot be used is passed over, and `say` is called with one line in all.
+    """
+    if chosen == NONE:
+        _set({"JAX_ENABLE_COMPILATION_CACHE": "false"})
+        return
+    if chosen is None and "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    folder = default_folder() if chosen is None else paths.of_user(chosen).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _require_private(folder)
+        _delete_oldest(folder)
+    except (OSError, ValueError) as error:
+        say(_passed_over(folder, str(error)))
+        return
+    _say_only_once(folder, say)
+    _set({name: value.format(folder=folder) for name, value in VARIABLES.items()})
+
+
+def default_folder() -> Path:
+    """The folder in the user's cache for processors with this machine's instruction set."""
+    instructions = platform.machine()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        instructions += next((line for line in lines if line.startswith(("flags", "Feat"))), "")
+    digest = hashlib.sha256(instructions.encode()).hexdigest()[:16]
+    return platformdirs.user_cache_path("mnist_jax") / "compiled" / digest
+
+
+def _require_private(folder: Path) -> None:
+    """Raises `ValueError` if somebody else may write to the folder, `OSError` if we may not."""
+    status = folder.stat()
+    others = stat.S_IWGRP | stat.S_IWOTH
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & others):
+        raise ValueError("others can write to it")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError("it is read-only")
+
+
+def _delete_oldest(folder: Path) -> None:
+    """Deletes the oldest files until the rest takes at most half of `MOST_BYTES`."""
+    found = []
+    for file in os.scandir(folder):
+        with suppress(FileNotFoundError):
+            found.append((file.stat().st_mtime, file.stat().st_size, file.path))
+    size = sum(bytes_ for _, bytes_, _ in found)
+    if size <= MOST_BYTES:
+        return
+    for _, bytes_, path in sorted(found):
+        if size > MOST_BYTES // 2:
+            Path(path).unlink(missing_ok=True)
+            size -= bytes_
+
+
+def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
+    """Replaces all of JAX's warnings about the folder by one line, and deletes damaged files.
+
+    JAX compiles what it cannot read, but does not replace it. Its warnings name the program.
+    """
+    show, said = warnings.showwarning, []
+
+    def show_warning(message: Any, *others: Any, **more: Any) -> None:
+        text = str(message)
+        if "persistent compilation cache entry" not in text:
+            show(message, *others, **more)
+            return
+        if "Error reading" in text:
+            for file in folder.glob(f"{text.split(chr(39))[1]}-*-cache"):
+                with suppress(OSError):
+                    file.unlink()
+        if not said:
+            said.append(text)
+            say(_passed_over(folder, text.partition("': ")[2]))
+
+    warnings.showwarning = show_warning
+
+
+def _passed_over(folder: Path, why: str) -> str:
+    return f"compiling without the cache of compiled programs in {folder}: {why}"
+
+
+def _set(variables: dict[str, str]) -> None:
+    """Sets environment variables of JAX, also if it has been imported already."""
+    os.environ |= variables
+    if "jax" in sys.modules:
+        import jax
+
+        for name, value in variables.items():
+            values: dict[str, Any] = {"false": False, "0": 0.0, "-1": -1}
+            jax.config.update(name.lower(), values.get(value, value))
