@@ -5,4 +5,6 @@ steps         a training step with each gradient
 throughput    training compared with a matrix product, and compiling
 checks        the gradient check
 checkpoints   what checkpoints add to a run
+peers         training in other libraries
+programs      the programs in these libraries
 """

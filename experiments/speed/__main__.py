@@ -1,12 +1,13 @@
 """Measures how long the parts of the product take, and writes a JSON file for each part.
 
     python -m experiments.speed --flagfile=experiments/base.flags
-    python -m experiments.speed --parts=steps,throughput --flagfile=experiments/base.flags
+    python -m experiments.speed --parts=peers --flagfile=experiments/fast.flags
 
 steps         a training step with each gradient, compared with autodiff's
 throughput    training, compared with the rate of a matrix product; compiling
 checks        the gradient check, on networks of its own
 checkpoints   runs with many checkpoints, compared with runs with one
+peers         whole processes and rates, compared with PyTorch, plain JAX and scikit-learn
 """
 
 from collections.abc import Sequence
@@ -14,11 +15,17 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from experiments.common import record
-from experiments.speed import checkpoints, checks, steps, throughput
+from experiments.speed import checkpoints, checks, peers, steps, throughput
 from manual_grads.cli import AT_LEAST_1, Rule, command
 from mnist_jax import Config, training
 
-PARTS = {"steps": steps, "throughput": throughput, "checks": checks, "checkpoints": checkpoints}
+PARTS = {
+    "steps": steps,
+    "throughput": throughput,
+    "checks": checks,
+    "checkpoints": checkpoints,
+    "peers": peers,
+}
 """The parts, each a module.
 
 Its `measure(config, rounds, out)` returns the numbers, for which `SUMMARY` is a format string;
@@ -35,7 +42,9 @@ DISTINCT = Rule(
 class Options(record.Output):
     """Which parts are measured, how often, with which run."""
 
-    parts: Annotated[tuple[str, ...], "what to measure", DISTINCT] = tuple(PARTS)
+    parts: Annotated[
+        tuple[str, ...], "what to measure; peers needs MNIST and the extra benchmark", DISTINCT
+    ] = ("steps", "throughput", "checks", "checkpoints")
     rounds: Annotated[
         int | None,
         "how often each part is measured; if not given, "

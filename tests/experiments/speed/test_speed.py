@@ -42,7 +42,7 @@ def test_the_command_of_the_check_is_timed_until_it_has_named_the_mistake(tmp_pa
     assert len(checks.whole_command(checks.SMALL, 1, tmp_path)) == 1
 
 
-@pytest.mark.parametrize("parts", ["none", "steps,steps", "peers"])
+@pytest.mark.parametrize("parts", ["none", "steps,steps", "speed"])
 def test_parts_that_are_none_are_refused(parts, capsys):
     assert speed.main([f"--parts={parts}"]) == 1
     assert "--parts must be at least one of steps, throughput" in capsys.readouterr().err

@@ -1,0 +1,114 @@
+"""Trains with each setting of a list, and compares their accuracies on held-out training images.
+
+    python -m experiments.recipes --recipe=fast
+    python -m experiments.recipes --recipe=base
+
+The last 10,000 training images are held out; the test images have no part in the choice. The
+settings of `experiments/fast.flags` and `experiments/base.flags` were chosen with this command.
+"""
+
+import itertools
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from rich.progress import track
+
+from experiments.accuracy import SEEDS
+from experiments.common import record
+from manual_grads import Architecture
+from manual_grads.cli import A_PATH, command, one_of
+from mnist_jax import Config, data, training
+
+HELD_OUT = 10_000
+
+
+def _grid(config: Config, **values: Sequence[Any]) -> Iterator[Config]:
+    """The config with every combination of the values; `units` are those of the hidden layer."""
+    for chosen in itertools.product(*values.values()):
+        fields = dict(zip(values, chosen, strict=True))
+        sizes = (784, fields.pop("units"), 10)
+        yield replace(config, architecture=Architecture(layer_sizes=sizes), **fields)
+
+
+START = Config(
+    schedule="linear", warmup_epochs=0.05, weight_decay=0.0, validation_examples=HELD_OUT
+)
+RECIPES = {
+    "fast": [
+        *_grid(replace(START, epochs=1, batch_size=128, b2=0.95), units=(512,),
+               learning_rate=(3e-3, 5e-3, 8e-3), b1=(0.7, 0.8, 0.9)),
+        *_grid(replace(START, epochs=1, batch_size=128, b1=0.8), units=(512,),
+               learning_rate=(5e-3,), b2=(0.9, 0.98, 0.999)),
+        *_grid(replace(START, epochs=1, b1=0.8, b2=0.95), units=(256, 384, 768),
+               learning_rate=(5e-3,), batch_size=(128,)),
+        *_grid(replace(START, epochs=1, b1=0.8, b2=0.95), units=(512,),
+               learning_rate=(5e-3, 8e-3), batch_size=(96, 192, 256)),
+    ],
+    "base": [
+        *_grid(replace(START, b2=0.95), units=(1024,), epochs=(3,),
+               learning_rate=(3e-3, 5e-3, 8e-3), b1=(0.7, 0.8, 0.9)),
+        *_grid(replace(START, b1=0.8, b2=0.95), units=(1024,), epochs=(3,),
+               learning_rate=(5e-3,), weight_decay=(0.02, 0.05), batch_size=(128, 256)),
+        *_grid(replace(START, b1=0.8, b2=0.95), units=(768, 1024, 1536), epochs=(4,),
+               learning_rate=(5e-3,), weight_decay=(0.0, 0.05)),
+        *_grid(replace(START, b1=0.8), units=(1024,), epochs=(3,), learning_rate=(5e-3,),
+               b2=(0.9, 0.98, 0.999)),
+    ],
+}  # fmt: skip
+"""The settings that are tried. A list begins around a guess and goes one step from it each way."""
+
+
+@dataclass(frozen=True)
+class Options(record.Output):
+    """Which list of settings is tried, and from which seeds."""
+
+    recipe: Annotated[str, "the list of settings", one_of(*RECIPES)] = "fast"
+    seeds: Annotated[tuple[int, ...], "train once with each", SEEDS] = (100, 101, 102)
+    data_dir: Annotated[str | None, "folder of MNIST, as in training", A_PATH] = None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command with the given arguments, and returns its exit status."""
+    return record.run(measure, Options, __doc__, argv)
+
+
+def measure(argv: Sequence[str], chosen: Options) -> None:
+    """Trains with each setting and seed, and writes and prints the settings, the best first."""
+    training.require_device()
+    settings = [replace(each, data_dir=chosen.data_dir) for each in RECIPES[chosen.recipe]]
+    dataset = data.load(settings[0], command.say)
+    out = record.folder(chosen.out, f"{chosen.recipe}-recipes")
+    rows = []
+    for config in track(settings, f"training {len(settings)} settings"):
+        found = [accuracy(replace(config, seed=seed), dataset) for seed in chosen.seeds]
+        rows.append({**setting(config), "held_out": found, "median": statistics.median(found)})
+    rows.sort(key=lambda row: -row["median"])
+    numbers = {"dataset": dataset.name, "held_out_examples": HELD_OUT, "settings": rows}
+    saved = record.save(out / f"{chosen.recipe}_recipes.json", "experiments.recipes", argv, numbers)
+    record.publish(chosen, saved)
+    for row in rows:
+        words = ", ".join(f"{name} {value}" for name, value in row.items() if name != "held_out")
+        command.say(words)
+    command.say(f"all files in {out}")
+
+
+def setting(config: Config) -> dict[str, Any]:
+    """The numbers in which the settings differ."""
+    names = ("epochs", "batch_size", "learning_rate", "b1", "b2", "weight_decay")
+    units = config.architecture.layer_sizes[1]
+    return {"units": units, **{name: getattr(config, name) for name in names}}
+
+
+def accuracy(config: Config, dataset: data.Dataset) -> float:
+    """The share of held-out images that a network trained with this config reads right."""
+    compiled, state = training.compile_training(config, dataset)
+    for epoch in range(1, config.epochs + 1):
+        state, _ = training.train_epoch(compiled, state, epoch)
+    assert compiled.validate is not None
+    return compiled.validate(state.params).correct / HELD_OUT
+
+
+if __name__ == "__main__":
+    command.leave(main())

@@ -1,0 +1,170 @@
+"""From the start of a process to its answer, and examples a second, beside other libraries.
+
+Whole processes are timed in turn, in the opposite order every other round. `cold` is the training
+command without compiled programs from an earlier run, `warm` is with them; both write all files
+and figures. PyTorch, plain JAX and scikit-learn train the same network with the same batch size,
+and but for scikit-learn with the same recipe, and write nothing. They need the extra `benchmark`.
+
+Then each library trains six networks, and the fastest epoch of a process counts.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+
+from experiments.common import timing
+from experiments.speed.programs import PROGRAMS
+from manual_grads.cli import InputError, command, options
+from mnist_jax import Config, data
+
+FILE = "{name}_peers.json"
+ROUNDS = 5
+SUMMARY = "from start to answer, compared with pytorch: {start_ratios}; examples: {rate_ratios}"
+LIBRARIES = ("ours", "pytorch", "plain_jax", "scikit_learn")
+NETWORKS = (
+    ((784, 35, 35, 10), 32),
+    ((784, 128, 10), 128),
+    ((784, 800, 10), 512),
+    ((784, 1024, 10), 256),
+    ((784, 1024, 1024, 10), 128),
+    ((784, 1024, 1024, 10), 1024),
+)
+"""Layer sizes and batch sizes whose rates are compared."""
+
+
+class BenchmarkError(InputError):
+    """What the comparison needs is not there."""
+
+
+def recipe(config: Config) -> dict[str, Any]:
+    """The settings of the other libraries' programs."""
+    names = ("epochs", "batch_size", "learning_rate", "b1", "b2", "warmup_epochs", "weight_decay")
+    return {
+        "sizes": config.architecture.layer_sizes,
+        "label_smoothing": config.architecture.label_smoothing,
+        "constant_rate": 1e-3,
+        "seed": config.seed,
+        **{name: getattr(config, name) for name in names},
+    }
+
+
+def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
+    """The seconds, accuracies and rates of every library, and their ratios to PyTorch's."""
+    dataset = data.load(config, command.say)
+    folder = config.data_dir or os.environ.get("MNIST_DATA_DIR")
+    if dataset.name != "mnist" or folder is None:
+        raise BenchmarkError(
+            "the programs must read MNIST from a folder", dataset.name, "--data_dir=FOLDER"
+        )
+    started = start_to_answer(config, folder, rounds, out)
+    rates = {
+        f"{options.text(sizes)} at {batch}": throughput(folder, sizes, batch, config, rounds)
+        for sizes, batch in NETWORKS
+    }
+    medians = {name: statistics.median(taken) for name, taken in started["seconds"].items()}
+    best = {of: {name: max(found) for name, found in each.items()} for of, each in rates.items()}
+    return {
+        "dataset": dataset.name,
+        **processor(),
+        "start_to_answer": started,
+        "start_medians": medians,
+        "start_ratios": {name: round(s / medians["pytorch"], 3) for name, s in medians.items()},
+        "examples_a_second": rates,
+        "rate_ratios": {
+            of: round(each["ours"] / max(each[name] for name in LIBRARIES[1:]), 2)
+            for of, each in best.items()
+        },
+    }
+
+
+def processor() -> dict[str, Any]:
+    """The units of the processor that decide the rate of a matrix product."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        flags = set()
+    units = {"avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile"} & flags
+    return {"cores": len(os.sched_getaffinity(0)), "vector_and_matrix_units": sorted(units)}
+
+
+def start_to_answer(config: Config, folder: str, rounds: int, out: Path) -> dict[str, Any]:
+    """Seconds of whole processes and the accuracies they reach, with another seed each round."""
+    compiled = out / "compiled"
+    commands = ("cold", "warm", *LIBRARIES[1:])
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    accuracies: dict[str, list[float]] = {name: [] for name in commands}
+    whole(train(replace(config, data_dir=folder), out / "first", compiled))
+    for number in track(range(rounds), "timing whole processes in turn"):
+        seeded = replace(config, seed=number, data_dir=folder)
+        for name in timing.in_turn(commands, number):
+            if name in LIBRARIES:
+                taken, printed = whole(program(name, folder, recipe(seeded)))
+                accuracies[name].append(json.loads(printed)["accuracy"])
+            else:
+                workdir = out / f"{name}-{number}"
+                cache = compiled if name == "warm" else out / f"compiled-{number}"
+                taken, _ = whole(train(seeded, workdir, cache))
+                result = json.loads((workdir / "result.json").read_text())
+                accuracies[name].append(result["test_accuracy"])
+            seconds[name].append(taken)
+    return {"seconds": seconds, "accuracy": accuracies}
+
+
+def throughput(
+    folder: str, sizes: Sequence[int], batch: int, config: Config, rounds: int
+) -> dict[str, list[float]]:
+    """Examples a second of each library's fastest epoch, and operations a second of a product."""
+    settings = recipe(config) | {"sizes": sizes, "batch_size": batch, "epochs": 3}
+    rates: dict[str, list[float]] = {name: [] for name in PROGRAMS}
+    for number in track(range(rounds), f"training {options.text(sizes)} with each library"):
+        for name in timing.in_turn([*PROGRAMS], number):
+            printed = whole(program(name, folder, settings))[1]
+            rates[name].append(max(json.loads(printed)["rates"]))
+    return rates
+
+
+def program(name: str, folder: str, settings: dict[str, Any]) -> list[str]:
+    """The words that start a program."""
+    return [
+        *(sys.executable, "-m", "experiments.speed.programs"),
+        *(name, folder, json.dumps(settings)),
+    ]
+
+
+def train(config: Config, workdir: Path, compiled: Path) -> list[str]:
+    """The words that start the training command with every option of the config."""
+    changed = replace(config, workdir=str(workdir), overwrite=True)
+    flags = [
+        f"--{option.name}={options.text(value)}"
+        for option in options.options_of(Config)
+        for value in [
+            getattr(changed, option.name, getattr(changed.architecture, option.name, None))
+        ]
+        if value not in (None, False)
+    ]
+    return [sys.executable, "-m", "mnist_jax.train", f"--compilation_cache={compiled}", *flags]
+
+
+def whole(words: list[str]) -> tuple[float, str]:
+    """The seconds of a process, and the last line that it printed. Raises `BenchmarkError`."""
+    started = time.perf_counter()
+    ended = subprocess.run(  # noqa: S603 - it runs this project's own programs
+        words, capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - started
+    if ended.returncode != 0:
+        raise BenchmarkError(
+            "every program of the comparison must end without an error",
+            (ended.stderr or ended.stdout).strip().splitlines()[-1],
+            "pip install --editable '.[benchmark]'",
+        )
+    return seconds, ended.stdout.strip().splitlines()[-1]

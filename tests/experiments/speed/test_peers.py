@@ -1,0 +1,88 @@
+"""The comparison with other libraries: their programs, and the ratios made of their times."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.speed import peers, programs
+from manual_grads.cli import options
+from mnist_jax import Config
+from mnist_jax.data.dataset import Dataset, Examples
+from mnist_jax.training.optimizer import learning_rates
+from tests.mnist_jax.data import small_mnist
+
+LINEAR = Config(schedule="linear", warmup_epochs=0.5, epochs=2, learning_rate=0.01, batch_size=20)
+SETTINGS = peers.recipe(LINEAR) | {"sizes": [784, 4, 10]}
+
+
+def test_the_programs_have_the_learning_rates_of_the_trainer():
+    steps = 20
+    expected = learning_rates(LINEAR, steps // LINEAR.epochs, jnp.arange(steps))
+    found = [programs.rate(SETTINGS, step, steps) for step in range(steps)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["pytorch", "plain_jax", "scikit_learn"])
+def test_each_library_learns_what_its_files_say(name, tmp_path, monkeypatch):
+    """The labels follow from the images, and the test images are among the training images."""
+    if name == "pytorch":
+        pytest.importorskip("torch", reason="PyTorch is in the extra `benchmark` only")
+    random = np.random.default_rng(0)
+    labels = np.arange(60, dtype=np.uint8) % 10
+    images = random.integers(0, 60, (60, 28, 28), np.uint8)
+    images[np.arange(60), labels] = 255
+    contents = dict(zip(small_mnist.NAMES, (images, labels, images[:20], labels[:20]), strict=True))
+    made = {name: small_mnist.idx_bytes(array) for name, array in contents.items()}
+    monkeypatch.setattr(small_mnist, "contents", lambda: made)
+    folder = str(small_mnist.write(tmp_path))
+    settings = SETTINGS | {"epochs": 20, "sizes": [784, 30, 10], "constant_rate": 0.01}
+    accuracy, rates = programs.PROGRAMS[name](folder, settings)
+    assert accuracy == 1.0
+    assert len(rates) == 20
+    assert min(rates) > 0
+
+
+def test_the_timed_command_trains_with_every_option_of_the_config(tmp_path):
+    words = peers.train(replace(LINEAR, seed=3), tmp_path, tmp_path / "compiled")[3:]
+    parsed, everywhere = options.parse_with_common(Config, words)
+    assert parsed == replace(LINEAR, seed=3, workdir=str(tmp_path), overwrite=True)
+    assert everywhere.compilation_cache == str(tmp_path / "compiled")
+
+
+def test_the_ratios_are_of_medians_and_of_the_fastest_epochs(tmp_path, monkeypatch):
+    """The seconds and rates are given by a list; each round has another seed."""
+    started = []
+
+    def whole(words):
+        started.append(words)
+        if "mnist_jax.train" in words:
+            config = options.parse(Config, [word for word in words[3:] if "cache" not in word])
+            folder = Path(config.workdir or "")
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "result.json").write_text('{"test_accuracy": 0.5}')
+            return (4.0 if "cold" in folder.name else 2.0) + config.seed, ""
+        name, rates = words[3], {"ours": [1.0, 6.0], "pytorch": [3.0], "plain_jax": [2.0]}
+        seed = json.loads(words[5])["seed"]
+        return 8.0 + seed, json.dumps({"accuracy": 0.25, "rates": rates.get(name, [1.0])})
+
+    nothing = Examples(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
+    monkeypatch.setattr(peers.data, "load", lambda *_: Dataset("mnist", nothing, nothing, {}))
+    monkeypatch.setattr(peers, "whole", whole)
+    numbers = peers.measure(replace(LINEAR, data_dir="there"), 3, tmp_path)
+    assert numbers["start_medians"]["warm"] == 3.0
+    assert numbers["start_ratios"]["warm"] == round(3 / 9, 3)
+    assert numbers["start_ratios"]["cold"] == round(5 / 9, 3)
+    assert numbers["start_to_answer"]["accuracy"]["warm"] == [0.5] * 3
+    assert set(numbers["rate_ratios"].values()) == {2.0}
+    assert len(numbers["rate_ratios"]) == len(peers.NETWORKS)
+
+
+def test_a_program_that_ends_with_an_error_is_no_result():
+    failing = partial(peers.whole, ["python3", "-c", "raise ImportError('no torch')"])
+    with pytest.raises(peers.BenchmarkError, match="no torch"):
+        failing()
