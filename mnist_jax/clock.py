@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 Seconds = dict[str, float]
 PARTS = ("load", "compile", "train", "evaluate")
+"""The parts that a checkpoint keeps."""
+
+AROUND = ("imports", "files")
+"""The parts of the last process alone: importing jax, and writing the files at the end."""
 
 
 def busy(seconds: Seconds) -> float:
@@ -23,7 +27,7 @@ class Clock(NamedTuple):
 
 def start_clock() -> Clock:
     """Starts a clock."""
-    return Clock(time.perf_counter(), dict.fromkeys((*PARTS, "before"), 0.0))
+    return Clock(time.perf_counter(), dict.fromkeys((*PARTS, *AROUND, "before"), 0.0))
 
 
 def go_on(clock: Clock, earlier: Seconds) -> None:
@@ -47,3 +51,16 @@ def seconds_of(clock: Clock) -> Seconds:
     """The seconds of each part so far, and the total since the run began."""
     total = clock.parts["before"] + time.perf_counter() - clock.started
     return {part: clock.parts[part] for part in PARTS} | {"total": total}
+
+
+def timings(clock: Clock) -> Seconds:
+    """The seconds of all parts, those of the last process included, and the total."""
+    seconds = seconds_of(clock)
+    return {part: clock.parts[part] for part in AROUND} | seconds
+
+
+def timings_line(seconds: Seconds) -> str:
+    """The `timings` in one line; `other` is the time that belongs to no part."""
+    parts = {name: value for name, value in seconds.items() if name != "total"}
+    shown = parts | {"other": seconds["total"] - sum(parts.values()), "total": seconds["total"]}
+    return "seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in shown.items())

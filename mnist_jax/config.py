@@ -111,6 +111,7 @@ class Config:
     checkpoint_every_seconds: Annotated[
         float, "least time between two checkpoints; the last is written at the end", NOT_NEGATIVE
     ] = 30.0
+    timings: Annotated[bool, "also print the seconds that each part of the run took", ANY] = False
     block_steps: Annotated[
         int, "most steps in a compiled block; Ctrl-C waits for the end of a block", AT_LEAST_1
     ] = 2000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from manual_grads.cli import command, signals
 from mnist_jax import data, model, progress, runs, training
-from mnist_jax.clock import start_clock, timed
+from mnist_jax.clock import start_clock, timed, timings_line
 from mnist_jax.config import Config
 
 
@@ -46,14 +46,16 @@ def _trained(config: Config) -> Path:
     """The run directory of the finished run."""
     clock = start_clock()
     reading = data.begin(config, command.say)
-    training.require_device()  # imports jax, in the meantime
+    with timed(clock, "imports"):  # in the meantime
+        training.require_device()
+        train_and_save = training.train_and_save
     with timed(clock, "load"):
         dataset = reading()
     config = replace(config, dataset=dataset.name)  # the one that `auto` chose
     with runs.claimed(config) as workdir:
         try:
             with signals.deferred() as stopped, progress.training(config.epochs) as report:
-                result = training.train_and_save(config, dataset, workdir, report, clock, stopped)
+                result = train_and_save(config, dataset, workdir, report, clock, stopped)
         except signals.Stopped as stop:
             if runs.checkpoints.held(workdir / runs.checkpoints.FOLDER):
                 stop.add_note(f"to go on: the same command with --workdir={workdir} --resume")
@@ -62,6 +64,8 @@ def _trained(config: Config) -> Path:
         f"{result['test_accuracy']:.2%} of {result['test_examples']:,} test examples of "
         f"{result['dataset']} right ({result['test_errors']} wrong); all files in {workdir}"
     )
+    if config.timings:
+        command.say(timings_line(result["seconds"]))
     return workdir
 
 

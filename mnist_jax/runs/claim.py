@@ -111,7 +111,15 @@ def _require_allowed(config: Config, workdir: Path) -> None:
             checkpoints.require_some(workdir)
 
 
-MAY_CHANGE = ("workdir", "overwrite", "resume", "checkpoint_every_seconds", "data_dir", "name")
+MAY_CHANGE = (
+    "workdir",
+    "overwrite",
+    "resume",
+    "checkpoint_every_seconds",
+    "data_dir",
+    "name",
+    "timings",
+)
 """Options that do not affect the result of a run, so they may change when it is resumed."""
 
 

@@ -16,7 +16,7 @@ from manual_grads import targets
 from manual_grads.cli import command
 from mnist_jax import runs
 from mnist_jax.background import started
-from mnist_jax.clock import Clock, busy, go_on, seconds_of, start_clock
+from mnist_jax.clock import Clock, busy, go_on, seconds_of, start_clock, timed, timings
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset
 from mnist_jax.model import network_inputs
@@ -229,19 +229,20 @@ def _finish(job: Job, run: RunState, history: list[Metrics]) -> dict[str, Any]:
     from mnist_jax import figures  # not at the top: `train_and_save` imports it in a thread
 
     params = run.state.params
-    directory.remove_results(job.workdir)
-    directory.write_parameters(job.workdir, params)
     evaluation = job.training.evaluate(params)
-    figures.write(
-        job.workdir,
-        {
-            directory.LEARNING_CURVE: figures.learning_curve(history),
-            directory.FIRST_LAYER: figures.first_layer(np.asarray(params[1]["weight"])),
-            directory.MISTAKES: figures.mistakes(job.dataset.test, evaluation.outputs),
-        },
-    )
+    with timed(job.clock, "files"):
+        directory.remove_results(job.workdir)
+        directory.write_parameters(job.workdir, params)
+        figures.write(
+            job.workdir,
+            {
+                directory.LEARNING_CURVE: figures.learning_curve(history),
+                directory.FIRST_LAYER: figures.first_layer(np.asarray(params[1]["weight"])),
+                directory.MISTAKES: figures.mistakes(job.dataset.test, evaluation.outputs),
+            },
+        )
     numbers = directory.summary(
-        job.config, job.dataset, history[-1], evaluation.correct, seconds_of(job.clock)
+        job.config, job.dataset, history[-1], evaluation.correct, timings(job.clock)
     )
     directory.write_result(job.workdir, numbers)
     return numbers

@@ -52,6 +52,7 @@ def test_the_defaults_are_those_of_base_flags():
 def test_base_flags_say_every_flag_that_decides_the_result():
     said = set(re.findall(r"^--(\w+)=", BASE.read_text(), re.MULTILINE))
     unsaid = {"workdir", "overwrite", "resume", "checkpoint_every_seconds", "block_steps"}
+    unsaid |= {"timings"}
     unsaid |= {"data_dir", "train_examples", "validation_examples", "negative_slope", "momentum"}
     assert said | unsaid == {option.name for option in options.options_of(Config)}
 
@@ -104,10 +105,12 @@ def test_every_option_has_its_rule(word, capsys):
     assert capsys.readouterr().err.startswith(f"error:\n  expected: {word.split('=')[0]} must ")
 
 
-def test_the_command_works_twice(capsys):
+def test_the_command_works_twice_and_timings_are_printed_if_they_are_asked_for(capsys):
     assert main(QUICK) == 0
-    assert main(QUICK) == 0
-    assert capsys.readouterr().out.splitlines()[-1].endswith("runs/base-2")
+    assert main([*QUICK, "--timings"]) == 0
+    last, timings = capsys.readouterr().out.splitlines()[-2:]
+    assert last.endswith("runs/base-2")
+    assert re.fullmatch(r"seconds: imports [\d.]+, .*, other [\d.]+, total [\d.]+", timings)
 
 
 def test_help_is_printed_and_is_no_error(capsys):

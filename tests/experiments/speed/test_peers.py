@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -41,7 +42,8 @@ def test_each_library_learns_what_its_files_say(name, tmp_path, monkeypatch):
     monkeypatch.setattr(small_mnist, "contents", lambda: made)
     folder = str(small_mnist.write(tmp_path))
     settings = SETTINGS | {"epochs": 20, "sizes": [784, 30, 10], "constant_rate": 0.01}
-    accuracy, rates = programs.PROGRAMS[name](folder, settings)
+    with jax.numpy_dtype_promotion("standard"):  # as outside these tests
+        accuracy, rates = programs.PROGRAMS[name](folder, settings)
     assert accuracy == 1.0
     assert len(rates) == 20
     assert min(rates) > 0

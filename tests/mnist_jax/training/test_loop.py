@@ -44,7 +44,8 @@ def test_the_run_directory_holds_what_its_contract_says(tmp_path):
         "test_errors", "train_loss", "epochs", "steps", "gradient", "precision", "seconds",
         "examples_per_second", "device", "versions",
     }  # fmt: skip
-    assert set(result["seconds"]) == {"load", "compile", "train", "evaluate", "total"}
+    parts = {"imports", "load", "compile", "train", "evaluate", "files"}
+    assert set(result["seconds"]) == parts | {"total"}
     assert result["seconds"]["load"] == 0.5
     parts = sum(value for name, value in result["seconds"].items() if name != "total")
     assert parts <= result["seconds"]["total"]
