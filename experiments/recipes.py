@@ -38,13 +38,13 @@ START = Config(
 RECIPES = {
     "fast": [
         *_grid(replace(START, epochs=1, batch_size=128, b2=0.95), units=(512,),
-               learning_rate=(3e-3, 5e-3, 8e-3), b1=(0.7, 0.8, 0.9)),
+               learning_rate=(3e-3, 5e-3, 8e-3, 12e-3), b1=(0.7, 0.8, 0.9)),
         *_grid(replace(START, epochs=1, batch_size=128, b1=0.8), units=(512,),
                learning_rate=(5e-3,), b2=(0.9, 0.98, 0.999)),
         *_grid(replace(START, epochs=1, b1=0.8, b2=0.95), units=(256, 384, 768),
-               learning_rate=(5e-3,), batch_size=(128,)),
+               learning_rate=(8e-3,), batch_size=(96, 128)),
         *_grid(replace(START, epochs=1, b1=0.8, b2=0.95), units=(512,),
-               learning_rate=(5e-3, 8e-3), batch_size=(96, 192, 256)),
+               learning_rate=(5e-3, 8e-3, 12e-3), batch_size=(64, 96, 192, 256)),
     ],
     "base": [
         *_grid(replace(START, b2=0.95), units=(1024,), epochs=(3,),

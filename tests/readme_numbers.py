@@ -1,6 +1,7 @@
 """The numbers in the READMEs: each function makes one block of text from the committed JSON."""
 
 import json
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,7 @@ def accuracy() -> str:
     return table(
         "flag file | network | seeds | median accuracy | mean ± standard deviation | best | a run",
         [
+            row("fast", "relu, cross-entropy, adamw"),
             row("base", "relu, cross-entropy, adamw"),
             row("document", "leaky relu, squared error, sgd"),
         ],
@@ -118,6 +120,52 @@ def speed() -> str:
         f"On 2 cores, the float32 training of `base.flags` reaches {numbers['ratio']:.2f} of the "
         "operations per second of a bare\n2048×2048×2048 matrix product; its training steps "
         f"compile in {numbers['compile_seconds_median']:.2f} s."
+    )
+
+
+def peers() -> str:
+    """How long a whole training takes beside other libraries, and their examples a second."""
+    numbers = result("fast_peers")
+    names = {
+        "warm": "`mnist_jax.train`, all files and figures written",
+        "cold": "the same, with nothing compiled before",
+        "pytorch": "PyTorch, eager, fused AdamW",
+        "plain_jax": "JAX and Optax, a compiled step in a loop",
+        "scikit_learn": "scikit-learn's `MLPClassifier`, without schedule and smoothing",
+    }
+    seconds, accuracies = (numbers["start_to_answer"][key] for key in ("seconds", "accuracy"))
+    median = statistics.median
+    whole = table(
+        "program | time ÷ PyTorch's | seconds | range | median accuracy",
+        [
+            (
+                words,
+                f"{numbers['start_ratios'][name]:.2f}",
+                f"{median(seconds[name]):.1f}",
+                f"{min(seconds[name]):.1f}–{max(seconds[name]):.1f}",
+                f"{median(accuracies[name]):.2%}",
+            )
+            for name, words in names.items()
+        ],
+    )
+    libraries = ("ours", "pytorch", "plain_jax", "scikit_learn")
+    rates = table(
+        "examples a second, network and batch | `mnist_jax` | PyTorch | plain JAX | scikit-learn | "
+        "`mnist_jax` ÷ the best other | of a matrix product's rate",
+        [
+            (
+                of,
+                *(f"{median(each[name]):,.0f}" if each[name] else "" for name in libraries),
+                f"{numbers['rate_ratios'][of]:.2f}",
+                f"{numbers['of_product'][of]:.2f}",
+            )
+            for of, each in numbers["examples_a_second"].items()
+        ],
+    )
+    units = ", ".join(numbers["vector_and_matrix_units"])
+    return (
+        f"On {numbers['cores']} cores with {units}, from the start of the process to its end, "
+        f"{len(seconds['warm'])} rounds:\n\n{whole}\n\n{rates}"
     )
 
 
@@ -244,7 +292,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
         first_use, accuracy, open_problem, open_problem_in_short, steps, speed,
-        comparison, injected, real_mistakes, check_times, mutants, promises, checkpoint_cost,
+        peers, comparison, injected, real_mistakes, check_times, mutants, promises, checkpoint_cost,
         commands,
     )
 }  # fmt: skip

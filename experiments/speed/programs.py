@@ -23,15 +23,16 @@ Settings = dict[str, Any]
 Result = tuple[float, list[float]]
 
 
-def read(folder: str) -> list[np.ndarray]:
+def read(folder: str, settings: Settings) -> list[np.ndarray]:
     """The images in [0, 1] as rows and the labels, for training and for testing."""
-    arrays = []
+    arrays, first = [], settings.get("train_examples")
     for part in ("train", "t10k"):
         images, labels = (
             np.frombuffer(gzip.decompress((Path(folder) / f"{part}-{name}").read_bytes()), np.uint8)
             for name in ("images-idx3-ubyte.gz", "labels-idx1-ubyte.gz")
         )
-        arrays += [images[16:].reshape(-1, 784) / np.float32(255), labels[8:]]
+        arrays += [images[16:].reshape(-1, 784)[:first] / np.float32(255), labels[8:][:first]]
+        first = None
     return arrays
 
 
@@ -58,7 +59,7 @@ def pytorch(folder: str, settings: Settings) -> Result:
     import torch  # pyright: ignore[reportMissingImports] - in the extra `benchmark`
     from torch import nn  # pyright: ignore[reportMissingImports]
 
-    images, labels, test_images, test_labels = map(torch.tensor, read(folder))
+    images, labels, test_images, test_labels = map(torch.tensor, read(folder, settings))
     labels, test_labels = labels.long(), test_labels.long()
     torch.manual_seed(settings["seed"])
     layers: list[nn.Module] = []
@@ -96,7 +97,7 @@ def scikit_learn(folder: str, settings: Settings) -> Result:
     """scikit-learn's MLPClassifier, which has neither schedule nor smoothing with Adam."""
     from sklearn.neural_network import MLPClassifier
 
-    images, labels, test_images, test_labels = read(folder)
+    images, labels, test_images, test_labels = read(folder, settings)
     network = MLPClassifier(
         settings["sizes"][1:-1],
         alpha=0.0,
@@ -117,7 +118,7 @@ def plain_jax(folder: str, settings: Settings) -> Result:
     import jax.numpy as jnp
     import optax
 
-    images, labels, test_images, test_labels = read(folder)
+    images, labels, test_images, test_labels = read(folder, settings)
     random = np.random.RandomState(settings["seed"])
     sizes = settings["sizes"]
     params = [

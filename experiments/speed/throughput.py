@@ -7,7 +7,7 @@ times an epoch and a 2048×2048×2048 float32 product.
 
 import itertools
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,12 @@ def measure(config: Config, rounds: int, _out: Path) -> dict[str, Any]:
     state, _ = train_epoch(compiled, state, 1)
     product_rates, epoch_rates = [], []
     product = timed_product()
+    of_epoch = operations(config.architecture.layer_sizes, len(dataset.train.labels))
     for number in track(range(rounds), "timing product and epoch in turn"):
         product_seconds = statistics.median(product() for _ in range(PRODUCTS_A_ROUND))
         product_rates.append(2 * SIDE**3 / product_seconds)
         (state, _), epoch_seconds = timing.timed(partial(train_epoch, compiled, state, number + 2))
-        epoch_rates.append(operations(config, len(dataset.train.labels)) / epoch_seconds)
+        epoch_rates.append(of_epoch / epoch_seconds)
     ratios = [epoch / product for epoch, product in zip(epoch_rates, product_rates, strict=True)]
     return {
         "dataset": dataset.name,
@@ -62,9 +63,9 @@ def measure(config: Config, rounds: int, _out: Path) -> dict[str, Any]:
     }
 
 
-def operations(config: Config, examples: int) -> int:
+def operations(sizes: Sequence[int], examples: int) -> int:
     """Additions and multiplications in the matrix products of an epoch."""
-    first, *others = (a * b for a, b in itertools.pairwise(config.architecture.layer_sizes))
+    first, *others = (a * b for a, b in itertools.pairwise(sizes))
     return 2 * examples * (2 * first + 3 * sum(others))
 
 

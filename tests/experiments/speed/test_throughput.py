@@ -18,8 +18,7 @@ def small(monkeypatch):
 
 def test_operations_are_those_of_the_matrix_products():
     """Forward pass and weight gradient in each layer; nothing is backpropagated to the input."""
-    config = Config(architecture=Architecture(layer_sizes=(784, 5, 3, 10)))
-    assert throughput.operations(config, 7) == 2 * 7 * (2 * 784 * 5 + 3 * (5 * 3 + 3 * 10))
+    assert throughput.operations((784, 5, 3, 10), 7) == 2 * 7 * (2 * 784 * 5 + 3 * (5 * 3 + 3 * 10))
 
 
 def test_the_ratio_is_of_the_rates_that_were_measured(tmp_path):
