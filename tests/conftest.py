@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import jaxtyping
 import pytest
@@ -38,6 +39,20 @@ def own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("MNIST_DATA_DIR", raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Writes empty files in place of a run's figures, whose drawing takes most of a short run."""
+    from mnist_jax import runs
+    from mnist_jax.training import loop
+
+    def write(workdir, names):
+        for name in names:
+            runs.write(workdir / name, b"")
+
+    makers = dict.fromkeys(("learning_curve", "first_layer", "mistakes"), lambda *_: None)
+    monkeypatch.setattr(loop, "figures", SimpleNamespace(write=write, **makers))
 
 
 NAMED = os.environ.get("MNIST_DATA_DIR")

@@ -61,7 +61,10 @@ def by_hand(problem: Problem):
         result: list[dict] = [{}]
         for layer in reversed(range(1, len(params))):
             weight = params[layer]["weight"]
-            own = {"weight": delta.T @ a[layer - 1] + problem.l2 * weight, "bias": delta.sum(axis=0)}
+            own = {
+                "weight": delta.T @ a[layer - 1] + problem.l2 * weight,
+                "bias": delta.sum(axis=0),
+            }
             result.insert(1, own)
             delta = delta @ weight * slope(a[layer - 1])
         return result

@@ -19,6 +19,7 @@ from mnist_jax.training import NotFiniteError, evaluate, failures, loop
 from mnist_jax.training.state import begin
 from tests.mnist_jax.runs.new_run import create
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = Architecture(layer_sizes=(784, 8, 10))
 
 
