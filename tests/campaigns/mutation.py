@@ -10,7 +10,7 @@ The process is forked when JAX is imported but none of the project's modules. It
 source instead of the file, which is not changed. The results are written to `mutation.json` beside
 this file. The exit status is 1 if a mutant survives and `equivalent_mutants.json` does not explain
 it. `--again` tries only the mutants that survived in `mutation.json`, for example after tests were
-added. `--short` tries 40 random mutants that were killed, and writes nothing.
+added. `--short` tries 12 random mutants that were killed, and writes nothing.
 """
 
 import collections
@@ -158,7 +158,7 @@ def main() -> int:
         for name in IMPORTED_ONCE:
             importlib.import_module(name)
         if "--short" in sys.argv:
-            return _try_some(40)
+            return _try_some(12)
         return _try_all(RECORD.read_text() if "--again" in sys.argv else None)
 
 
