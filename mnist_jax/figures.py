@@ -52,7 +52,7 @@ def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Fi
     mosaic = tiles.reshape(rows, columns, side + 2, side + 2).swapaxes(1, 2)
     limit = float(np.quantile(np.abs(weight[order]), 0.995)) or 1.0
     figure = Figure(figsize=(0.9 * columns + 1.2, 0.9 * rows + 0.5), layout="constrained")
-    axes = figure.subplots()
+    axes = figure.subplots(subplot_kw={"xticks": (), "yticks": ()})
     axes.set_axis_off()
     image = axes.imshow(
         mosaic.reshape(rows * (side + 2), -1), cmap="RdBu_r", vmin=-limit, vmax=limit
@@ -75,7 +75,7 @@ def mistakes(examples: Examples, outputs: Float[np.ndarray, "examples classes"])
     columns = 5
     rows = max(-(-len(shown) // columns), 1)
     figure = Figure(figsize=(7, 1.6 * rows + 0.4), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
+    grid = figure.subplots(rows, columns, squeeze=False, subplot_kw={"xticks": (), "yticks": ()})
     for axes in grid.flat:
         axes.set_axis_off()
     for index, axes in zip(shown, grid.flat, strict=False):

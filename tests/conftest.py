@@ -40,6 +40,20 @@ def own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Writes empty files in place of a run's figures, whose drawing takes most of a short run."""
+    from mnist_jax import figures, runs
+
+    def write(workdir, names):
+        for name in names:
+            runs.write(workdir / name, b"")
+
+    monkeypatch.setattr(figures, "write", write)
+    for name in ("learning_curve", "first_layer", "mistakes"):
+        monkeypatch.setattr(figures, name, lambda *_: None)
+
+
 NAMED = os.environ.get("MNIST_DATA_DIR")
 MNIST_DATA_DIR = str(Path(NAMED).absolute()) if NAMED else None
 

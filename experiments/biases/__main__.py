@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jax
-import jax.numpy as jnp
 from rich.progress import track
 
 from experiments.biases import first_task, later_network, report
@@ -114,10 +113,10 @@ def check(network: Architecture, name: str) -> dict[str, Any]:
     variant = VARIANTS[name]
     network = architecture_of(network, variant)
     params, batch = draw(network, 7, 0)
+    compiled = jax.jit(partial(value_and_grad, network, variant))
 
-    def gradient(params, images, labels):
-        arguments = jax.tree.map(jnp.asarray, (params, images, labels))
-        return value_and_grad(network, variant, *arguments)[1]
+    def gradient(*arguments):
+        return compiled(*arguments)[1]
 
     found = check_gradient(gradient, network_loss(network), params, batch, network=network)
     return {

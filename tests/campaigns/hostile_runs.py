@@ -195,5 +195,5 @@ def main(directories: int = DIRECTORIES, publish: bool = False) -> int:
 
 if __name__ == "__main__":
     if "--short" in sys.argv:
-        sys.exit(main(directories=20))
+        sys.exit(main(directories=8))
     sys.exit(main(publish=True))

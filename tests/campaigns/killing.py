@@ -156,5 +156,5 @@ def main(
 
 if __name__ == "__main__":
     if "--short" in sys.argv:
-        sys.exit(main(kills=2, stops=1, epochs=3))
+        sys.exit(main(kills=1, stops=1, epochs=3))
     sys.exit(main(publish=True))

@@ -10,12 +10,13 @@ The process is forked when JAX is imported but none of the project's modules. It
 source instead of the file, which is not changed. The results are written to `mutation.json` beside
 this file. The exit status is 1 if a mutant survives and `equivalent_mutants.json` does not explain
 it. `--again` tries only the mutants that survived in `mutation.json`, for example after tests were
-added. `--short` tries 40 random mutants that were killed, and writes nothing.
+added. `--short` tries 12 random mutants that were killed, and writes nothing.
 """
 
 import collections
 import importlib
 import importlib.machinery
+import itertools
 import json
 import multiprocessing
 import os
@@ -72,21 +73,32 @@ class Verdict(NamedTuple):
     killer: str | None
 
 
-def mutants(name: str) -> Iterator[Mutant]:
-    """All mutants of the derivative file `NAME.py`."""
-    file = f"manual_grads/derivatives/{name}.py"
-    source = (ROOT / file).read_text()
+def mutations(name: str) -> Iterator[tuple[str, str, int]]:
+    """All mutations of the derivative file `NAME.py`: its name, an operator, and which of those."""
+    source = (ROOT / f"manual_grads/derivatives/{name}.py").read_text()
     nodes = list(ast_nodes(get_ast(source)))
-    known = {name: get_operator(name) for name in operator_names()}
-    for operator_name in (name for name in known if not known[name].arguments()):
+    known = {operator: get_operator(operator) for operator in operator_names()}
+    for operator_name in (operator for operator in known if not known[operator].arguments()):
         operator = known[operator_name]()
         for occurrence in range(sum(len(list(operator.mutation_positions(n))) for n in nodes)):
-            mutated = mutate_code(source, operator, occurrence)
-            assert mutated is not None
-            pairs = zip(source.splitlines(), mutated.splitlines(), strict=False)
-            number = next(n for n, (old, new) in enumerate(pairs, start=1) if old != new)
-            line = mutated.splitlines()[number - 1].strip()
-            yield Mutant(file, number, operator_name.removeprefix("core/"), line, mutated)
+            yield name, operator_name, occurrence
+
+
+def mutated(name: str, operator_name: str, occurrence: int) -> Mutant:
+    """The mutant that one of the `mutations` makes."""
+    file = f"manual_grads/derivatives/{name}.py"
+    source = (ROOT / file).read_text()
+    changed = mutate_code(source, get_operator(operator_name)(), occurrence)
+    assert changed is not None
+    pairs = zip(source.splitlines(), changed.splitlines(), strict=False)
+    number = next(n for n, (old, new) in enumerate(pairs, start=1) if old != new)
+    line = changed.splitlines()[number - 1].strip()
+    return Mutant(file, number, operator_name.removeprefix("core/"), line, changed)
+
+
+def mutants(name: str) -> Iterator[Mutant]:
+    """All mutants of the derivative file `NAME.py`."""
+    return itertools.starmap(mutated, mutations(name))
 
 
 def judge(mutant: Mutant | None) -> Verdict:
@@ -158,7 +170,7 @@ def main() -> int:
         for name in IMPORTED_ONCE:
             importlib.import_module(name)
         if "--short" in sys.argv:
-            return _try_some(40)
+            return _try_some(12)
         return _try_all(RECORD.read_text() if "--again" in sys.argv else None)
 
 
@@ -166,10 +178,15 @@ def _try_some(count: int) -> int:
     """Tries `count` mutants that the record does not list as equivalent or crashed."""
     record = json.loads(RECORD.read_text())
     listed = [_named(place) for name in ("equivalent", "crashed") for place in record[name]]
-    everyone = [mutant for name in DERIVATIVES for mutant in mutants(name)]
-    killed = [mutant for mutant in everyone if _named(_place(mutant)) not in listed]
+    drawn = [mutation for name in DERIVATIVES for mutation in mutations(name)]
+    random.SystemRandom().shuffle(drawn)
+    killed = (
+        mutant
+        for mutant in itertools.starmap(mutated, drawn)
+        if _named(_place(mutant)) not in listed
+    )
+    tried = [*itertools.islice(killed, count)]
     assert judge(None) == Verdict("survived", None), "the kill suite fails on the unchanged files"
-    tried = random.SystemRandom().sample(killed, count)
     with ProcessPoolExecutor() as pool:
         verdicts = list(track(pool.map(judge, tried), "trying mutants", count))
     alive = [mutant for mutant, verdict in zip(tried, verdicts, strict=True) if not verdict.killer]

@@ -12,6 +12,7 @@ ONE = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=1", "--seeds=3"]
 WORDS = [*ONE[:-1], "--seeds=3,4"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_each_seed_is_a_run_and_the_summary_is_of_all(capsys):
     assert accuracy.main(WORDS) == 0
     out = Path("runs/base-accuracy")
@@ -57,6 +58,7 @@ def test_the_summary_is_of_all_runs():
     assert summary["median_seconds"] == {"train": 3.0}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_earlier_results_are_never_overwritten(capsys):
     assert accuracy.main(ONE) == 0
     before = Path("runs/base-accuracy/accuracy.json").read_bytes()

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mnist_jax import train
 from mnist_jax.evaluate import accuracies, confusion_matrix, main
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 QUICK = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=2", "--workdir=here"]
 
 

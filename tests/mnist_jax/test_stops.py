@@ -52,7 +52,7 @@ def test_a_stop_before_the_first_step_ends_in_one_line(delay, number):
 def test_a_stop_in_the_middle_of_a_block_ends_as_any_other():
     """The signal comes while the device computes; a normal shutdown of Python would crash XLA."""
     arguments, settings = command(
-        *QUICK, "--layer_sizes=784,2000,2000,10", "--epochs=1000", "--batch_size=64",
+        *QUICK, "--layer_sizes=784,1000,1000,10", "--epochs=1000", "--batch_size=64",
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     with subprocess.Popen(arguments, **settings) as process:
@@ -64,6 +64,7 @@ def test_a_stop_in_the_middle_of_a_block_ends_as_any_other():
     assert (process.returncode, printed) == (130, STOPPED)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("sizes", "what"),
     [

@@ -13,6 +13,7 @@ import mnist_jax
 from manual_grads.cli import options
 from mnist_jax.config import Config
 from mnist_jax.data import sources
+from mnist_jax.runs.directory import FIRST_LAYER, LEARNING_CURVE, MISTAKES
 from mnist_jax.train import main
 from tests import ROOT
 from tests.mnist_jax.data import small_mnist
@@ -87,6 +88,7 @@ def test_the_command_prints_an_epoch_a_line_and_ends_with_accuracy_and_place(cap
     assert result["seconds"]["load"] > 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_dataset_that_auto_chose_is_the_one_that_is_kept(capsys, monkeypatch):
     with dead_mirror() as address:
         monkeypatch.setattr(sources, "MNIST", small_mnist.published(address))
@@ -105,6 +107,7 @@ def test_every_option_has_its_rule(word, capsys):
     assert capsys.readouterr().err.startswith(f"error:\n  expected: {word.split('=')[0]} must ")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_works_twice_and_timings_are_printed_if_they_are_asked_for(capsys):
     assert main(QUICK) == 0
     assert main([*QUICK, "--timings"]) == 0
@@ -231,6 +234,7 @@ BAD_INPUT = {
 }
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("words", "expected", "repair"), BAD_INPUT.values(), ids=BAD_INPUT.keys())
 def test_bad_input_ends_in_three_parts_and_status_1(words, expected, repair, capsys):
     words = words()
@@ -246,6 +250,7 @@ def test_bad_input_ends_in_three_parts_and_status_1(words, expected, repair, cap
     assert repair in third
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_refused_workdir_keeps_its_run(capsys):
     words = a_run_of_ours()
     before = {path: path.read_bytes() for path in Path("mine").rglob("*") if path.is_file()}
@@ -275,8 +280,11 @@ def test_base_flags_read_the_embedded_digits_well(capsys):
     assert printed.splitlines()[-1].endswith("here")
     config, params = mnist_jax.load("here")
     assert params[1]["weight"].shape == config.architecture.layer_sizes[1::-1]
+    for figure in (FIRST_LAYER, LEARNING_CURVE, MISTAKES):
+        assert Path("here", figure).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_document_flags_read_the_embedded_digits_too():
     assert main([f"--flagfile={DOCUMENT}", "--dataset=digits", "--workdir=here"]) == 0
     assert json.loads(Path("here/result.json").read_text())["test_accuracy"] >= 0.85

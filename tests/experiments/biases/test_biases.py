@@ -105,6 +105,7 @@ def test_the_first_task_descends_along_the_gradient_of_all_points():
     assert costs[3, 1] == pytest.approx(float(jnp.mean((end - y[:, 0]) ** 2)), rel=1e-4)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_later_network_trains_as_the_trainer_does_but_for_rounding():
     words = [
         f"--flagfile={biases.FLAGS}",

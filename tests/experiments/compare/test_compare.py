@@ -27,7 +27,7 @@ DIGITS = data.load(TINY)
 WORDS = "--dataset=digits --layer_sizes=784,4,10 --batch_size=100 --epochs=2"
 
 
-@pytest.mark.usefixtures("little_optimised")
+@pytest.mark.usefixtures("little_optimised", "undrawn")
 def test_all_of_the_comparison_is_made_drawn_and_published(capsys, monkeypatch):
     monkeypatch.setattr(record, "PUBLISHED", Path("published"))
     monkeypatch.setattr(compare, "CASES", [("squared_error", "tanh", "float64")])
@@ -53,6 +53,7 @@ def test_all_of_the_comparison_is_made_drawn_and_published(capsys, monkeypatch):
     assert len(list(Path("published").glob("base_compare_*.png"))) == 3
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_was_stopped_is_replaced():
     config = replace(TINY, epochs=1)
     runs = [compare._accuracy(config, DIGITS, "manual", 5, Path("manual-5")) for _ in range(2)]
@@ -69,6 +70,7 @@ def test_a_summary_is_of_the_differences_seed_by_seed():
     assert compare.summary({"autodiff": [0.9], "manual": [0.9]})["p_value"] is None
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_parameters_are_followed_as_the_trainer_trains_them():
     """1,437 digits make 14 full steps and a partial one an epoch, so 30 steps are two epochs."""
     *_, last = parameters_after(TINY, DIGITS, [1, 14, 15, 16, 30])

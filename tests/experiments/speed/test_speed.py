@@ -12,7 +12,7 @@ from experiments.speed import checks, throughput
 TINY = ["--dataset=digits", "--layer_sizes=784,4,10", "--epochs=2", "--rounds=1"]
 
 
-@pytest.mark.usefixtures("little_optimised")
+@pytest.mark.usefixtures("little_optimised", "undrawn")
 def test_each_part_is_written_to_a_file_that_only_publish_publishes(capsys, monkeypatch):
     monkeypatch.setattr(record, "PUBLISHED", Path("published"))
     monkeypatch.setattr(throughput, "SIDE", 64)
@@ -27,6 +27,7 @@ def test_each_part_is_written_to_a_file_that_only_publish_publishes(capsys, monk
     assert not Path("published").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_checkpoint_is_written_after_every_block_or_only_the_last():
     words = ["--parts=checkpoints", "--block_steps=3", *TINY, "--out=here"]
     for _ in range(2):  # the second run replaces the first

@@ -15,7 +15,7 @@ from mnist_jax.model import mean_loss as loss
 from tests.manual_grads.derivatives.cases import draw, named
 
 NETWORK = Architecture(
-    layer_sizes=(6, 5, 4),
+    layer_sizes=(5, 6, 4),
     activation="tanh",
     input_layer="active",
     biases=("input", "hidden", "output"),

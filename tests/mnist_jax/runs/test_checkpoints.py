@@ -1,5 +1,6 @@
 """Checkpoints: which ones are kept, read back to the bit, and used only if undamaged."""
 
+import functools
 import json
 import os
 
@@ -20,6 +21,7 @@ from mnist_jax.training.state import RunState, begin
 SMALL = Config(architecture=Architecture(layer_sizes=(784, 3, 10)), dataset="digits")
 
 
+@functools.cache
 def begun(config=SMALL) -> RunState:
     dataset = data.load(config)
     state = start(config, dataset).state

@@ -10,6 +10,7 @@ from manual_grads import derivatives
 from manual_grads.derivatives import network
 from mnist_jax.train import main
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 WORDS = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=1", "--batch_size=479"]
 
 

@@ -27,6 +27,7 @@ from mnist_jax.training import (
 from mnist_jax.training.optimizer import optimizer
 from mnist_jax.training.step import epoch_blocks
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = Architecture(layer_sizes=(784, 8, 10))
 
 

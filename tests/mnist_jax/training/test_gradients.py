@@ -30,7 +30,7 @@ def key():
 def test_loss_is_a_scalar_and_the_gradient_has_the_form_of_the_parameters(config, key):
     params = model.init(key, config.architecture)
     images, targets = jax.random.uniform(key, (7, 784)), jnp.eye(10)[:7]
-    loss, gradient = mode(config).value_and_grad(params, images, targets)
+    loss, gradient = jax.jit(mode(config).value_and_grad)(params, images, targets)
     assert loss.shape == ()
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), gradient) == jax.tree.map(
         lambda leaf: (leaf.shape, leaf.dtype), params
@@ -53,11 +53,11 @@ def test_the_loss_is_the_loss_and_the_gradient_its_slope(config, key):
         params = wide(model.init(key, config.architecture))
         images = wide(jax.random.uniform(key, (7, 784)))
         targets = wide(jnp.eye(10)[:7])
-        cost = partial(loss, config.architecture, images=images, targets=targets)
+        cost = jax.jit(partial(loss, config.architecture, images=images, targets=targets))
         direction = jax.tree.map(
             lambda leaf: jax.random.normal(key, leaf.shape, "float64") / leaf.size**0.5, params
         )
-        value, gradient = mode(config).value_and_grad(params, images, targets)
+        value, gradient = jax.jit(mode(config).value_and_grad)(params, images, targets)
         h = 1e-6
         ahead, behind = (
             cost(jax.tree.map(lambda leaf, v, s=sign: leaf + s * h * v, params, direction))

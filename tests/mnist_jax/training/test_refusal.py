@@ -12,6 +12,8 @@ from mnist_jax.runs import RunDirectoryError, checkpoints
 from mnist_jax.runs.checkpoints import CheckpointError
 from tests.mnist_jax.training.test_resume import run, stopped_after
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def whole_folder(folder):
     """The content of every file in the folder and its subfolders."""

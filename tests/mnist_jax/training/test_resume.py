@@ -17,6 +17,7 @@ from mnist_jax.training.state import begin
 from tests import ROOT
 from tests.campaigns.killing import bits
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = Architecture(layer_sizes=(784, 8, 10))
 FIELDS = {
     "architecture": SMALL,
