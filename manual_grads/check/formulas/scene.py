@@ -111,7 +111,8 @@ def named_functions(problem: Problem) -> dict[str, Any]:
         "where": np.where, "arctan": np.arctan, "round": np.round, "roll": np.roll, "len": len,
         "min": np.minimum, "max": np.maximum,
         "sum": lambda v: np.ones_like(v) * v.sum(axis=0),
-        "top": lambda v: np.ones_like(v) * v.max(axis=0),
+        "top": lambda v: np.ones_like(v) * v.max(axis=0), "mean": lambda v: v.mean(axis=0),
+        "std": lambda v: v.std(axis=0), "norm": lambda v: np.sqrt(np.sum(v * v, axis=0)),
     }  # fmt: skip
     for name, (f, slope) in FUNCTIONS.items():
         names[name] = lambda z, f=f: f(z, s)
