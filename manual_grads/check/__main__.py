@@ -161,9 +161,7 @@ def check(argv: Sequence[str], chosen: Options, words: Sequence[str]) -> int:
         return 0
     if len(words) != 1:
         raise FunctionError("one function must be named", " ".join(words) or "none", FUNCTION_HINT)
-    inputs = [file_of(words[0])]
-    if chosen.loss_function is not None:
-        inputs.append(file_of(chosen.loss_function))
+    inputs = [file_of(name) for name in (words[0], chosen.loss_function) if name is not None]
     _require_no_input(chosen, [*inputs, *flag_files.expand(argv)[1]])
     with tempfile.TemporaryDirectory() as folder:
         reply = _reply(argv, chosen.time_limit, words[0], Path(folder))
@@ -171,12 +169,11 @@ def check(argv: Sequence[str], chosen: Options, words: Sequence[str]) -> int:
             command.say(f"error:{reply['error']}", to_errors=True)
             return 2
         _require_no_input(chosen, map(Path, reply["files"]))
-        for path, content in (
-            (chosen.json, reply["json"].encode()),
-            (chosen.heatmap, _read(Path(folder) / heatmap_name(chosen))),
-        ):
-            if path is not None:
-                _write(Path(path), content)
+        drawn = Path(folder) / heatmap_name(chosen)
+        if chosen.json is not None:
+            _write(Path(chosen.json), reply["json"].encode())
+        if chosen.heatmap is not None:
+            _write(Path(chosen.heatmap), drawn.read_bytes() if drawn.exists() else b"")
     command.say(reply["text"])
     return 0 if reply["agrees"] else 1
 
@@ -209,11 +206,8 @@ def _require_no_input(chosen: Options, inputs: Any) -> None:
     read = {file.resolve() for file in inputs}
     for output in outputs:
         if output in read or outputs.count(output) > 1:
-            raise FunctionError(
-                "a report must not be written over a file that is read, or over the other report",
-                str(output),
-                "another path",
-            )
+            rule = "a report must not be written over a file that is read, or over the other report"
+            raise FunctionError(rule, str(output), "another path")
 
 
 def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict[str, Any]:
@@ -258,17 +252,12 @@ def heatmap_name(chosen: Options) -> str:
     return f"heatmap{Path(chosen.heatmap or '').suffix}"
 
 
-def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""
-
-
 def _write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except (OSError, ValueError) as error:
-        raise FunctionError(
-            "the path of a report must be writable", f"{path}: {error}", "another path"
-        ) from None
+        rule, got = "the path of a report must be writable", f"{path}: {error}"
+        raise FunctionError(rule, got, "another path") from None
 
 
 if __name__ == "__main__":

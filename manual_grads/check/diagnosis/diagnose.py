@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from manual_grads.check import lines
 from manual_grads.check.diagnosis import calls, finished, mixtures
 from manual_grads.check.diagnosis.batches import Counts, counts_of
 from manual_grads.check.diagnosis.causes import EVERYWHERE, Cause, causes_of, merged
@@ -25,15 +26,7 @@ from manual_grads.check.diagnosis.measured import (
 )
 from manual_grads.check.diagnosis.recounting import recounted, relabelled
 from manual_grads.check.formulas import Problem, scene_of
-from manual_grads.check.lines import (
-    Examples,
-    Known,
-    Path,
-    explain,
-    leaves_of,
-    right_deltas,
-    right_output,
-)
+from manual_grads.check.lines import Examples, Known, Path
 
 
 def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[list[Cause]]:
@@ -76,12 +69,17 @@ def _explained(
         return [[Cause("unwritten", (EVERYWHERE,), "every leaf is zero; compute its derivative")]]
     known, scene = _known(question, examples, measured), scene_of(*examples)
     # if single examples show nothing, right ones show how those of a batch count
-    right = Path(right_deltas(scene, right_output(scene)), ())
-    paths = [right] if is_silent else explain(examples, leaves, question.tolerance, known)
-    lines = leaves_of(scene, paths[0].deltas, [*leaves], known.decays)
-    batches = _batches(
-        question, measured, [lines[part] for part in scene.columns], known, is_silent
-    )
+    right = Path(lines.right_deltas(scene, lines.right_output(scene)), ())
+    paths = [right] if is_silent else lines.explain(examples, leaves, question.tolerance, known)
+    of_lines = lines.leaves_of(scene, paths[0].deltas, [*leaves], known.decays)
+    share = right_share(question, measured[0])
+    batches = []
+    for one, part in zip(measured, scene.columns, strict=True):
+        singles = of_lines[part] if is_silent else one.singles
+        for n, whole in one.batches.items():
+            rows, right = (one.images[:n], one.rows[:n]), of_lines[part][:n]
+            given = one.params, *rows, whole, singles[:n], right
+            batches.append(Batch(*given, known.decays, share(n), question.tolerance))
     counts = Counts([], [], False)
     answers = [path.answers for path in paths]
     if batches:
@@ -107,24 +105,6 @@ def _explained(
     return list(reversed(different.values()))[:4]
 
 
-def _batches(
-    question: Question,
-    measured: Sequence[Measured],
-    lines: Sequence[Sequence[Any]],
-    known: Known,
-    is_silent: bool,
-) -> list[Batch]:
-    """The batches of all draws; `lines` are the leaves of the examples of each draw."""
-    share = right_share(question, measured[0])
-    return [
-        Batch(one.params, one.images[:n], one.rows[:n], whole,
-              (line if is_silent else one.singles)[:n], line[:n],
-              known.decays, share(n), question.tolerance)
-        for one, line in zip(measured, lines, strict=True)
-        for n, whole in one.batches.items()
-    ]  # fmt: skip
-
-
 def _known(question: Question, examples: Examples, measured: Sequence[Measured]) -> Known:
     """The right formulas: those of the problem, or those that explain autodiff's gradient."""
     depth, l2 = examples.problem.network.depth, examples.problem.l2
@@ -133,7 +113,7 @@ def _known(question: Question, examples: Examples, measured: Sequence[Measured])
         return plain
     rights = [right for one in measured for right in right_singles(question, one)]
     leaves = {leaf: [right[leaf] for right in rights] for leaf in rights[0]}
-    path = explain(examples, leaves, TOLERANCES["float64"], plain)[0]
+    path = lines.explain(examples, leaves, TOLERANCES["float64"], plain)[0]
     texts = {(answer.kind, answer.layer): answer.yours for answer in path.answers}
     decays = {
         a.layer: a.number for a in path.answers if (a.kind, a.name) == ("weight", "regulariser")

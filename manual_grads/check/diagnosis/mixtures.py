@@ -8,18 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from manual_grads.check import formulas
 from manual_grads.check.diagnosis.batches import placed
 from manual_grads.check.diagnosis.measured import Batch, Leaves, Measured, Question, tried
-from manual_grads.check.formulas import (
-    Array,
-    Problem,
-    Scene,
-    combination,
-    names_of,
-    rounded,
-    tables,
-    value_of,
-)
+from manual_grads.check.formulas import Array, Problem, Scene, tables
 from manual_grads.check.lines import Answer, Leaf, leaves_of, right_deltas, right_output
 
 Pairs = Sequence[tuple[Scene, Batch]]
@@ -38,7 +30,7 @@ def mixed_answers(
     factors = [_of_parts(*pair) for pair in pairs]
     if all(each is not None and each != (1.0, 1.0) for each in factors):
         sizes = [len(batch.images) for batch in batches]
-        text = ", ".join(f"{rounded(each[0])} and {rounded(each[1])} for {n}"
+        text = ", ".join(f"{formulas.rounded(each[0])} and {formulas.rounded(each[1])} for {n}"
                          for n, each in zip(sizes, factors, strict=True) if each)  # fmt: skip
         words = f"outputs and targets are not averaged alike: they count {text} examples"
         yours = "outputs and targets with different factors"
@@ -65,13 +57,13 @@ def _gradient_of(s: Scene, batch: Batch, delta: Array) -> Leaves:
 def _explains(s: Scene, batch: Batch, formula: str) -> bool:
     """Whether this formula of δ^L gives the gradient of the whole batch."""
     slope, n = s.slope(s.depth), s.y.shape[1]
-    names = names_of(s, s.depth, {}) | {
+    names = formulas.names_of(s, s.depth, {}) | {
         "err": lambda y: right_output(s._replace(y=y)),
         "raw": lambda y: right_output(s._replace(y=y)) / np.where(slope == 0, np.nan, slope),
         "spread": lambda v: np.repeat(v.reshape(-1, 1), n, axis=1),
         "slope": slope,
     }
-    delta = value_of(formula, names, s.y.shape)
+    delta = formulas.value_of(formula, names, s.y.shape)
     if delta is None or not np.all(np.isfinite(delta)):
         return False
     leaves = _gradient_of(s, batch, delta)
@@ -89,7 +81,7 @@ def _of_parts(s: Scene, batch: Batch) -> tuple[float, ...] | None:
     parts = [_gradient_of(s, batch, part) for part in (outputs, right_output(s) - outputs)]
     columns = [np.concatenate([part[leaf].ravel() for leaf in batch.whole]) for part in parts]
     whole = np.concatenate([value.ravel() for value in batch.whole.values()])
-    return combination(whole, columns, 10 * batch.tolerance)
+    return formulas.combination(whole, columns, 10 * batch.tolerance)
 
 
 def _crossed(pairs: Pairs, layer: int) -> Answer | None:

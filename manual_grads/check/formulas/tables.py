@@ -78,7 +78,7 @@ FACTORS = table("""
     E); E - P * sum(E); P * (E - sum(E)); E * P - sum(P * E); P * E - P * sum(E * z); P * E - P * z
     * sum(E); softmax(a) * (E - sum(softmax(a) * E)); P * (E + sum(P * E)); -P * sum(P * E); E * P
     * (1 - P) * Y - P * sum(P * E * Y) * (1 - Y); E + P; E - log(P) * sum(E); E - sum(log(P) * E);
-    log(P) * (E - sum(E * log(P))); E / a; E / exp(a - top(a)); E / b; E + df(z); E - df(z); E * a
+    log(P) * (E - sum(E * log(P))); E / a; E / exp(a - top(a)); E / b; E + df(z); E - df(z)
 """)
 
 WHOLE_OUTPUTS = table("softmax(z) - y; softmax(a) - y; sigmoid(z) - y")

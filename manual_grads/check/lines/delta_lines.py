@@ -10,21 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manual_grads.check.formulas import (
-    Array,
-    Formula,
-    Scene,
-    bracketed,
-    combination,
-    filled,
-    is_active,
-    matches,
-    names_of,
-    rounded,
-    tables,
-    value_of,
-    written,
-)
+from manual_grads.check import formulas
+from manual_grads.check.formulas import Array, Formula, Scene, tables
 from manual_grads.check.lines.readings import Leaf, Seen, share_of
 
 NEARLY = 1e-4
@@ -40,8 +27,8 @@ def places_of(s: Scene, layer: int, above: Sequence[int] = ()) -> dict[str, list
     alike = [k for k in range(s.depth + 1) if k != layer and s.z[k].shape == s.z[layer].shape]
     slopes = kinks if np.any(s.z[layer] == 0) else []
     slopes += tables.SLOPES + [text.format(k=k) for k in alike for text in tables.OF_OTHER_LAYERS]
-    right = "E * df(z)" if is_active(s.problem, layer) else "E"
-    lines = [right, "E", *(f"E * {bracketed(slope)}" for slope in slopes)]
+    right = "E * df(z)" if formulas.is_active(s.problem, layer) else "E"
+    lines = [right, "E", *(f"E * {formulas.bracketed(slope)}" for slope in slopes)]
     if layer == s.depth:
         return {
             "P": [tables.OUTPUTS.get(loss, "a"), *tables.OUTPUT_TABLE],
@@ -59,12 +46,14 @@ def places_of(s: Scene, layer: int, above: Sequence[int] = ()) -> dict[str, list
 def right_line(s: Scene, layer: int) -> str:
     """The right formula of δ."""
     places = places_of(s, layer)
-    return filled(places, [place[0] for place in places.values()])
+    return formulas.filled(places, [place[0] for place in places.values()])
 
 
 def right_output(s: Scene) -> Array:
     """δ^L of the network's own loss, for single examples and the reduction to a mean or a sum."""
-    value = value_of(right_line(s, s.depth), names_of(s, s.depth, {}), s.a[-1].shape)
+    value = formulas.value_of(
+        right_line(s, s.depth), formulas.names_of(s, s.depth, {}), s.a[-1].shape
+    )
     assert value is not None
     return value * s.problem.factor(1)
 
@@ -96,14 +85,17 @@ def delta_line(seen: Seen, layer: int, delta: Array, deltas: Mapping[int, Array]
     """The formula of δ^l that gives what was seen, for the δ above that the user's code has."""
     s, tolerance = seen.scene, seen.tolerance
     above = seen.weights[layer + 1].each if layer + 1 in seen.weights else ()
-    names = names_of(s, layer, deltas, above)
+    names = formulas.names_of(s, layer, deltas, above)
     halved = None
     if layer == s.depth:
         delta = delta / s.problem.factor(1)
     else:
-        halved = names_of(s, layer, {k: v / 2 for k, v in deltas.items()}, above)
+        half = {k: v / 2 for k, v in deltas.items()}
+        halved = formulas.names_of(s, layer, half, [leaf / 2 for leaf in above])
     places = places_of(s, layer, [*deltas])
-    found = matches(delta, places, names, tolerance, halved, "PS" if layer == s.depth else "S")
+    found = formulas.matches(
+        delta, places, names, tolerance, halved, "PS" if layer == s.depth else "S"
+    )
     found = found and _named(found, s, layer)
     if found is None or found.cost > 1 or found.name == "slope-of-other":
         sums = [each for each in _sums(s, layer) if found is None or each.cost <= 1]
@@ -117,7 +109,7 @@ def delta_line(seen: Seen, layer: int, delta: Array, deltas: Mapping[int, Array]
 def _named(found: Formula, s: Scene, layer: int) -> Formula:
     """The formula with its name in the catalogue and a sentence."""
     words = "; ".join(
-        f"{written(one.formula)} stands in the place of {written(one.right)}"
+        f"{formulas.written(one.formula)} stands in the place of {formulas.written(one.right)}"
         for one in found.changed
     )
     is_linear = found.is_linear and "sum(a" not in found.text  # as a matrix product, it mixes
@@ -128,7 +120,7 @@ def _named(found: Formula, s: Scene, layer: int) -> Formula:
     name = tables.NAMES.get((letter, formula), "formula")
     if formula.startswith(KINK):
         name, words = "kink", "f'(0) is another one, which is a valid convention too"
-    elif is_slope and not is_active(s.problem, layer):
+    elif is_slope and not formulas.is_active(s.problem, layer):
         name, words = "other-loss", "this layer has no activation; remove this factor"
     elif name == "softmax-diagonal" and s.problem.loss != "cross_entropy":
         name = "other-loss"
@@ -154,9 +146,9 @@ def _sums(s: Scene, layer: int) -> Iterator[Sum]:
     """The sums that the line of δ can be."""
     places, right = places_of(s, layer), right_line(s, layer)
     first = [place[0] for place in places.values()]
-    side = bracketed(filled(places, [*first[:-1], "E"]))
-    slope = "df(z)" if is_active(s.problem, layer) else "1"
-    if is_active(s.problem, layer):
+    side = formulas.bracketed(formulas.filled(places, [*first[:-1], "E"]))
+    slope = "df(z)" if formulas.is_active(s.problem, layer) else "1"
+    if formulas.is_active(s.problem, layer):
         words = "the slope is {} for z > 0 and {} for z ≤ 0; use f'(z)"
         yield Sum((f"{side} * (z > 0)", f"{side} * (z <= 0)"), words, "slope-of-other", 1.0)
     mains, added = [right, side, "V * normal(z)"], tables.ADDED
@@ -165,7 +157,7 @@ def _sums(s: Scene, layer: int) -> Iterator[Sum]:
         for text in tables.WHOLE_OUTPUTS if "squared" in s.problem.loss else ():
             yield Sum((text,), words, "other-loss", 1.0)
         words = "outputs, targets and a constant have the coefficients {}, {} and {}"
-        outputs = filled(places, [first[0], "0*y", *first[2:]])
+        outputs = formulas.filled(places, [first[0], "0*y", *first[2:]])
         yield Sum((outputs, f"y * {slope}", slope), words)
         mains, added = mains[:2], ["df(z)", "1", "a", "z", f"{side} * a", first[0], "y"]
     yield from map(Sum, itertools.product(mains, added))
@@ -173,20 +165,20 @@ def _sums(s: Scene, layer: int) -> Iterator[Sum]:
 
 def _sum_found(one: Sum, delta: Array, names: dict[str, Any], tolerance: float) -> Formula | None:
     """The sum with the coefficients that give what was seen, if there are any."""
-    values = [value_of(term, names, delta.shape) for term in one.terms]
+    values = [formulas.value_of(term, names, delta.shape) for term in one.terms]
     terms = [value for value in values if value is not None]
-    found = combination(delta, terms, tolerance) if len(terms) == len(values) else None
+    found = formulas.combination(delta, terms, tolerance) if len(terms) == len(values) else None
     is_right = {"slope-of-other": lambda k: k[0] != k[1], "other-loss": lambda k: k == (1.0,)}
     if found is None or not is_right.get(one.name, all)(found):
         return None
-    coefficients = [rounded(k) for k in found]
+    coefficients = [formulas.rounded(k) for k in found]
     text = " + ".join(
         term if k == "1" else f"{k} * {term}"
         for k, term in zip(coefficients, one.terms, strict=True)
     )
     words = one.words.format(*coefficients)
     last = one.terms[-1]
-    words = words or f"{coefficients[-1]} · {written(last)} is added"
+    words = words or f"{coefficients[-1]} · {formulas.written(last)} is added"
     linear = bool(one.words) or any(letter in last for letter in "VDy")
     return Formula(text, one.name, words, one.cost, is_linear=linear)
 
@@ -204,20 +196,20 @@ def clipped(
         (largest, np.clip(right, -largest, largest)),
     ):
         if np.max(np.abs(values - seen)) <= tolerance * largest:
-            said = words.format(f"at ±{rounded(float(k))}")
+            said = words.format(f"at ±{formulas.rounded(float(k))}")
             return Formula("clip(V)", "clipped", said, is_linear=False)
     shares = share_of(seen, right, tolerance)
     for values in (back, right) if shares is not None and np.all(shares <= 1 + 1e-6) else ():
         norms = (shares * np.sqrt(np.sum(values**2, axis=0)))[np.abs(shares - 1) > 1e-6]
         if len(norms) > 1 and np.ptp(norms) <= 1e-6 * norms[0]:
-            said = words.format(f"to norm {rounded(float(norms[0]))}")
+            said = words.format(f"to norm {formulas.rounded(float(norms[0]))}")
             return Formula("clip(V) by its norm", "clipped", said, is_linear=False)
     return None
 
 
 def _nearly(text: str, seen: Array, names: dict[str, Any]) -> Formula | None:
     """The right formula, if the observed values differ from it only by a small constant."""
-    right, largest = value_of(text, names, seen.shape), np.max(np.abs(seen), initial=0.0)
+    right, largest = formulas.value_of(text, names, seen.shape), np.max(np.abs(seen), initial=0.0)
     if right is None or not np.max(np.abs(right - seen)) <= NEARLY * largest or not largest:
         return None
     share = float(np.max(np.abs(right - seen)) / largest)

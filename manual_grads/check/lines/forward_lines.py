@@ -6,16 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manual_grads.check.formulas import (
-    Array,
-    Scene,
-    Step,
-    is_active,
-    named_functions,
-    plain_step,
-    tables,
-    value_of,
-)
+from manual_grads.check import formulas
+from manual_grads.check.formulas import Array, Scene, Step, tables
 from manual_grads.check.lines.readings import Seen
 
 
@@ -41,13 +33,13 @@ def forward_changes(scene: Scene) -> Iterator[ForwardChange]:
         sums += [f"W_{k} @ am + b" for k in others]
         for formula in sums if layers[0] > 0 else ():
             yield _changed(scene, formula, "W @ am + b", layers)
-        if layers == (depth,) or all(is_active(problem, layer) for layer in layers):
+        if layers == (depth,) or all(formulas.is_active(problem, layer) for layer in layers):
             for formula in tables.FORWARD_ACTIVATIONS:
                 yield _changed(scene, formula, "f(z)", layers)
 
 
 def _changed(scene: Scene, formula: str, right: str, layers: tuple[int, ...]) -> ForwardChange:
-    functions, plain = named_functions(scene.problem), plain_step(scene.problem)
+    functions, plain = formulas.named_functions(scene.problem), formulas.plain_step(scene.problem)
 
     def step(params, layer, below, x):
         z, a = plain(params, layer, below, x)
@@ -57,12 +49,12 @@ def _changed(scene: Scene, formula: str, right: str, layers: tuple[int, ...]) ->
             each |= {"b": each["b"][:, None]} if "b" in each else {}
             names |= {f"{name}_{k}": value for name, value in each.items()}
             names |= each if k == layer else {}
-        value = value_of(formula, names, z.shape)
+        value = formulas.value_of(formula, names, z.shape)
         if value is None:
             return z, np.full_like(a, np.nan)  # it does not fit here
         if right == "f(z)":
             return z, value
-        is_sum = right != "x" and is_active(scene.problem, layer)
+        is_sum = right != "x" and formulas.is_active(scene.problem, layer)
         return value, functions["f"](value) if is_sum else value
 
     return ForwardChange(formula, right, layers, step)
@@ -88,7 +80,7 @@ def scaled_units(seen: Seen) -> Iterator[ForwardChange]:
 
 
 def _scaled(scene: Scene, layer: int, factors: Array) -> ForwardChange:
-    plain = plain_step(scene.problem)
+    plain = formulas.plain_step(scene.problem)
     shown = ", ".join(f"{factor:.4g}" for factor in factors[:6]) + "…" * (len(factors) > 6)
     shown = f"{factors[0]:.4g}" if np.ptp(factors) < 1e-9 else f"({shown})"
 

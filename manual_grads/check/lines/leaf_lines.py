@@ -10,19 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from manual_grads.check.formulas import (
-    Array,
-    Formula,
-    Scene,
-    combination,
-    factor_between,
-    matches,
-    names_of,
-    rounded,
-    tables,
-    value_of,
-    written,
-)
+from manual_grads.check import formulas
+from manual_grads.check.formulas import Array, Formula, Scene, tables
 from manual_grads.check.lines.readings import Seen
 
 NEARLY = 1e-3
@@ -75,15 +64,17 @@ def _outer_product(
     few = [np.unique(np.linspace(0, n - 1, MOST_ENTRIES).astype(int)) for n in (units, inputs)]
     near = seen.tolerance * (100 if layer in seen.decays else 1)  # a regulariser was subtracted
     places = {"C": leaf_columns(deltas, layer), "R": leaf_rows(s, layer), "L": ["outer(C, R)"]}
-    names = names_of(s, layer, deltas) | {"outer": products(*few)}
-    halved = names | names_of(s, layer, {k: v / 2 for k, v in deltas.items()})
+    names = formulas.names_of(s, layer, deltas) | {"outer": products(*few)}
+    halved = names | formulas.names_of(s, layer, {k: v / 2 for k, v in deltas.items()})
     part = own[np.ix_(*few)].reshape(-1, examples)
-    found = matches(part, places, names, near, halved)
+    found = formulas.matches(part, places, names, near, halved)
     if found is not None and own.size > part.size:
         every = names | {"outer": products(np.arange(units), np.arange(inputs))}
         whole = own.reshape(-1, examples)
-        value = value_of(found.text, every, whole.shape)
-        found = None if value is None or factor_between(whole, value, near) is None else found
+        value = formulas.value_of(found.text, every, whole.shape)
+        found = (
+            None if value is None or formulas.factor_between(whole, value, near) is None else found
+        )
     if found is None:
         return None
     is_row = [change.letter for change in found.changed] == ["R"]
@@ -114,9 +105,9 @@ def _bias_formula(
     of_weights = [f"{of}({w}_{k})" for k in seen.weights for of in ("rows", "columns")
                   for w in ("W", "dW")]  # fmt: skip
     texts = [*leaf_columns(deltas, layer), *tables.BIASES, *of_weights]
-    names = names_of(s, layer, deltas) | more
-    halved = names | names_of(s, layer, {k: v / 2 for k, v in deltas.items()})
-    found = matches(own, {"B": texts}, names, seen.tolerance, halved)
+    names = formulas.names_of(s, layer, deltas) | more
+    halved = names | formulas.names_of(s, layer, {k: v / 2 for k, v in deltas.items()})
+    found = formulas.matches(own, {"B": texts}, names, seen.tolerance, halved)
     return found and _worded(found, "formula")
 
 
@@ -125,7 +116,7 @@ def _worded(found: Formula, name: str) -> Formula:
     if len(found.changed) == 1:
         name = tables.NAMES.get(found.changed[0][:2], name)
     words = "; ".join(
-        f"{written(one.formula)} stands in the place of {written(one.right)}"
+        f"{formulas.written(one.formula)} stands in the place of {formulas.written(one.right)}"
         for one in found.changed
     )
     return found._replace(name=name, words=tables.SENTENCES.get(name, words))
@@ -208,14 +199,17 @@ def _with_something(
         ("1", np.ones_like(theta)),
     ):
         sides = [side.ravel()[pick] for side in (right, term)]
-        found = combination(seen.ravel()[pick], sides, tolerance) if np.any(right) else None
+        found = (
+            formulas.combination(seen.ravel()[pick], sides, tolerance) if np.any(right) else None
+        )
         if found is None:
             continue
         k, rate = found
         if np.max(np.abs(k * right + rate * term - seen)) <= 100 * tolerance * size:
-            shown = [text if k == 1 else f"{rounded(k)} * {text}"] * (k != 0)
-            shown += [f"{rounded(rate)} {name}"] * (rate != 0)
-            words = f"{rounded(rate)} times {'the parameter' if name == 'θ' else name} is added"
+            shown = [text if k == 1 else f"{formulas.rounded(k)} * {text}"] * (k != 0)
+            shown += [f"{formulas.rounded(rate)} {name}"] * (rate != 0)
+            added = "the parameter" if name == "θ" else name
+            words = f"{formulas.rounded(rate)} times {added} is added"
             if not rate:
                 words = f"it is multiplied by {k:.6g}; remove this factor"
                 words = tables.SENTENCES["sign"] if k == -1 else words
@@ -228,8 +222,10 @@ def _with_something(
     if 0 < wrong.sum() < wrong.size:
         rate = float(np.sum(theta[wrong] * errors[wrong]) / np.sum(theta[wrong] ** 2))
         if np.max(np.abs(errors - rate * theta)[wrong]) <= 10 * tolerance * size:
-            words = f"{rounded(rate)} times the parameter is added at {places} only"
-            return Formula(f"{text} + {rounded(rate)} θ in part", "regulariser", words, 2.0)
+            words = f"{formulas.rounded(rate)} times the parameter is added at {places} only"
+            return Formula(
+                f"{text} + {formulas.rounded(rate)} θ in part", "regulariser", words, 2.0
+            )
         if not np.any(seen[wrong]):
             words = f"the entries {places} are 0; compute all of them"
             return Formula(f"{text}, in part", "unwritten", words, 2.0)
