@@ -72,7 +72,7 @@ class Report(NamedTuple):
         look = {"cmap": "viridis", "vmin": -2, "vmax": top, "aspect": "auto"}
         for axis, (leaf, share) in zip(axes, shares.items(), strict=True):
             rows = share.reshape(1, -1) if share.ndim < 2 else share.reshape(share.shape[0], -1)
-            image = axis.imshow(rows, interpolation="nearest", **look)
+            axis.imshow(rows, interpolation="nearest", **look)
             axis.set_title(leaf, loc="left", fontsize=10)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             axis.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -80,7 +80,7 @@ class Report(NamedTuple):
             axis.set_ylabel("" if share.ndim < 2 else "unit", fontsize=8)
             axis.tick_params(labelsize=8, left=share.ndim > 1, labelleft=share.ndim > 1)
         label = "log₁₀ (error / allowed difference); above 0: wrong"
-        figure.colorbar(image, ax=list(axes), label=label)
+        figure.colorbar(axes[0].images[0], ax=list(axes), label=label)
         figure.savefig(path, dpi=150)
 
     def __str__(self) -> str:

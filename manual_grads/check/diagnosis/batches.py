@@ -138,23 +138,23 @@ def said_of(each: Sequence[tuple[int, Counted]]) -> Answer | None:
     def are(factor):
         return all(abs(k - factor(n)) <= 1e-6 * factor(n) + 1e-9 for n, k in ratios.items())
 
-    if are(lambda n: n):
-        words = "it is summed over the batch; divide by the batch size"
-        if decays:
-            words = "the part without the regulariser is summed over the batch; divide by its size"
-        return _answer("bias-scale", "Σ over the examples", words)
+    summed = "it is summed over the batch; divide by the batch size"
     if decays:
+        summed = "the part without the regulariser is summed over the batch; divide by its size"
+    if decays and not are(lambda n: n):
         text = ", ".join(f"{rounded(k)} θ for {n} examples" for n, k in decays.items())
         words = f"the regulariser depends on the batch: beyond that of one example there is {text}"
         return _answer("regulariser", "Σ … + ρ θ", words)
-    if are(lambda n: 1):
-        return None
-    if are(lambda n: 1 / n):
-        words = "it is divided by the batch size twice; divide once"
-        return _answer("bias-scale", "(1/N) mean over the examples", words)
-    if are(lambda n: 0):
-        words = "it is 0 for several examples, but not for one; compute it for all"
-        return _answer("unwritten", "0 for several examples", words)
+    for factor, name, yours, words in (
+        (lambda n: n, "bias-scale", "Σ over the examples", summed),
+        (lambda n: 1, "", "", ""),
+        (lambda n: 1 / n, "bias-scale", "(1/N) mean over the examples",
+         "it is divided by the batch size twice; divide once"),
+        (lambda n: 0, "unwritten", "0 for several examples",
+         "it is 0 for several examples, but not for one; compute it for all"),
+    ):  # fmt: skip
+        if are(factor):
+            return _answer(name, yours, words) if name else None
     text = ", ".join(f"{rounded(k)} times for {n}" for n, k in sorted(ratios.items()))
     values = [*ratios.values()]
     number = float(f"{values[0]:.6g}") if np.ptp(values) < 1e-6 * abs(values[0]) else 1.0

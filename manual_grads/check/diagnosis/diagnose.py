@@ -25,8 +25,8 @@ from manual_grads.check.diagnosis.measured import (
     right_singles,
 )
 from manual_grads.check.diagnosis.recounting import recounted, relabelled
-from manual_grads.check.formulas import Problem, scene_of
-from manual_grads.check.lines import Examples, Known, Path
+from manual_grads.check.formulas import Problem, Scene, scene_of
+from manual_grads.check.lines import Known, Path
 
 
 def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[list[Cause]]:
@@ -59,18 +59,18 @@ def _explained(
     question: Question, problem: Problem, measured: Sequence[Measured]
 ) -> list[list[Cause]]:
     """The causes that single examples and batches show; empty if they show none."""
-    draws = [(one.images, one.rows) for one in measured]
-    examples = Examples(problem, [one.params for one in measured], draws)
+    examples = [(one.images, one.rows) for one in measured]
+    scene = scene_of(problem, [one.params for one in measured], examples)
     singles = [single for one in measured for single in one.singles]
     leaves = {leaf: [single[leaf] for single in singles] for leaf in singles[0]}
     wholes = [whole for one in measured for whole in one.batches.values()]
     is_silent = not any(np.any(leaf) for one in singles for leaf in one.values())
     if is_silent and not any(np.any(leaf) for whole in wholes for leaf in whole.values()):
         return [[Cause("unwritten", (EVERYWHERE,), "every leaf is zero; compute its derivative")]]
-    known, scene = _known(question, examples, measured), scene_of(*examples)
+    known = _known(question, scene, measured)
     # if single examples show nothing, right ones show how those of a batch count
     right = Path(lines.right_deltas(scene, lines.right_output(scene)), ())
-    paths = [right] if is_silent else lines.explain(examples, leaves, question.tolerance, known)
+    paths = [right] if is_silent else lines.explain(scene, leaves, question.tolerance, known)
     of_lines = lines.leaves_of(scene, paths[0].deltas, [*leaves], known.decays)
     share = right_share(question, measured[0])
     batches = []
@@ -105,15 +105,15 @@ def _explained(
     return list(reversed(different.values()))[:4]
 
 
-def _known(question: Question, examples: Examples, measured: Sequence[Measured]) -> Known:
+def _known(question: Question, scene: Scene, measured: Sequence[Measured]) -> Known:
     """The right formulas: those of the problem, or those that explain autodiff's gradient."""
-    depth, l2 = examples.problem.network.depth, examples.problem.l2
+    depth, l2 = scene.depth, scene.problem.l2
     plain = Known({}, dict.fromkeys(range(1, depth + 1), l2) if l2 else {}, None)
     if not question.is_own_loss:
         return plain
     rights = [right for one in measured for right in right_singles(question, one)]
     leaves = {leaf: [right[leaf] for right in rights] for leaf in rights[0]}
-    path = lines.explain(examples, leaves, TOLERANCES["float64"], plain)[0]
+    path = lines.explain(scene, leaves, TOLERANCES["float64"], plain)[0]
     texts = {(answer.kind, answer.layer): answer.yours for answer in path.answers}
     decays = {
         a.layer: a.number for a in path.answers if (a.kind, a.name) == ("weight", "regulariser")

@@ -20,6 +20,7 @@ from .scene import Array as Array
 from .scene import Params as Params
 from .scene import Scene as Scene
 from .scene import Step as Step
+from .scene import changed_scene as changed_scene
 from .scene import is_active as is_active
 from .scene import named_functions as named_functions
 from .scene import plain_step as plain_step

@@ -16,8 +16,6 @@ import numpy as np
 
 Array = np.ndarray
 Names = Mapping[str, Any]
-MOST_ROWS = 40
-"""The number of units of a wide layer that a filling is tried on before it is tried on all."""
 
 WRITTEN = [
     (r"\bouter\((.*?), ([^,]*(?:\([^()]*\))?)\)$", r"\1 (\2)ᵀ"),
@@ -124,7 +122,6 @@ def matches(
     """
     if not np.any(observed):
         return None
-    rows = np.unique(np.linspace(0, len(observed) - 1, MOST_ROWS).astype(int))
     order = np.argsort(np.abs(observed), axis=None)
     one, other = (np.unravel_index(int(k), observed.shape) for k in (order[-1], order[-2:][0]))
     tables = {letter: list(dict.fromkeys(place)) for letter, place in places.items()}
@@ -139,35 +136,32 @@ def matches(
         value = value_of(filling[-1], {**names, **before})
         return None if value is None else before | {letters[len(filling) - 1]: value}
 
+    def values_of(filling):
+        within, shape = inner(*filling[:-1]), observed.shape
+        return None if within is None else value_of(filling[-1], {**names, **within}, shape)
+
     best: Formula | None = None
     for differing in range(3):
         if best is not None and best.cost <= differing:
             break
         for filling in _fillings(tables, differing, first):
-            within = inner(*filling[:-1])
-            values = (
-                None
-                if within is None
-                else value_of(filling[-1], {**names, **within}, observed.shape)
-            )
+            values = values_of(filling)
             if values is None:
                 continue
             left, right = float(values[one] * observed[other]), float(values[other] * observed[one])
             if not abs(left - right) <= tolerance**0.5 * abs(left):  # the quickest test first
-                continue
-            if factor_between(observed[rows], values[rows], tolerance) is None:
                 continue
             k = factor_between(observed, values, tolerance)
             if k is None or (best is not None and differing + (k != 1) >= best.cost):
                 continue
             pairs = zip(letters, filling, tables.values(), strict=True)
             changed = tuple(Change(letter, c, t[0]) for letter, c, t in pairs if c != t[0])
+            said = [f"{written(c)} stands in the place of {written(t)}" for _, c, t in changed]
             text = filled(letters, filling)
             half = None if halved is None else value_of(text, halved, observed.shape)
             linear = half is None or bool(np.allclose(2 * half, values, 1e-9, 0.0))
-            best = Formula(
-                text, cost=differing + (k != 1), factor=k, is_linear=linear, changed=changed
-            )
+            cost, words = differing + (k != 1), "; ".join(said)
+            best = Formula(text, "formula", words, cost, k, linear, changed)
     return best
 
 
@@ -177,10 +171,8 @@ def filled(letters: Iterable[str], filling: Iterable[str]) -> str:
     text = ""
     for letter, formula in zip(letters, filling, strict=True):
         inner = {k: v if formula == k else bracketed(v) for k, v in texts.items()}
-        text = re.sub(
-            r"\b[A-Z]\b", lambda found, inner=inner: inner.get(found[0], found[0]), formula
-        )
-        texts[letter] = text
+        parts = re.split(r"\b([A-Z])\b", formula)
+        texts[letter] = text = "".join(inner.get(part, part) for part in parts)
     return text
 
 
@@ -193,9 +185,8 @@ def _fillings(
     tables: Mapping[str, Sequence[str]], differing: int, first: str
 ) -> Iterable[tuple[str, ...]]:
     """All fillings that differ from the right one in so many places."""
-    for changed in itertools.combinations(
-        [*first, *(k for k in tables if k not in first)], differing
-    ):
+    order = sorted(tables, key=lambda letter: letter not in first)
+    for changed in itertools.combinations(order, differing):
         yield from itertools.product(*(t[1:] if k in changed else t[:1] for k, t in tables.items()))
 
 

@@ -9,9 +9,14 @@ from manual_grads.check.formulas.scene import Array, Scene, named_functions
 
 
 def names_of(
-    s: Scene, layer: int, deltas: Mapping[int, Array], leaf_above: Sequence[Array] = ()
+    s: Scene,
+    layer: int,
+    deltas: Mapping[int, Array],
+    leaf_above: Sequence[Array] = (),
+    times: float = 1.0,
 ) -> dict[str, Any]:
-    """What the formulas of a layer can use; see `tables`."""
+    """What the formulas of a layer can use; see `tables`. All δ are multiplied by `times`."""
+    deltas = {k: times * delta for k, delta in deltas.items()}
     names: dict[str, Any] = named_functions(s.problem) | {"x": s.x, "y": s.y, "o": s.a[-1]}
     for k in range(s.depth + 1):
         names |= {f"z_{k}": s.z[k], f"a_{k}": s.a[k]}
@@ -53,7 +58,7 @@ def names_of(
         if layer + 2 in deltas:
             names["raw"] = s.back(layer + 2, deltas[layer + 2])
         if len(leaf_above):
-            each_leaf = [leaf.T @ above[:, n] for n, leaf in enumerate(leaf_above)]
+            each_leaf = [times * leaf.T @ above[:, n] for n, leaf in enumerate(leaf_above)]
             names["G"] = np.stack(each_leaf, axis=1)
     return names
 

@@ -51,9 +51,8 @@ def right_line(s: Scene, layer: int) -> str:
 
 def right_output(s: Scene) -> Array:
     """δ^L of the network's own loss, for single examples and the reduction to a mean or a sum."""
-    value = formulas.value_of(
-        right_line(s, s.depth), formulas.names_of(s, s.depth, {}), s.a[-1].shape
-    )
+    names = formulas.names_of(s, s.depth, {})
+    value = formulas.value_of(right_line(s, s.depth), names, s.a[-1].shape)
     assert value is not None
     return value * s.problem.factor(1)
 
@@ -86,16 +85,11 @@ def delta_line(seen: Seen, layer: int, delta: Array, deltas: Mapping[int, Array]
     s, tolerance = seen.scene, seen.tolerance
     above = seen.weights[layer + 1].each if layer + 1 in seen.weights else ()
     names = formulas.names_of(s, layer, deltas, above)
-    halved = None
-    if layer == s.depth:
-        delta = delta / s.problem.factor(1)
-    else:
-        half = {k: v / 2 for k, v in deltas.items()}
-        halved = formulas.names_of(s, layer, half, [leaf / 2 for leaf in above])
-    places = places_of(s, layer, [*deltas])
-    found = formulas.matches(
-        delta, places, names, tolerance, halved, "PS" if layer == s.depth else "S"
-    )
+    is_top = layer == s.depth
+    halved = None if is_top else formulas.names_of(s, layer, deltas, above, 0.5)
+    delta = delta / s.problem.factor(1) if is_top else delta
+    places, first = places_of(s, layer, [*deltas]), "PS" if is_top else "S"
+    found = formulas.matches(delta, places, names, tolerance, halved, first)
     found = found and _named(found, s, layer)
     if found is None or found.cost > 1 or found.name == "slope-of-other":
         sums = [each for each in _sums(s, layer) if found is None or each.cost <= 1]
@@ -108,15 +102,12 @@ def delta_line(seen: Seen, layer: int, delta: Array, deltas: Mapping[int, Array]
 
 def _named(found: Formula, s: Scene, layer: int) -> Formula:
     """The formula with its name in the catalogue and a sentence."""
-    words = "; ".join(
-        f"{formulas.written(one.formula)} stands in the place of {formulas.written(one.right)}"
-        for one in found.changed
-    )
-    is_linear = found.is_linear and "sum(a" not in found.text  # as a matrix product, it mixes
+    if "sum(a" in found.text:  # written with a matrix product, which mixes examples
+        found = found._replace(is_linear=False)
     if len(found.changed) != 1:
-        return found._replace(words=words, is_linear=is_linear)
+        return found
     letter, formula, _ = found.changed[0]
-    is_slope = letter == "S" and formula not in tables.FACTORS
+    is_slope, words = letter == "S" and formula not in tables.FACTORS, found.words
     name = tables.NAMES.get((letter, formula), "formula")
     if formula.startswith(KINK):
         name, words = "kink", "f'(0) is another one, which is a valid convention too"
@@ -129,8 +120,7 @@ def _named(found: Formula, s: Scene, layer: int) -> Formula:
         name = "other-loss" if is_twice else "slope-of-other"
     elif name == "formula" and layer == s.depth and letter in "ES" and not is_slope:
         name = "other-loss"
-    words = tables.SENTENCES.get(name, words)
-    return found._replace(name=name, words=words, is_linear=is_linear)
+    return found._replace(name=name, words=tables.SENTENCES.get(name, words))
 
 
 class Sum(NamedTuple):
@@ -199,7 +189,9 @@ def clipped(
             said = words.format(f"at ±{formulas.rounded(float(k))}")
             return Formula("clip(V)", "clipped", said, is_linear=False)
     shares = share_of(seen, right, tolerance)
-    for values in (back, right) if shares is not None and np.all(shares <= 1 + 1e-6) else ():
+    if shares is None or np.any(shares > 1 + 1e-6):
+        return None
+    for values in (back, right):
         norms = (shares * np.sqrt(np.sum(values**2, axis=0)))[np.abs(shares - 1) > 1e-6]
         if len(norms) > 1 and np.ptp(norms) <= 1e-6 * norms[0]:
             said = words.format(f"to norm {formulas.rounded(float(norms[0]))}")

@@ -65,17 +65,13 @@ def _outer_product(
     near = seen.tolerance * (100 if layer in seen.decays else 1)  # a regulariser was subtracted
     places = {"C": leaf_columns(deltas, layer), "R": leaf_rows(s, layer), "L": ["outer(C, R)"]}
     names = formulas.names_of(s, layer, deltas) | {"outer": products(*few)}
-    halved = names | formulas.names_of(s, layer, {k: v / 2 for k, v in deltas.items()})
+    halved = names | formulas.names_of(s, layer, deltas, times=0.5)
     part = own[np.ix_(*few)].reshape(-1, examples)
     found = formulas.matches(part, places, names, near, halved)
-    if found is not None and own.size > part.size:
-        every = names | {"outer": products(np.arange(units), np.arange(inputs))}
-        whole = own.reshape(-1, examples)
-        value = formulas.value_of(found.text, every, whole.shape)
-        found = (
-            None if value is None or formulas.factor_between(whole, value, near) is None else found
-        )
-    if found is None:
+    every = names | {"outer": products(np.arange(units), np.arange(inputs))}
+    whole = own.reshape(-1, examples)
+    value = found and formulas.value_of(found.text, every, whole.shape)
+    if not found or value is None or formulas.factor_between(whole, value, near) is None:
         return None
     is_row = [change.letter for change in found.changed] == ["R"]
     return _worded(found, "wrong-factor" if is_row else "formula")
@@ -106,7 +102,7 @@ def _bias_formula(
                   for w in ("W", "dW")]  # fmt: skip
     texts = [*leaf_columns(deltas, layer), *tables.BIASES, *of_weights]
     names = formulas.names_of(s, layer, deltas) | more
-    halved = names | formulas.names_of(s, layer, {k: v / 2 for k, v in deltas.items()})
+    halved = names | formulas.names_of(s, layer, deltas, times=0.5)
     found = formulas.matches(own, {"B": texts}, names, seen.tolerance, halved)
     return found and _worded(found, "formula")
 
@@ -115,29 +111,17 @@ def _worded(found: Formula, name: str) -> Formula:
     """The formula with its name in the catalogue and a sentence."""
     if len(found.changed) == 1:
         name = tables.NAMES.get(found.changed[0][:2], name)
-    words = "; ".join(
-        f"{formulas.written(one.formula)} stands in the place of {formulas.written(one.right)}"
-        for one in found.changed
-    )
-    return found._replace(name=name, words=tables.SENTENCES.get(name, words))
+    return found._replace(name=name, words=tables.SENTENCES.get(name, found.words))
 
 
-def _reordered(seen: Array, right: Array, tolerance: float) -> tuple[str, str] | None:
-    """A name and a sentence if units, along the first axis, are in another order or some are 0."""
+def _order(seen: Array, right: Array, tolerance: float) -> Array | None:
+    """The places of units, along the first axis, among the right ones; None if they differ."""
     rows, wanted = seen.reshape(len(seen), -1), right.reshape(len(right), -1)
     some = np.unique(np.linspace(0, rows.shape[1] - 1, 20).astype(int))
     distance = np.max(np.abs(rows[:, None, some] - wanted[None, :, some]), axis=2)
-    order = np.where(np.any(rows, axis=1), np.argmin(distance, axis=1), -1)
-    used = order >= 0
-    allowed = tolerance * np.max(np.abs(right))
-    if not np.any(used) or np.max(np.abs(rows[used] - wanted[order[used]])) > allowed:
-        return None
-    moved = np.flatnonzero((order != np.arange(len(order))) & used)
-    if len(moved):
-        shown = ", ".join(f"{order[i]} is at {i}" for i in moved[:4])
-        return "permuted", f"are in a wrong order: {shown}"
-    zero = ", ".join(map(str, np.flatnonzero(~used)[:6]))
-    return ("unwritten", f"{zero} are 0; compute all of them") if zero else None
+    order = np.argmin(distance, axis=1)
+    error = np.max(np.abs(rows - wanted[order]), initial=0.0)
+    return order if error <= tolerance * np.max(np.abs(right)) else None
 
 
 def finished_line(
@@ -176,13 +160,13 @@ def finished_line(
         if close(candidate, NEARLY if name == "low-precision" else tolerance):
             return Formula(yours, name, words)
     for what, axis in (("rows" if right.ndim == 3 else "entries", 0), ("columns", 1)):
-        moved = None
-        if axis < right.ndim - 1:
-            sides = np.swapaxes(seen, 0, axis), np.swapaxes(right, 0, axis)
-            moved = _reordered(*sides, tolerance)
-        if moved is not None:
-            how = "in another order" if moved[0] == "permuted" else "in part"
-            return Formula(how, moved[0], f"the {what} {moved[1]}", 2.0)
+        if axis < right.ndim - 1 and np.any(right):
+            order = _order(np.swapaxes(seen, 0, axis), np.swapaxes(right, 0, axis), tolerance)
+            moved = [] if order is None else np.flatnonzero(order != np.arange(len(order)))
+            if order is not None and len(moved):
+                shown = ", ".join(f"{order[i]} is at {i}" for i in moved[:4])
+                words = f"the {what} are in a wrong order: {shown}"
+                return Formula("in another order", "permuted", words, 2.0)
     return _with_something(right, seen, theta, text, tolerance)
 
 
@@ -199,9 +183,7 @@ def _with_something(
         ("1", np.ones_like(theta)),
     ):
         sides = [side.ravel()[pick] for side in (right, term)]
-        found = (
-            formulas.combination(seen.ravel()[pick], sides, tolerance) if np.any(right) else None
-        )
+        found = formulas.combination(seen.ravel()[pick], sides, tolerance)
         if found is None:
             continue
         k, rate = found
@@ -223,9 +205,8 @@ def _with_something(
         rate = float(np.sum(theta[wrong] * errors[wrong]) / np.sum(theta[wrong] ** 2))
         if np.max(np.abs(errors - rate * theta)[wrong]) <= 10 * tolerance * size:
             words = f"{formulas.rounded(rate)} times the parameter is added at {places} only"
-            return Formula(
-                f"{text} + {formulas.rounded(rate)} θ in part", "regulariser", words, 2.0
-            )
+            yours = f"{text} + {formulas.rounded(rate)} θ in part"
+            return Formula(yours, "regulariser", words, 2.0)
         if not np.any(seen[wrong]):
             words = f"the entries {places} are 0; compute all of them"
             return Formula(f"{text}, in part", "unwritten", words, 2.0)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.check.formulas import Array, Problem, Scene
+from manual_grads.check.formulas import Array, Scene
 
 Leaf = tuple[str, int]
 """The kind and the layer of a leaf, such as ("weight", 2)."""
@@ -120,11 +120,3 @@ def _without(
         if rest.is_rank_one:
             return rate, rest
     return None
-
-
-class Examples(NamedTuple):
-    """Single examples: the loss, the parameters of each draw, its images and target rows."""
-
-    problem: Problem
-    draws: Sequence[list[dict[str, Array]]]
-    batches: Sequence[tuple[Array, Array]]

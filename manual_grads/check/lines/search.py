@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.check.formulas import Array, names_of, scene_of, value_of
+from manual_grads.check.formulas import Array, Scene, changed_scene, names_of, value_of
 from manual_grads.check.lines.answers import (
     UNKNOWN,
     Answer,
@@ -22,7 +22,7 @@ from manual_grads.check.lines.answers import (
 from manual_grads.check.lines.delta_lines import delta_line, right_output
 from manual_grads.check.lines.forward_lines import forward_changes, scaled_units
 from manual_grads.check.lines.leaf_lines import leaf_rows
-from manual_grads.check.lines.readings import Examples, Known, Leaf, Seen, seen_in, share_of
+from manual_grads.check.lines.readings import Known, Leaf, Seen, seen_in, share_of
 
 WRONG_LEAF = 1.5
 """The assumed cost of a wrong weight or bias line, before it is explained."""
@@ -49,17 +49,16 @@ class Path(NamedTuple):
 
 
 def explain(
-    examples: Examples, leaves: Mapping[Leaf, Sequence[Array]], tolerance: float, known: Known
+    scene: Scene, leaves: Mapping[Leaf, Sequence[Array]], tolerance: float, known: Known
 ) -> list[Path]:
     """The cheapest ways to read the lines; several if they tie. A path without answers is right."""
-    scene = scene_of(*examples)
     seen = seen_in(leaves, scene, known, tolerance)
     paths = _read(seen, ())
     if min(path.cost for path in paths) > 1 and not _shows_right_forward(seen, paths[0]):
         least = min(path.cost for path in _paths(seen, (), False))
         tried = []
         for change in (*scaled_units(seen), *forward_changes(scene)):
-            other = scene_of(*examples, change.step, change.layers)._replace(gains=change.gains)
+            other = changed_scene(scene, change.step, change.layers, change.gains)
             if not all(np.all(np.isfinite(a)) for a in other.a):
                 continue
             quick = min(path.cost for path in _paths(seen._replace(scene=other), (), False))
