@@ -39,29 +39,15 @@ from typing import Annotated, Any, ClassVar
 
 from rich.console import Console
 
+from manual_grads import cli
 from manual_grads.architecture import LOSS_NAMES, Architecture
 from manual_grads.check.layouts import LAYOUTS, REDUCTIONS, template
-from manual_grads.cli import (
-    A_PATH,
-    ANY,
-    AT_LEAST_1,
-    FRACTION,
-    NOT_NEGATIVE,
-    SEED,
-    InputError,
-    OptionError,
-    Rule,
-    command,
-    flag_files,
-    one_of,
-    options,
-    paths,
-)
+from manual_grads.cli import InputError, command, flag_files, options, paths
 
 FUNCTION_HINT = "FILE.py:FUNCTION, such as my_gradient.py:gradient"
 REPLY = "reply.json"
 LOSSES = (*LOSS_NAMES, "half_squared_error", "binary_cross_entropy")
-SECONDS = Rule("be above 0 and at most 86,400", lambda value: 0 < value <= 86_400)
+SECONDS = cli.Rule("be above 0 and at most 86,400", lambda value: 0 < value <= 86_400)
 
 
 class FunctionError(InputError):
@@ -76,30 +62,32 @@ class Network(Architecture):
         str,
         "cross_entropy: of a softmax of the outputs; binary_cross_entropy: of a sigmoid of each "
         "output; squared_error: Σ (y − a^L)²; half_squared_error: half of it",
-        one_of(*LOSSES),
+        cli.one_of(*LOSSES),
     ] = "cross_entropy"
     label_smoothing: Annotated[
-        float, "ε in the cross_entropy targets (1 − ε)·one-hot + ε/K, with K classes", FRACTION
+        float, "ε in the cross_entropy targets (1 − ε)·one-hot + ε/K, with K classes", cli.FRACTION
     ] = 0.0
     output: Annotated[
         str,
         "whether the output layer has the activation; auto: only with the squared errors",
-        one_of("auto", "activation", "linear"),
+        cli.one_of("auto", "activation", "linear"),
     ] = "auto"
     reduction: Annotated[
         str,
         "how the costs of the examples become the loss; mean_over_all: a mean over examples and "
         "outputs",
-        one_of(*REDUCTIONS),
+        cli.one_of(*REDUCTIONS),
     ] = "mean"
     l2: Annotated[
-        float, "λ; adds (λ/2) Σ W² over all weights, not divided by the batch size", NOT_NEGATIVE
+        float,
+        "λ; adds (λ/2) Σ W² over all weights, not divided by the batch size",
+        cli.NOT_NEGATIVE,
     ] = 0.0
 
     def __post_init__(self):
         super().__post_init__()
         if self.loss != "cross_entropy" and self.label_smoothing > 0:
-            raise OptionError(
+            raise cli.OptionError(
                 f"--label_smoothing must be 0 with --loss={self.loss}",
                 f"--label_smoothing={self.label_smoothing}",
                 "--label_smoothing=0, or --loss=cross_entropy",
@@ -114,15 +102,15 @@ class Options:
 
     network: Network = field(default_factory=Network)
     loss_function: Annotated[
-        str | None, "FILE.py:NAME of a loss in JAX, which replaces --loss", A_PATH
+        str | None, "FILE.py:NAME of a loss in JAX, which replaces --loss", cli.A_PATH
     ] = None
     batch_size: Annotated[
-        int, "number of examples; smaller batches are checked too", AT_LEAST_1
+        int, "number of examples; smaller batches are checked too", cli.AT_LEAST_1
     ] = 7
     labels: Annotated[
         str,
         "what the function gets for cross_entropy: integer classes, or one_hot rows",
-        one_of("integers", "one_hot"),
+        cli.one_of("integers", "one_hot"),
     ] = "integers"
     layout: Annotated[
         str,
@@ -130,15 +118,17 @@ class Options:
         "W2, b2], with weights [inputs, outputs]. numpy_dict: a dict of these names. The gradient "
         "is a list, tuple or dict in the same order or with the same names; that of a bias can be "
         "(n,), (1, n) or (n, 1)",
-        one_of(*LAYOUTS),
+        cli.one_of(*LAYOUTS),
     ] = "layers"
     template: Annotated[
-        bool, "prints a file for these flags, in which only the gradient is missing", ANY
+        bool, "prints a file for these flags, in which only the gradient is missing", cli.ANY
     ] = False
-    seed: Annotated[int, "random seed of the parameters and the batch", SEED] = 0
+    seed: Annotated[int, "random seed of the parameters and the batch", cli.SEED] = 0
     time_limit: Annotated[float, "time limit of the whole check, in seconds", SECONDS] = 60.0
-    json: Annotated[str | None, "JSON file to write the report to", A_PATH] = None
-    heatmap: Annotated[str | None, "image file to draw the error of each entry to", A_PATH] = None
+    json: Annotated[str | None, "JSON file to write the report to", cli.A_PATH] = None
+    heatmap: Annotated[str | None, "image file to draw the error of each entry to", cli.A_PATH] = (
+        None
+    )
 
     def __post_init__(self):
         options.check(self)
@@ -161,9 +151,7 @@ def check(argv: Sequence[str], chosen: Options, words: Sequence[str]) -> int:
         return 0
     if len(words) != 1:
         raise FunctionError("one function must be named", " ".join(words) or "none", FUNCTION_HINT)
-    inputs = [file_of(words[0])]
-    if chosen.loss_function is not None:
-        inputs.append(file_of(chosen.loss_function))
+    inputs = [file_of(name) for name in (words[0], chosen.loss_function) if name is not None]
     _require_no_input(chosen, [*inputs, *flag_files.expand(argv)[1]])
     with tempfile.TemporaryDirectory() as folder:
         reply = _reply(argv, chosen.time_limit, words[0], Path(folder))
@@ -171,12 +159,11 @@ def check(argv: Sequence[str], chosen: Options, words: Sequence[str]) -> int:
             command.say(f"error:{reply['error']}", to_errors=True)
             return 2
         _require_no_input(chosen, map(Path, reply["files"]))
-        for path, content in (
-            (chosen.json, reply["json"].encode()),
-            (chosen.heatmap, _read(Path(folder) / heatmap_name(chosen))),
-        ):
-            if path is not None:
-                _write(Path(path), content)
+        drawn = Path(folder) / heatmap_name(chosen)
+        if chosen.json is not None:
+            _write(Path(chosen.json), reply["json"].encode())
+        if chosen.heatmap is not None:
+            _write(Path(chosen.heatmap), drawn.read_bytes() if drawn.exists() else b"")
     command.say(reply["text"])
     return 0 if reply["agrees"] else 1
 
@@ -209,11 +196,8 @@ def _require_no_input(chosen: Options, inputs: Any) -> None:
     read = {file.resolve() for file in inputs}
     for output in outputs:
         if output in read or outputs.count(output) > 1:
-            raise FunctionError(
-                "a report must not be written over a file that is read, or over the other report",
-                str(output),
-                "another path",
-            )
+            rule = "a report must not be written over a file that is read, or over the other report"
+            raise FunctionError(rule, str(output), "another path")
 
 
 def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict[str, Any]:
@@ -258,17 +242,12 @@ def heatmap_name(chosen: Options) -> str:
     return f"heatmap{Path(chosen.heatmap or '').suffix}"
 
 
-def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""
-
-
 def _write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except (OSError, ValueError) as error:
-        raise FunctionError(
-            "the path of a report must be writable", f"{path}: {error}", "another path"
-        ) from None
+        rule, got = "the path of a report must be writable", f"{path}: {error}"
+        raise FunctionError(rule, got, "another path") from None
 
 
 if __name__ == "__main__":

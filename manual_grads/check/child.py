@@ -22,17 +22,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.check.__main__ import (
-    REPLY,
-    FunctionError,
-    Options,
-    file_of,
-    heatmap_name,
-)
+from manual_grads.check.__main__ import REPLY, FunctionError, Options, file_of, heatmap_name
 from manual_grads.check.formulas import loss_of, problem_of
 from manual_grads.check.gradient import check_problem
 from manual_grads.check.layouts import in_layout
-from manual_grads.check.report import Report
 from manual_grads.check.sample import draw_problem
 from manual_grads.cli import InputError, options
 
@@ -59,9 +52,20 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
         one_hot = chosen.labels == "one_hot"
         drawn = draw_problem(problem, chosen.batch_size, chosen.seed, one_hot=one_hot)
         report = check_problem(gradient, loss, *drawn, problem)
-    _require_unreplaced(functions, name)
+    now = _functions()
+    replaced = [".".join(place) for place, one in functions.items() if now.get(place) is not one]
+    if replaced:
+        raise FunctionError(
+            f"{name} must not replace functions of {', '.join(LIBRARIES)}",
+            f"it has replaced {', '.join(replaced[:3])}",
+            "defining a new function with another name",
+        )
     if chosen.heatmap is not None:
-        _draw(report, folder / heatmap_name(chosen))
+        try:
+            report.heatmap(folder / heatmap_name(chosen))
+        except ValueError as error:
+            rule = "--heatmap must name a file in a supported image format"
+            raise FunctionError(rule, str(error), "a .png file") from None
     files = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
     return {
         "agrees": bool(report.agrees),
@@ -69,15 +73,6 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
         "json": report.to_json(),
         "files": [file for file in files if isinstance(file, str)],
     }
-
-
-def _draw(report: Report, file: Path) -> None:
-    try:
-        report.heatmap(file)
-    except ValueError as error:
-        raise FunctionError(
-            "--heatmap must name a file in a supported image format", str(error), "a .png file"
-        ) from None
 
 
 def _loaded(name: str) -> Callable[..., Any]:
@@ -93,13 +88,13 @@ def _loaded(name: str) -> Callable[..., Any]:
         with _own_settings():
             spec.loader.exec_module(module)
     except BaseException as error:
-        raise FunctionError(
+        rule, repair = (
             f"{path} must load without an error and without exiting",
-            _place(error, path),
-            'moving the exit under `if __name__ == "__main__":`'
-            if isinstance(error, SystemExit)
-            else f"correcting {path}",
-        ) from None
+            f"correcting {path}",
+        )
+        if isinstance(error, SystemExit):
+            repair = 'moving the exit under `if __name__ == "__main__":`'
+        raise FunctionError(rule, _place(error, path), repair) from None
     found = getattr(module, function, None)
     if not callable(found):
         there = [key for key, value in vars(module).items() if callable(value)]
@@ -108,23 +103,15 @@ def _loaded(name: str) -> Callable[..., Any]:
             f"it defines {', '.join(there) or 'none'}",
             f"{path}:{there[0]}" if there else f"a function {function} in {path}",
         )
-    _require_arguments(found, name)
+    with contextlib.suppress(ValueError):  # a function written in C can lack a signature
+        signature = inspect.signature(found)
+        try:
+            signature.bind(*ARGUMENTS)
+        except TypeError:
+            arguments = ", ".join(ARGUMENTS)
+            rule = f"{name} must take three arguments, ({arguments})"
+            raise FunctionError(rule, str(signature), f"def {function}({arguments}):") from None
     return found
-
-
-def _require_arguments(function: Callable[..., Any], name: str) -> None:
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return  # a function written in C can lack a signature
-    try:
-        signature.bind(*ARGUMENTS)
-    except TypeError:
-        raise FunctionError(
-            f"{name} must take three arguments, ({', '.join(ARGUMENTS)})",
-            str(signature),
-            f"def {name.rpartition(':')[2]}({', '.join(ARGUMENTS)}):",
-        ) from None
 
 
 def _guarded(
@@ -139,13 +126,9 @@ def _guarded(
         except passed_on:
             raise
         except BaseException as error:
-            path = file_of(name)
-            shapes = jax.tree.map(np.shape, arguments)
-            raise FunctionError(
-                f"{name} must not raise an exception for arguments of the shapes {shapes}",
-                _place(error, path),
-                f"correcting {path}",
-            ) from None
+            path, shapes = file_of(name), jax.tree.map(np.shape, arguments)
+            rule = f"{name} must not raise an exception for arguments of the shapes {shapes}"
+            raise FunctionError(rule, _place(error, path), f"correcting {path}") from None
 
     return call
 
@@ -168,28 +151,16 @@ def _functions() -> dict[tuple[str, str], Any]:
     }
 
 
-def _require_unreplaced(before: dict[tuple[str, str], Any], name: str) -> None:
-    """Raises `FunctionError` if the user's code has replaced a function of these libraries."""
-    now = _functions()
-    replaced = [".".join(place) for place in before if now.get(place) is not before[place]]
-    if replaced:
-        raise FunctionError(
-            f"{name} must not replace functions of {', '.join(LIBRARIES)}",
-            f"it has replaced {', '.join(replaced[:3])}",
-            "defining a new function with another name",
-        )
-
-
 def _place(error: BaseException, path: Path) -> str:
     """The error, and the last line of the user's file in its traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).absolute() == path.absolute()]
-    kind = f"{type(error).__name__}: {error}"
+    kind, line = f"{type(error).__name__}: {error}", ""
     if isinstance(error, SyntaxError) and error.text:
-        return f"{kind}\n            line {error.lineno}: {error.text.strip()}"
-    if not own:
-        return kind
-    return f"{kind}\n            line {own[-1].lineno}: {own[-1].line}"
+        line = f"{error.lineno}: {error.text.strip()}"
+    elif own:
+        line = f"{own[-1].lineno}: {own[-1].line}"
+    return f"{kind}\n            line {line}" if line else kind
 
 
 def answer(argv: Sequence[str], folder: Path) -> dict[str, Any]:

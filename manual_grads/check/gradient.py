@@ -18,12 +18,7 @@ from manual_grads.check.diagnosis import Cause
 from manual_grads.check.formulas import Problem, loss_of, problem_of, targets_of
 from manual_grads.check.report import Leaf, Report
 from manual_grads.check.returned import arrays_by_name, handwritten_leaves
-from manual_grads.check.sample import (
-    LossError,
-    draw_problem,
-    require_batch,
-    require_scalar,
-)
+from manual_grads.check.sample import LossError, draw_problem, require_batch, require_scalar
 from manual_grads.check.tolerance import allowed_difference
 
 Tree = Any
@@ -41,13 +36,18 @@ class Trial(NamedTuple):
     autodiff: Leaves
     allowed: Leaves
 
+    def errors(self, leaf: str) -> np.ndarray:
+        """The difference of each entry."""
+        return np.abs(self.handwritten[leaf] - self.autodiff[leaf])
+
     def bad(self) -> list[str]:
         """The leaves that disagree."""
-        return [
-            leaf
-            for leaf, allowed in self.allowed.items()
-            if not np.all(np.abs(self.handwritten[leaf] - self.autodiff[leaf]) <= allowed)
-        ]
+        return [k for k, allowed in self.allowed.items() if not np.all(self.errors(k) <= allowed)]
+
+    def worst(self, leaf: str) -> tuple[int, ...]:
+        """The index of the entry with the largest error relative to the allowed difference."""
+        share = self.errors(leaf) / self.allowed[leaf]
+        return tuple(int(i) for i in np.unravel_index(int(np.argmax(share)), share.shape))
 
 
 def check_gradient(
@@ -101,70 +101,41 @@ def check_problem(
         def yours(params, batch):
             return handwritten_leaves(gradient, params, batch)[0]
 
-        trials, precision = _trials(gradient, right, params, batch, problem, own)
-        again = yours(params, trials[0].batch)
+        n = len(batch[0])
+        sizes = [slice(0, n)] + [slice(0, n - 2)] * (n > 2)
+        sizes += [slice(k, k + 1) for k in range(min(n, MOST_SINGLES))] * (n > 1)
+        trials, precision = [], ""
+        for rows in sizes:
+            part = tuple(array[rows] for array in batch)
+            handwritten, found = handwritten_leaves(gradient, params, part)
+            autodiff, precision = right(params, part), precision or found
+            allowed = allowed_difference(problem, own, params, part, autodiff, found)
+            trials.append(Trial(part, handwritten, autodiff, allowed))
+        again = yours(params, batch)
         repeats = all(np.array_equal(again[leaf], trials[0].handwritten[leaf]) for leaf in again)
         worst = next((trial for trial in trials if trial.bad()), trials[0])
         bad = worst.bad()
-        found: list[list[Cause]] = []
+        causes: list[list[Cause]] = []
         if bad or not repeats:
             draws = [(params, batch)]
             if problem is not None:
-                size = 3 if _parameters(params) > LARGE else MOST_SINGLES
+                parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
+                size, like = 3 if parameters > LARGE else MOST_SINGLES, batch[1] if own else None
                 one_hot = np.ndim(batch[1]) == 2
-                like = batch[1] if own else None
                 draws += [draw_problem(problem, size, seed, like, one_hot) for seed in (1, 2)]
-            question = diagnosis.Question(
-                problem,
-                own,
-                yours,
-                right,
-                draws,
-                lambda labels: np.asarray(targets_of(problem, labels)) if problem else labels,
-                precision,
-            )
-            found = diagnosis.diagnose(question, trials, repeats)
+
+            def targets(labels):
+                return np.asarray(targets_of(problem, labels)) if problem else labels
+
+            question = diagnosis.Question(problem, own, yours, right, draws, targets, precision)
+            causes = diagnosis.diagnose(question, trials, repeats)
         sides = {leaf: _arbiter(compiled, params, worst, leaf) for leaf in bad}
-    conventions = bool(found) and all(each.is_convention for cause in found for each in cause)
+    conventions = bool(causes) and all(each.is_convention for cause in causes for each in cause)
     if bad and not conventions and set(sides.values()) == {"handwritten"}:
-        raise _autodiff_is_wrong(worst, bad)
-    leaves = [_leaf_report(leaf, worst, sides.get(leaf)) for leaf in worst.allowed]
-    agrees = repeats and (not bad or conventions)
-    errors = {
-        leaf: np.abs(worst.handwritten[leaf] - worst.autodiff[leaf]) / worst.allowed[leaf]
-        for leaf in worst.allowed
-    }
-    return Report(agrees, precision, leaves, found, errors)
-
-
-def _parameters(params: Tree) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
-
-
-def _trials(
-    gradient: Callable[..., Tree],
-    right: Callable[[Tree, tuple], Leaves],
-    params: Tree,
-    batch: tuple,
-    problem: Problem | None,
-    own: bool,
-) -> tuple[list[Trial], str]:
-    """Both gradients of the batch, of a smaller one and of single examples, and the precision."""
-    examples = len(batch[0])
-    sizes = [slice(0, examples)]
-    if examples > 2:
-        sizes.append(slice(0, examples - 2))
-    if examples > 1:
-        sizes += [slice(n, n + 1) for n in range(min(examples, MOST_SINGLES))]
-    trials, first = [], ""
-    for rows in sizes:
-        part = tuple(array[rows] for array in batch)
-        handwritten, precision = handwritten_leaves(gradient, params, part)
-        first = first or precision
-        autodiff = right(params, part)
-        allowed = allowed_difference(problem, own, params, part, autodiff, precision)
-        trials.append(Trial(part, handwritten, autodiff, allowed))
-    return trials, first
+        raise _autodiff_is_wrong(worst, bad[0])
+    leaves = [_leaf_report(leaf, worst, sides.get(leaf, "")) for leaf in worst.allowed]
+    errors = {leaf: worst.errors(leaf) / allowed for leaf, allowed in worst.allowed.items()}
+    return Report(repeats and (not bad or conventions), precision, leaves, causes, errors)
 
 
 @lru_cache(maxsize=8)
@@ -179,8 +150,7 @@ def _wide(tree: Tree) -> Tree:
     def wide(leaf):
         if not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating):
             return leaf
-        is_jax = isinstance(leaf, jax.Array)
-        return jnp.asarray(leaf, "float64") if is_jax else np.asarray(leaf, "float64")
+        return (jnp if isinstance(leaf, jax.Array) else np).asarray(leaf, "float64")
 
     return jax.tree.map(wide, tree)
 
@@ -192,51 +162,36 @@ def _arbiter(loss: Callable[..., Any], params: Tree, trial: Trial, leaf: str) ->
     """
     # The difference is taken in the direction in which the two gradients of the leaf differ.
     error = trial.handwritten[leaf] - trial.autodiff[leaf]
-    direction = error / np.linalg.norm(error)
-    claims = {
-        "autodiff": float(np.sum(trial.autodiff[leaf] * direction)),
-        "handwritten": float(np.sum(trial.handwritten[leaf] * direction)),
-    }
+    apart = np.linalg.norm(error)
     flat, structure = jax.tree.flatten_with_path(params)
     place = list(arrays_by_name(params)).index(leaf)
     step = 1e-5
 
     def at(distance):
         moved = [value for _, value in flat]
-        moved[place] = moved[place] + distance * direction
+        moved[place] = moved[place] + distance * error / apart
         return float(loss(jax.tree.unflatten(structure, moved), *trial.batch))
 
+    claimed = float(np.sum(trial.handwritten[leaf] * error) / apart)
     slope = (at(step) - at(-step)) / (2 * step)
-    apart = abs(claims["autodiff"] - claims["handwritten"])
-    return "handwritten" if abs(claims["handwritten"] - slope) < 0.1 * apart else "autodiff"
+    return "handwritten" if abs(claimed - slope) < 0.1 * apart else "autodiff"
 
 
-def _autodiff_is_wrong(trial: Trial, bad: list[str]) -> LossError:
+def _autodiff_is_wrong(trial: Trial, leaf: str) -> LossError:
     """The error if finite differences of the loss support the user's gradient, not autodiff's."""
-    leaf = bad[0]
-    error = np.abs(trial.handwritten[leaf] - trial.autodiff[leaf])
+    error = trial.errors(leaf)
     index = np.unravel_index(int(np.argmax(error)), error.shape)
-    place = f"{leaf}{[int(i) for i in index]}"
     return LossError(
         "autodiff's gradient of the loss must agree with finite differences of the loss",
-        f"they disagree, and your gradient agrees with the differences: at {place}, autodiff "
-        f"has {trial.autodiff[leaf][index]:.6g} and you have {trial.handwritten[leaf][index]:.6g}",
+        "they disagree, and your gradient agrees with the differences: at "
+        f"{leaf}{[int(i) for i in index]}, autodiff has {trial.autodiff[leaf][index]:.6g} and you "
+        f"have {trial.handwritten[leaf][index]:.6g}",
         "a loss without stop_gradient, custom derivatives or rounding to whole numbers",
     )
 
 
-def _leaf_report(leaf: str, trial: Trial, side: str | None) -> Leaf:
-    error = np.abs(trial.handwritten[leaf] - trial.autodiff[leaf])
-    share = error / trial.allowed[leaf]
-    index = np.unravel_index(int(np.argmax(share)), share.shape)
-    return Leaf(
-        leaf,
-        share.shape,
-        float(error.max()),
-        float(trial.allowed[leaf][index]),
-        tuple(int(i) for i in index),
-        float(trial.handwritten[leaf][index]),
-        float(trial.autodiff[leaf][index]),
-        side is None,
-        side or "",
-    )
+def _leaf_report(leaf: str, trial: Trial, side: str) -> Leaf:
+    error, index = trial.errors(leaf), trial.worst(leaf)
+    sides = trial.allowed, trial.handwritten, trial.autodiff
+    allowed, yours, right = (float(leaves[leaf][index]) for leaves in sides)
+    return Leaf(leaf, error.shape, float(error.max()), allowed, index, yours, right, not side, side)

@@ -40,7 +40,8 @@ def in_layout(
     names = names_of(network)
 
     def wrapped(params, images, labels):
-        given = {name: _turned(params[layer][kind], kind) for name, layer, kind in names}
+        given = {name: params[layer][kind] for name, layer, kind in names}
+        given = {k: leaf.T.copy() if k.startswith("W") else leaf for k, leaf in given.items()}
         result = gradient(given if layout == "numpy_dict" else list(given.values()), images, labels)
         found = _by_name(result, [name for name, _, _ in names])
         leaves: list[dict[str, Any]] = [{} for _ in network.layer_sizes]
@@ -51,29 +52,24 @@ def in_layout(
     return wrapped
 
 
-def _turned(leaf: Any, kind: str) -> Any:
-    return leaf.T.copy() if kind == "weight" else leaf
-
-
 def _by_name(result: Any, names: list[str]) -> dict[str, Any]:
     """The returned arrays by name. In a dict, `dW1`, `grad_W1` and `w1` are taken for `W1`."""
-    expected = f"the gradient must be a list, tuple or dict of {', '.join(names)}"
-    repair = f"return [{', '.join('d' + name for name in names)}]"
-    if isinstance(result, list | tuple):
-        if len(result) != len(names):
-            raise GradientError(expected, f"a {type(result).__name__} of {len(result)}", repair)
-        return dict(zip(names, result, strict=True))
-    if isinstance(result, dict):
-        found = {}
-        for key, value in result.items():
-            match = re.fullmatch(r"(?:.*?)([wWbB])_?(\d+)", str(key))
-            if match:
-                found[("W" if match[1] in "wW" else "b") + match[2]] = value
-        if sorted(found) == sorted(names):
-            return found
-        raise GradientError(expected, f"a dict of {', '.join(map(str, result))}", repair)
     got = "nothing: the function has no return" if result is None else type(result).__name__
-    raise GradientError(expected, got, repair)
+    if isinstance(result, list | tuple):
+        if len(result) == len(names):
+            return dict(zip(names, result, strict=True))
+        got = f"a {type(result).__name__} of {len(result)}"
+    elif isinstance(result, dict):
+        matches = {key: re.fullmatch(r"(?:.*?)([wWbB])_?(\d+)", str(key)) for key in result}
+        named = {key: ("W" if m[1] in "wW" else "b") + m[2] for key, m in matches.items() if m}
+        if sorted(named.values()) == sorted(names):
+            return {name: result[key] for key, name in named.items()}
+        got = f"a dict of {', '.join(map(str, result))}"
+    raise GradientError(
+        f"the gradient must be a list, tuple or dict of {', '.join(names)}",
+        got,
+        f"return [{', '.join('d' + name for name in names)}]",
+    )
 
 
 def _back(name: str, kind: str, value: Any, shape: tuple[int, ...]) -> Any:
@@ -101,46 +97,36 @@ def template(network: Any, layout: str, labels: str) -> str:
 
     `network` has the flags of the check: the architecture, `loss`, `output` and others.
     """
-    depth = network.depth
-    squared = "squared" in network.loss
-    active = network.output == "activation" or (network.output == "auto" and squared)
-    lines = ["import math", ""] if network.activation == "gelu" else []
+    auto = network.output == "auto" and "squared" in network.loss
+    active, depth = network.output == "activation" or auto, network.depth
+    leaves = names_of(network)
+    names, turn = [name for name, _, _ in leaves], ".T" if layout == "layers" else ""
     f = FUNCTIONS[network.activation].format(slope=network.negative_slope)
+    lines = ["import math", ""] if network.activation == "gelu" else []
     lines += ["import numpy as np", "", "", "def f(z):", f"    return {f}", "", ""]
     lines += ["def gradient(params, images, labels):"]
-    if layout == "numpy":
-        lines.append(f"    {', '.join(name for name, _, _ in names_of(network))} = params")
-    else:
-        for name, layer, kind in names_of(network):
-            at = f"params[{layer}][{kind!r}]" if layout == "layers" else f"params[{name!r}]"
-            lines.append(f"    {name} = {at}".replace("'", '"'))
-    turn = ".T" if layout == "layers" else ""
-    bias = " + b0" if network.has_bias(0) else ""
-    value = f"f(images{bias})" if network.input_layer == "active" else f"images{bias}"
+    for name, layer, kind in leaves if layout != "numpy" else ():
+        place = f'[{layer}]["{kind}"]' if layout == "layers" else f'["{name}"]'
+        lines.append(f"    {name} = params{place}")
+    lines += [f"    {', '.join(names)} = params"] if layout == "numpy" else []
+    value = "images + b0" if network.has_bias(0) else "images"
+    value = f"f({value})" if network.input_layer == "active" else value
     lines.append(f"    a0 = {value}  # [batch, {network.layer_sizes[0]}]")
-    for layer in range(1, depth + 1):
-        bias = f" + b{layer}" if network.has_bias(layer) else ""
-        lines.append(f"    z{layer} = a{layer - 1} @ W{layer}{turn}{bias}")
-        linear = layer == depth and not active
-        lines.append(f"    a{layer} = z{layer}" if linear else f"    a{layer} = f(z{layer})")
+    for k in range(1, depth + 1):
+        lines.append(f"    z{k} = a{k - 1} @ W{k}{turn}" + f" + b{k}" * network.has_bias(k))
+        lines.append(f"    a{k} = f(z{k})" if k < depth or active else f"    a{k} = z{k}")
     what = {
         "cross_entropy": "integer classes, [batch]" if labels == "integers" else "one-hot rows",
         "binary_cross_entropy": "rows of 0 and 1",
     }.get(network.loss, "rows of targets")
     lines += [f"    # labels: {what}", "    # your derivatives in place of the zeros:"]
-    names = [name for name, _, _ in names_of(network)]
     lines += [f"    d{name} = np.zeros_like({name})" for name in names]
-    if layout == "numpy":
-        lines.append(f"    return [{', '.join('d' + name for name in names)}]")
-    elif layout == "numpy_dict":
-        items = ", ".join(f'"{name}": d{name}' for name in names)
-        lines.append(f"    return {{{items}}}")
-    else:
-        lines.append("    return [")
-        for layer, shapes in enumerate(network.leaf_shapes()):
-            items = ", ".join(
-                f'"{kind}": d{"W" if kind == "weight" else "b"}{layer}' for kind in shapes
-            )
-            lines.append(f"        {{{items}}},")
-        lines.append("    ]")
-    return "\n".join(lines)
+    result = f"[{', '.join('d' + name for name in names)}]"
+    if layout == "numpy_dict":
+        result = "{" + ", ".join(f'"{name}": d{name}' for name in names) + "}"
+    if layout == "layers":
+        dicts = [[f'"{kind}": d{name}' for name, at, kind in leaves if at == layer]
+                 for layer in range(depth + 1)]  # fmt: skip
+        result = "".join(f"\n        {{{', '.join(each)}}}," for each in dicts)
+        result = f"[{result}\n    ]"
+    return "\n".join([*lines, f"    return {result}"])

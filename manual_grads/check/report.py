@@ -9,6 +9,9 @@ import numpy as np
 
 from manual_grads.check.diagnosis import Cause
 
+SHOWN = ("mistake", "where", "message", "yours", "right")
+COLUMNS = ("leaf", "error", "allowed", "at", "handwritten", "autodiff", "verdict")
+
 
 class Leaf(NamedTuple):
     """The worst entry of one leaf, in the first batch that disagrees, else in the whole batch."""
@@ -49,14 +52,8 @@ class Report(NamedTuple):
             "precision": self.precision,
             "leaves": [leaf._asdict() for leaf in self.leaves],
             "diagnoses": [
-                {
-                    "mistake": mistake.mistake,
-                    "where": mistake.where,
-                    "message": mistake.message,
-                    "yours": mistake.yours,
-                    "right": mistake.right,
-                    "tie": tie if len(self.causes) > 1 else None,
-                }
+                {name: getattr(mistake, name) for name in SHOWN}
+                | {"tie": tie if len(self.causes) > 1 else None}
                 for tie, cause in enumerate(self.causes)
                 for mistake in cause
             ],
@@ -72,24 +69,18 @@ class Report(NamedTuple):
         axes = figure.subplots(len(self.errors), squeeze=False)[:, 0]
         shares = {leaf: np.log10(np.maximum(e, 1e-2)) for leaf, e in self.errors.items()}
         top = max(2.0, *(float(share.max()) for share in shares.values()))
-        image = None
+        look = {"cmap": "viridis", "vmin": -2, "vmax": top, "aspect": "auto"}
         for axis, (leaf, share) in zip(axes, shares.items(), strict=True):
             rows = share.reshape(1, -1) if share.ndim < 2 else share.reshape(share.shape[0], -1)
-            image = axis.imshow(
-                rows, cmap="viridis", vmin=-2, vmax=top, aspect="auto", interpolation="nearest"
-            )
+            axis.imshow(rows, interpolation="nearest", **look)
             axis.set_title(leaf, loc="left", fontsize=10)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             axis.yaxis.set_major_locator(MaxNLocator(integer=True))
             axis.set_xlabel("unit" if share.ndim < 2 else "input", fontsize=8)
             axis.set_ylabel("" if share.ndim < 2 else "unit", fontsize=8)
-            if share.ndim < 2:
-                axis.set_yticks([])
-            axis.tick_params(labelsize=8)
-        assert image is not None
-        figure.colorbar(
-            image, ax=list(axes), label="log₁₀ (error / allowed difference); above 0: wrong"
-        )
+            axis.tick_params(labelsize=8, left=share.ndim > 1, labelleft=share.ndim > 1)
+        label = "log₁₀ (error / allowed difference); above 0: wrong"
+        figure.colorbar(axes[0].images[0], ax=list(axes), label=label)
         figure.savefig(path, dpi=150)
 
     def __str__(self) -> str:
@@ -98,20 +89,12 @@ class Report(NamedTuple):
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(
-            *("leaf", "error", "allowed", "at", "handwritten", "autodiff", "verdict"),
-            box=SIMPLE,
-        )
+        table = Table(*COLUMNS, box=SIMPLE)
         for leaf in self.leaves:
-            table.add_row(
-                leaf.leaf,
-                f"{leaf.max_error:.2g}",
-                f"{leaf.bound:.2g}",
-                ",".join(map(str, leaf.worst_index)),
-                f"{leaf.handwritten:.6g}",
-                f"{leaf.autodiff:.6g}",
-                "agrees" if leaf.agrees else "wrong",
-            )
+            at, verdict = ",".join(map(str, leaf.worst_index)), ["wrong", "agrees"][leaf.agrees]
+            sizes = f"{leaf.max_error:.2g}", f"{leaf.bound:.2g}"
+            values = f"{leaf.handwritten:.6g}", f"{leaf.autodiff:.6g}"
+            table.add_row(leaf.leaf, *sizes, at, *values, verdict)
         text = io.StringIO()
         Console(file=text, width=80).print(table)
         lines = [line.rstrip() for line in text.getvalue().strip("\n").splitlines()]
@@ -119,18 +102,14 @@ class Report(NamedTuple):
 
     def verdict(self) -> str:
         """The lines below the table: the verdict, and the possible causes."""
-        lines = []
+        bad = ", ".join(leaf.leaf for leaf in self.leaves if not leaf.agrees)
+        lines = [f"The gradient disagrees with autodiff, in {self.precision}: {bad}."]
         if self.agrees:
-            lines.append(f"The gradient agrees with autodiff, in {self.precision}.")
-        else:
-            bad = ", ".join(leaf.leaf for leaf in self.leaves if not leaf.agrees)
-            lines.append(f"The gradient disagrees with autodiff, in {self.precision}: {bad}.")
+            lines = [f"The gradient agrees with autodiff, in {self.precision}."]
         for number, cause in enumerate(self.causes):
-            if number > 0:
-                lines.append("or these, which explain the gradient equally well:")
+            lines += ["or these, which explain the gradient equally well:"] * (number > 0)
             for mistake in cause:
                 lines.append(f"  {mistake.mistake} at {mistake.where}: {mistake.message}")
                 if mistake.yours:
-                    lines.append(f"    yours  {mistake.yours}")
-                    lines.append(f"    right  {mistake.right}")
+                    lines += [f"    yours  {mistake.yours}", f"    right  {mistake.right}"]
         return "\n".join(lines)

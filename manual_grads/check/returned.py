@@ -12,6 +12,7 @@ from manual_grads.leaves import named_leaves
 Tree = Any
 Leaves = dict[str, np.ndarray]
 PRECISIONS = ("float32", "float64")
+ARRAYS = np.ndarray | np.generic | jax.Array
 
 
 def arrays_by_name(tree: Tree) -> Leaves:
@@ -52,17 +53,14 @@ def _require_structure(given: Any, params: Tree) -> None:
     """Raises `GradientError` unless both trees have the same lists, dicts and leaves."""
     if jax.tree.structure(given) == jax.tree.structure(params):
         return
+    got = literal(given)
     repair = "the same lists and dicts as in the parameters, with an array for each parameter"
     if given is None:
         got, repair = "nothing: the function returned None", "a return at the end of the function"
-    else:
-        got = literal(given)
-    if isinstance(given, list | tuple) and isinstance(params, list):
+    elif isinstance(given, list | tuple) and isinstance(params, list):
         if len(given) == len(params) - 1 and params[0] == {}:
             repair = "[{}, …]: an empty dict for the input layer stands first"
-        elif isinstance(given, tuple) and jax.tree.structure([*given]) == jax.tree.structure(
-            params
-        ):
+        elif jax.tree.structure([*given]) == jax.tree.structure(params):
             repair = "a list instead of a tuple"
         elif any(isinstance(one, np.ndarray) for one in given):
             repair += ", or --layout=numpy for a list of arrays"
@@ -73,49 +71,44 @@ def literal(tree: Any) -> str:
     """A tree as it is written in Python, with the shape of each array in its place."""
     if isinstance(tree, dict):
         return "{" + ", ".join(f'"{key}": {literal(one)}' for key, one in tree.items()) + "}"
-    if isinstance(tree, list):
-        return "[" + ", ".join(map(literal, tree)) + "]"
-    if isinstance(tree, tuple):
-        return "(" + ", ".join(map(literal, tree)) + ("," if len(tree) == 1 else "") + ")"
-    if isinstance(tree, np.ndarray | jax.Array | np.generic):
+    if isinstance(tree, list | tuple):
+        inside = ", ".join(map(literal, tree)) + "," * (isinstance(tree, tuple) and len(tree) == 1)
+        return f"[{inside}]" if isinstance(tree, list) else f"({inside})"
+    if isinstance(tree, ARRAYS):
         return str(tree.shape)
     return "None" if tree is None else f"a {type(tree).__name__}"
 
 
 def _repair_of_shape(found: tuple[int, ...], shape: tuple[int, ...], examples: int) -> str:
     """What turns an array of the wrong shape into one of the right shape."""
-    if found == shape[::-1]:
-        return "its transpose, .T"
-    if len(found) == 2 and len(shape) == 1:
-        if 1 in found and found[0] * found[1] == shape[0]:
-            return ".ravel(), or a sum without keepdims=True"
-        if found in ((examples, *shape), (*shape, examples)):
-            return f"a sum over the examples, .sum(axis={found.index(examples)})"
-    if found == () and shape == (1,):
-        return "an array of one entry, without .squeeze()"
-    if found == (examples,):
-        return "a sum over the examples instead of the units"
-    return "an array with one entry for each entry of the parameter"
+    summed = "a sum over the examples, .sum(axis={})"
+    plain = ".ravel(), or a sum without keepdims=True"
+    repairs = {
+        (examples,): "a sum over the examples instead of the units",
+        (examples, *shape): summed.format(0),
+        (*shape, examples): summed.format(len(shape)),
+        (1, *shape): plain,
+        (*shape, 1): plain,
+        shape[::-1]: "its transpose, .T",
+    }
+    repairs |= {(): "an array of one entry, without .squeeze()"} if shape == (1,) else {}
+    return repairs.get(found, "an array with one entry for each entry of the parameter")
 
 
 def _require_numbers(leaf: str, value: Any) -> None:
     """Raises `GradientError` for a value that a conversion to float64 would change."""
+    dtype = getattr(value, "dtype", None) if isinstance(value, ARRAYS) else None
     if isinstance(value, np.ma.MaskedArray):
         got, repair = "a masked array, whose mask would be ignored", "returning its .filled(0)"
-    elif isinstance(value, np.ndarray | np.generic | jax.Array):
-        got = f"an array of {value.dtype}"
-        repair = "converting to float64 before the gradient is computed, not after it"
-        if np.issubdtype(value.dtype, np.complexfloating):
-            repair = "returning its real part, if its imaginary part is always 0"
-        if value.dtype.name in PRECISIONS:
-            return
-    elif isinstance(value, float):
+    elif isinstance(value, float) or getattr(dtype, "name", "") in PRECISIONS:
         return
+    elif dtype is None:
+        got = f"an object of type {type(value).__name__}"
+        repair = "returning an array of NumPy or JAX"
     else:
-        got, repair = (
-            f"an object of type {type(value).__name__}",
-            "returning an array of NumPy or JAX",
-        )
-    raise GradientError(
-        f"the gradient of {leaf} must be an array of {' or '.join(PRECISIONS)}", got, repair
-    )
+        got = f"an array of {dtype}"
+        repair = "converting to float64 before the gradient is computed, not after it"
+        if dtype.kind == "c":
+            repair = "returning its real part, if its imaginary part is always 0"
+    kinds = " or ".join(PRECISIONS)
+    raise GradientError(f"the gradient of {leaf} must be an array of {kinds}", got, repair)

@@ -1,5 +1,6 @@
 """A cause: a mistake, its places, what the code computes there and what is right."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -90,16 +91,12 @@ def _place(answer: Answer) -> str:
         return EVERYWHERE
     if answer.kind in ("delta", "forward"):
         return f"{answer.kind} {answer.layer}"
-    return f"{answer.layer}/{answer.kind}"
+    is_of_layer = answer.kind in ("weight", "bias")
+    return f"{answer.layer}/{answer.kind}" if is_of_layer else answer.kind
 
 
 def _written(text: str, layer: int) -> str:
     """A formula with the numbers of its layers, such as δ¹ = (W²ᵀ δ²) ⊙ f'(z¹)."""
-    numbers = {"l": layer, "m": layer - 1, "n": layer + 1}
-    for letter, number in numbers.items():
-        text = text.replace(f"{{{letter}}}", str(number).translate(SUPERSCRIPTS))
-    head, *rest = text.split("^")
-    return head + "".join(
-        part[0].translate(SUPERSCRIPTS) + part[1:] if part[:1].isdigit() else "^" + part
-        for part in rest
-    )
+    for letter, number in (("l", layer), ("m", layer - 1), ("n", layer + 1)):
+        text = text.replace(f"{{{letter}}}", f"^{number}")
+    return re.sub(r"\^\d+", lambda found: found[0][1:].translate(SUPERSCRIPTS), text)

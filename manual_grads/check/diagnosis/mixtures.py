@@ -8,119 +8,95 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from manual_grads.check.diagnosis.batches import Batch, Leaf
-from manual_grads.check.formulas import (
-    Array,
-    Params,
-    Problem,
-    Scene,
-    combination,
-    names_of,
-    rounded,
-    scene_of,
-    tables,
-    value_of,
-)
-from manual_grads.check.lines import Answer, right_output
+from manual_grads.check import formulas
+from manual_grads.check.diagnosis.batches import placed
+from manual_grads.check.diagnosis.measured import Batch, Leaves, Measured, Question, tried
+from manual_grads.check.formulas import Array, Problem, Scene, tables
+from manual_grads.check.lines import Answer, Leaf, leaves_of, right_deltas, right_output
+
+Pairs = Sequence[tuple[Scene, Batch]]
 
 
 def mixed_answers(
-    problem: Problem, batches: Sequence[Batch], mixed: Sequence[Leaf], tolerance: float
+    problem: Problem, batches: Sequence[Batch], mixed: Sequence[Leaf]
 ) -> list[Answer]:
     """The answers for leaves in which examples are mixed; empty if nothing explains them."""
-    scenes = [scene_of(problem, [b.params], [(b.images, b.rows)]) for b in batches]
-    pairs, depth = list(zip(scenes, batches, strict=True)), problem.network.depth
+    pairs = [(batch.scene(problem), batch) for batch in batches]
     for text, formula in tables.MIXED.items():
-        if all(_explains(s, batch, _mixed_delta(s, formula), tolerance) for s, batch in pairs):
-            is_softmax = "exp(" in formula or "softmax" in formula
-            name = "softmax-axis" if is_softmax else "formula"
+        if all(_explains(*pair, formula) for pair in pairs):
+            name = "softmax-axis" if "exp(" in formula or "softmax" in formula else "formula"
             words = tables.SENTENCES.get(name, "δ of one example contains those of others")
-            return [_of_delta(depth, f"δ{{l}} {text}", name, words)]
-    found = _parts(pairs, tolerance)
-    if found is not None:
-        return [found._replace(layer=depth)]
-    crossed = {
-        layer: _crossed(pairs, layer, tolerance) for kind, layer in mixed if kind == "weight"
-    }
-    if None in crossed.values() or not {layer for _, layer in mixed} <= set(crossed):
+            return [_of_delta(problem, f"δ{{l}} {text}", name, words)]
+    factors = [_of_parts(*pair) for pair in pairs]
+    if all(each is not None and each != (1.0, 1.0) for each in factors):
+        sizes = [len(batch.images) for batch in batches]
+        text = ", ".join(f"{formulas.rounded(each[0])} and {formulas.rounded(each[1])} for {n}"
+                         for n, each in zip(sizes, factors, strict=True) if each)  # fmt: skip
+        words = f"outputs and targets are not averaged alike: they count {text} examples"
+        yours = "outputs and targets with different factors"
+        return [_of_delta(problem, yours, "formula", words)]
+    weights = {layer for kind, layer in mixed if kind == "weight"}
+    crossed = [_crossed(pairs, layer) for layer in sorted(weights, reverse=True)]
+    if None in crossed or not {layer for _, layer in mixed} <= weights:
         return []
-    return [answer for answer in crossed.values() if answer is not None]
+    return [answer for answer in crossed if answer is not None]
 
 
-def _of_delta(layer: int, yours: str, name: str, words: str) -> Answer:
-    return Answer("delta", layer, f"δ{{l}} = {yours}", "δ{l} of each example", name, words, 1.0)
+def _of_delta(problem: Problem, yours: str, name: str, words: str) -> Answer:
+    right = "δ{l} of each example"
+    return Answer("delta", problem.network.depth, f"δ{{l}} = {yours}", right, name, words)
 
 
-def _mixed_delta(s: Scene, formula: str) -> Array | None:
-    n = s.y.shape[1]
-    slope = s.slope(s.depth)
-    names = names_of(s, s.depth, {}) | {
+def _gradient_of(s: Scene, batch: Batch, delta: Array) -> Leaves:
+    """The gradient of a batch from its δ^L, without a regulariser."""
+    deltas = right_deltas(s, delta * batch.share)
+    each = leaves_of(s, deltas, [*batch.whole], {})
+    return {leaf: np.sum([one[leaf] for one in each], axis=0) for leaf in batch.whole}
+
+
+def _explains(s: Scene, batch: Batch, formula: str) -> bool:
+    """Whether this formula of δ^L gives the gradient of the whole batch."""
+    slope, n = s.slope(s.depth), s.y.shape[1]
+    names = formulas.names_of(s, s.depth, {}) | {
         "err": lambda y: right_output(s._replace(y=y)),
         "raw": lambda y: right_output(s._replace(y=y)) / np.where(slope == 0, np.nan, slope),
         "spread": lambda v: np.repeat(v.reshape(-1, 1), n, axis=1),
         "slope": slope,
     }
-    return value_of(formula, names, s.y.shape)
-
-
-def _gradient_of(s: Scene, params: Params, delta: Array, decay: float) -> dict[Leaf, Array]:
-    """The gradient of a batch from its δ^L, a sum over the examples plus the regulariser."""
-    leaves: dict[Leaf, Array] = {}
-    for layer in reversed(range(len(params))):
-        if layer < s.depth:
-            delta = s.back(layer + 1, delta) * s.slope(layer)
-        if layer > 0:
-            leaves["weight", layer] = delta @ s.a[layer - 1].T + decay * params[layer]["weight"]
-        if "bias" in params[layer]:
-            leaves["bias", layer] = delta.sum(axis=1)
-    return leaves
-
-
-def _explains(s: Scene, batch: Batch, delta: Array | None, tolerance: float) -> bool:
-    """Whether this δ^L, without the reduction, gives the gradient of the whole batch."""
+    delta = formulas.value_of(formula, names, s.y.shape)
     if delta is None or not np.all(np.isfinite(delta)):
         return False
-    factor = s.problem.factor(batch.examples) / s.problem.factor(1)
-    leaves = _gradient_of(s, batch.params, delta * factor, s.problem.l2)
-    return all(
-        np.max(np.abs(values - leaves[leaf])) <= 10 * tolerance * np.abs(values).max()
-        for leaf, values in batch.whole.items()
-    )
+    leaves = _gradient_of(s, batch, delta)
+    for (kind, layer), values in batch.whole.items():
+        decay = s.problem.l2 * batch.params[layer][kind] if kind == "weight" else 0.0
+        error = np.abs(values - leaves[kind, layer] - decay)
+        if np.max(error) > 10 * batch.tolerance * np.abs(values).max():
+            return False
+    return True
 
 
-def _parts(pairs: Sequence[tuple[Scene, Batch]], tolerance: float) -> Answer | None:
-    """Outputs and targets that are averaged differently."""
-    found = []
-    for s, batch in pairs:
-        of_outputs = right_output(s._replace(y=0 * s.y))
-        factor = s.problem.factor(batch.examples) / s.problem.factor(1)
-        columns = []
-        for part in (of_outputs, right_output(s) - of_outputs):
-            leaves = _gradient_of(s, batch.params, part * factor, 0.0)
-            columns.append(np.concatenate([leaves[leaf].ravel() for leaf in batch.whole]))
-        whole = np.concatenate([batch.whole[leaf].ravel() for leaf in batch.whole])
-        coefficients = combination(whole, columns, 10 * tolerance)
-        if coefficients is None or coefficients == (1.0, 1.0):
-            return None
-        found.append((batch.examples, coefficients))
-    text = ", ".join(f"{rounded(p)} and {rounded(y)} for {n}" for n, (p, y) in found)
-    words = f"outputs and targets are not averaged alike: they count {text} examples"
-    return _of_delta(0, "outputs and targets with different factors", "formula", words)
+def _of_parts(s: Scene, batch: Batch) -> tuple[float, ...] | None:
+    """How often the outputs and the targets count, if they are averaged differently."""
+    outputs = right_output(s._replace(y=0 * s.y))
+    parts = [_gradient_of(s, batch, part) for part in (outputs, right_output(s) - outputs)]
+    columns = [np.concatenate([part[leaf].ravel() for leaf in batch.whole]) for part in parts]
+    whole = np.concatenate([value.ravel() for value in batch.whole.values()])
+    return formulas.combination(whole, columns, 10 * batch.tolerance)
 
 
-def _crossed(pairs: Sequence[tuple[Scene, Batch]], layer: int, tolerance: float) -> Answer | None:
+def _crossed(pairs: Pairs, layer: int) -> Answer | None:
     """Reads the matrix C off, with which δ and a of different examples are multiplied."""
     text = ""
     for s, batch in pairs:
-        n, a = batch.examples, s.a[layer - 1]
-        sizes, singles = np.sum(a * a, axis=0), enumerate(batch.singles)
-        deltas = [one["weight", layer] @ a[:, k] / (sizes[k] or 1) for k, one in singles]
-        delta = np.stack(deltas, axis=1) * s.problem.factor(n) / s.problem.factor(1)
+        n, a = len(batch.images), s.a[layer - 1]
+        sizes = np.sum(a * a, axis=0)
+        each = [one["weight", layer] @ a[:, k] / (sizes[k] or 1)
+                for k, one in enumerate(batch.singles)]  # fmt: skip
+        delta, seen = np.stack(each, axis=1) * batch.share, batch.whole["weight", layer]
         if min(np.linalg.matrix_rank(a), np.linalg.matrix_rank(delta)) < n:
             continue
-        seen = batch.whole["weight", layer]
         c = np.linalg.pinv(delta) @ seen @ np.linalg.pinv(a.T)
-        if np.max(np.abs(delta @ c @ a.T - seen)) > 1e4 * tolerance * np.abs(seen).max():
+        if np.max(np.abs(delta @ c @ a.T - seen)) > 1e4 * batch.tolerance * np.abs(seen).max():
             return None
         c = np.round(c, 6)
         crossing = np.argwhere((c != 0) & ~np.eye(n, dtype=bool))[:3]
@@ -129,8 +105,29 @@ def _crossed(pairs: Sequence[tuple[Scene, Batch]], layer: int, tolerance: float)
             text = "every δ with every a"
         elif np.ptp(c[np.triu_indices(n)]) < 1e-5 and not np.any(np.tril(c, -1)):
             text = "δ of each example with a of those after it too, as if it were not cleared"
-    if not text:
-        return None
-    words = f"examples are mixed: it has {text}"
-    right = "∂C/∂W{l} = Σ_n δ_n a_nᵀ"
-    return Answer("weight", layer, "∂C/∂W{l} = Σ C_nm δ_n a_mᵀ", right, "formula", words, 1.0)
+    words, right = f"examples are mixed: it has {text}", "∂C/∂W{l} = Σ_n δ_n a_nᵀ"
+    yours = "∂C/∂W{l} = Σ C_nm δ_n a_mᵀ"
+    return Answer("weight", layer, yours, right, "formula", words) if text else None
+
+
+def order_matters(question: Question, one: Measured, mixed: Sequence[Leaf]) -> list[Answer]:
+    """The answers for leaves in which examples are mixed in an unknown way."""
+    forward, backward = (
+        tried(question, one.given, one.images[::step].copy(), one.labels[::step].copy())
+        for step in (1, -1)
+    )
+    if all(
+        np.allclose(v, backward.get(k, v), 0, 1e-6 * np.abs(v).max()) for k, v in forward.items()
+    ):
+        words = (
+            "the gradient of a batch is not made of those of its examples, and nothing explains "
+        )
+        words += "how"
+        (kind, layer), right = mixed[0], "each example once"
+        return [Answer(kind, layer, "?", right, "unknown", words, 6.0)]
+    words = (
+        "examples of a batch influence each other: its gradient depends on their order, though the "
+        "mean over them does not; clear what is kept from one example to the next"
+    )
+    yours, right = "depends on the order of the examples", "does not"
+    return placed(Answer("batch", 0, yours, right, "not-cleared", words, 2.0), mixed, [*forward])

@@ -6,96 +6,33 @@ user's gradients of each image with that other label. Both are tried with the us
 so that another mistake at the same time does not matter.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 
-from manual_grads.check.diagnosis.batches import Batch, Leaf, batch_answers
-from manual_grads.check.formulas import Array, Problem, Scene, scene_of
-from manual_grads.check.lines import Answer, right_output
+from manual_grads.check.diagnosis.batches import Counts, counts_of
+from manual_grads.check.diagnosis.measured import Batch, Leaves, Measured, Question, tried
+from manual_grads.check.formulas import Problem
+from manual_grads.check.lines import Answer, leaves_of, right_deltas, right_output
 
-Leaves = Mapping[Leaf, Array]
-Reduction = Callable[[int], float]
-
-
-class Counts(NamedTuple):
-    """How the examples count: the answers, the leaves without any, and if a count is unusual."""
-
-    answers: list[Answer]
-    mixed: list[Leaf]
-    is_unusual: bool
-
-    @property
-    def cost(self) -> int:
-        """How much is wrong or not explained."""
-        return len(self.answers) + 100 * (len(self.mixed) + self.is_unusual)
-
-
-def counts_of(batches: Sequence[Batch], reduction: Reduction, tolerance: float) -> Counts:
-    """How the examples of the batches count."""
-    return Counts(*batch_answers(batches, reduction, tolerance))
-
-
-def right_deltas(s: Scene) -> dict[int, Array]:
-    """δ of every layer, by the right formulas."""
-    deltas = {s.depth: right_output(s)}
-    for layer in reversed(range(s.depth)):
-        deltas[layer] = s.back(layer + 1, deltas[layer + 1]) * s.slope(layer)
-    return deltas
-
-
-def leaves_of(
-    s: Scene, deltas: Mapping[int, Array], leaves: Sequence[Leaf], decays: Mapping[int, float]
-) -> list[dict[Leaf, Array]]:
-    """The right weight and bias derivatives of each example, from the δ of each layer."""
-    theta = {layer: s.theta(layer, "weight") for kind, layer in leaves if kind == "weight"}
-    return [
-        {
-            (kind, layer): deltas[layer][:, n]
-            if kind == "bias"
-            else np.outer(deltas[layer][:, n], s.a[layer - 1][:, n])
-            + decays.get(layer, 0.0) * theta[layer][n]
-            for kind, layer in leaves
-        }
-        for n in range(s.x.shape[1])
-    ]
+Order = list[int]
 
 
 def recounted(
-    batches: Sequence[Batch],
-    lines: Sequence[Sequence[Leaves]],
-    answers: Sequence[Answer],
-    counts: Counts,
-    reduction: Reduction,
-    tolerance: float,
+    batches: Sequence[Batch], answers: Sequence[Answer], counts: Counts
 ) -> tuple[list[Answer], Counts]:
-    """The answers on lines that miscounted examples explain, and the counts without them.
-
-    `lines` are the leaves of each example as they follow from its δ, for each batch.
-    """
+    """The answers on lines that miscounted examples explain, and the counts without them."""
     explained: list[Answer] = []
-    if counts.cost == 0:
-        return explained, counts
-    for answer in answers:
+    for answer in answers if counts.cost else ():
         is_zero = answer.yours.endswith("= 0")
         if not is_zero and (answer.number == 1 or answer.name == "regulariser"):
             continue
         changed = [
-            batch._replace(
-                singles=[
-                    {
-                        leaf: (of_line[leaf] if is_zero else value / answer.number)
-                        if _is_below(leaf, answer)
-                        else value
-                        for leaf, value in single.items()
-                    }
-                    for single, of_line in zip(batch.singles, line, strict=True)
-                ]
-            )
-            for batch, line in zip(batches, lines, strict=True)
+            batch._replace(singles=[*map(_without(answer, is_zero), batch.singles, batch.lines)])
+            for batch in batches
         ]
-        again = counts_of(changed, reduction, tolerance)
+        again = counts_of(changed)
         new = [one for one in again.answers if one not in counts.answers]
         if new and all(one.name == "overwritten" for one in new) and again.cost <= counts.cost:
             explained.append(answer)
@@ -103,44 +40,80 @@ def recounted(
     return explained, counts
 
 
-def _is_below(leaf: Leaf, answer: Answer) -> bool:
-    """Whether the leaf is that of the answer, or depends on its δ."""
-    is_above = answer.kind == "delta" and leaf[1] <= answer.layer
-    return is_above or leaf == (answer.kind, answer.layer)
+def _without(answer: Answer, is_zero: bool) -> Callable[[Leaves, Leaves], Leaves]:
+    """A function that takes the answer's mistake out of the leaves of one example."""
+
+    def right(leaf, value, of_line):
+        is_above = answer.kind == "delta" and leaf[1] <= answer.layer
+        if is_above or leaf == (answer.kind, answer.layer):
+            return of_line[leaf] if is_zero else value / answer.number
+        return value
+
+    return lambda single, line: {leaf: right(leaf, value, line) for leaf, value in single.items()}
 
 
-def label_orders(problem: Problem, batches: Sequence[Batch], tolerance: float) -> Iterator[list]:
+def relabelled(
+    question: Question,
+    problem: Problem,
+    draws: Sequence[Measured],
+    batches: Sequence[Batch],
+    odd: Sequence[Answer],
+    counts: Counts,
+) -> tuple[list[Answer], Counts]:
+    """The counts of examples whose images have other labels, if that explains more."""
+
+    @cache
+    def pair(number, i, j):
+        """The user's gradient of an image with another label."""
+        one = draws[number]
+        return tried(question, one.given, one.images[i : i + 1], one.labels[j : j + 1])
+
+    numbers = [number for number, one in enumerate(draws) for _ in one.batches]
+    for orders in _label_orders(problem, batches):
+        changed = []
+        for number, batch, order in zip(numbers, batches, orders, strict=True):
+            if order is not None:
+                rows, singles = batch.rows[order], [pair(number, *ij) for ij in enumerate(order)]
+                if not all(singles):
+                    return [], counts
+                s = batch._replace(rows=rows).scene(problem)
+                lines = leaves_of(s, right_deltas(s, right_output(s)), [*batch.whole], batch.decays)
+                changed.append(batch._replace(rows=rows, singles=singles, lines=lines))
+        shown = next((o for o in orders if o is not None and o != [*range(len(o))]), None)
+        if shown is None:
+            continue
+        explained, again = recounted(changed, odd, counts_of(changed))
+        if not again.is_odd:
+            images = ", ".join(f"image {i} has label {j}" for i, j in enumerate(shown) if i != j)
+            words = f"images have the labels of others: of {len(shown)} examples, {images}; use "
+            words += "each image with its own label"
+            yours, right = "δ{l} with y of other examples", "δ{l} with y of each example"
+            top = Answer("delta", problem.network.depth, yours, right, "labels-shifted", words)
+            return explained, Counts([top, *again.answers], [], False)
+    return [], counts
+
+
+def _label_orders(problem: Problem, batches: Sequence[Batch]) -> Iterator[list[Order | None]]:
     """For each batch, which example's label each image could have; None if that is not known."""
+    sizes = [len(batch.images) for batch in batches]
     for shift in (1, -1, 2, -2, 3):
-        yield [np.roll(np.arange(b.examples), shift).tolist() for b in batches]
-    yield [list(range(b.examples))[::-1] for b in batches]
-    yield [[0] * b.examples for b in batches]
-    yield [[b.examples - 1] * b.examples for b in batches]
-    yield [_read_off(problem, batch, tolerance) for batch in batches]
+        yield [np.roll(np.arange(n), shift).tolist() for n in sizes]
+    yield [[*range(n)][::-1] for n in sizes]
+    yield [[0] * n for n in sizes]
+    yield [[n - 1] * n for n in sizes]
+    yield [_read_off(problem, batch) for batch in batches]
 
 
-def _read_off(problem: Problem, batch: Batch, tolerance: float) -> list[int] | None:
+def _read_off(problem: Problem, batch: Batch) -> Order | None:
     """The order that δ^L of each example shows, if a weight derivative gives it."""
-    s, n = scene_of(problem, [batch.params], [(batch.images, batch.rows)]), batch.examples
+    s, n = batch.scene(problem), len(batch.images)
     a = s.a[-2]
     if np.linalg.matrix_rank(a) < n:
         return None
-    factor = problem.factor(n) / problem.factor(1)
-    delta = batch.whole["weight", s.depth] @ np.linalg.pinv(a.T) / factor
+    delta = batch.whole["weight", s.depth] @ np.linalg.pinv(a.T) / problem.share(n)
     each = np.stack([right_output(s._replace(y=s.y[:, [m] * n])) for m in range(n)])
     error = np.max(np.abs(each - delta), axis=1)  # [label, image]
-    if np.any(error.min(axis=0) > 1e4 * tolerance * np.abs(delta).max()):
+    if np.any(error.min(axis=0) > 1e4 * batch.tolerance * np.abs(delta).max()):
         return None
     is_own = np.diag(error) <= 2 * error.min(axis=0)
     return np.where(is_own, np.arange(n), error.argmin(axis=0)).tolist()
-
-
-def labels_answer(problem: Problem, orders: Sequence[list[int] | None]) -> Answer:
-    """The answer for images that have these labels of others."""
-    shown = next(order for order in orders if order and order != list(range(len(order))))
-    odd = ", ".join(f"image {i} has label {j}" for i, j in enumerate(shown) if i != j)
-    words = f"images have the labels of others: of {len(shown)} examples, {odd}; use each image "
-    words += "with its own label"
-    depth, right = problem.network.depth, "δ{l} with y of each example"
-    yours = "δ{l} with y of other examples"
-    return Answer("delta", depth, yours, right, "labels-shifted", words, 1.0)

@@ -5,7 +5,6 @@ scene        the values of the network on single examples
 tables       the formulas that can stand in each place of a line
 expressions  the values of formulas, and the search for one that gives the observed numbers
 namespace    the names that formulas use
-readings     the columns and rows of weight derivatives
 """
 
 import lazy_loader

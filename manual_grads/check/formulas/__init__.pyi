@@ -1,7 +1,9 @@
 from . import tables as tables
 from .expressions import Formula as Formula
+from .expressions import bracketed as bracketed
 from .expressions import combination as combination
 from .expressions import factor_between as factor_between
+from .expressions import filled as filled
 from .expressions import matches as matches
 from .expressions import rounded as rounded
 from .expressions import value_of as value_of
@@ -13,16 +15,12 @@ from .problem import loss_of as loss_of
 from .problem import network_loss as network_loss
 from .problem import problem_of as problem_of
 from .problem import targets_of as targets_of
-from .readings import Outer as Outer
-from .readings import Seen as Seen
-from .readings import outer as outer
-from .readings import share_of as share_of
-from .readings import without as without
 from .scene import FUNCTIONS as FUNCTIONS
 from .scene import Array as Array
 from .scene import Params as Params
 from .scene import Scene as Scene
 from .scene import Step as Step
+from .scene import changed_scene as changed_scene
 from .scene import is_active as is_active
 from .scene import named_functions as named_functions
 from .scene import plain_step as plain_step

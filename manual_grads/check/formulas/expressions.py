@@ -1,13 +1,14 @@
 """Formulas as text: each is evaluated with NumPy, and written as mathematics for the report.
 
-A line is a template with places, such as `OPERAND * SLOPE`. A mistake fills one or two places with
-another formula. A filling counts if one factor times its values gives the observed numbers of every
-example; those that differ from the right one in one place are tried before those that do in two.
+A line has places, each with a letter that the formulas of later places can contain; the last place
+is the line itself, such as `E * df(z)` with W δ in the place E. A mistake fills one or two places
+with another formula. A filling counts if one factor times its values gives the observed numbers of
+every example; those that differ from the right one in one place are tried before those in two.
 """
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -15,10 +16,9 @@ import numpy as np
 
 Array = np.ndarray
 Names = Mapping[str, Any]
-MOST_ROWS = 40
-"""The number of units of a wide layer that a filling is tried on before it is tried on all."""
 
 WRITTEN = [
+    (r"\bouter\((.*?), ([^,]*(?:\([^()]*\))?)\)$", r"\1 (\2)ᵀ"),
     (r"\bthrough\(D\)", "W{n} δ{n}"), (r"\bthrough\(", "W{n} ("),
     (r"\breshaped\(D\)", "reshape(W{n}) δ{n}"), (r"\bpartial\(D\)", "partial sums of V"),
     (r"\b(first|last)\(D\)", r"D of the \1 unit"), (r"\braw\b", "(δ{n} without its slope)"),
@@ -58,17 +58,26 @@ def _compiled(expression: str) -> Any:
     return compile(expression, "<formula>", "eval")
 
 
-def value_of(expression: str, names: Names, shape: tuple[int, ...]) -> Array | None:
+def value_of(expression: str, names: Names, shape: tuple[int, ...] | None = None) -> Array | None:
     """The values of an expression, broadcast to `shape`; None if it does not fit there."""
     try:
         value = eval(_compiled(expression), {"__builtins__": {}}, names)  # noqa: S307 - our tables
-        return np.broadcast_to(np.asarray(value, np.float64), shape)
+        value = np.asarray(value, np.float64)
+        return value if shape is None else np.broadcast_to(value, shape)
     except (NameError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
         return None
 
 
+class Change(NamedTuple):
+    """A place that is not right: its letter, its formula and the right one."""
+
+    letter: str
+    formula: str
+    right: str
+
+
 class Formula(NamedTuple):
-    """A formula that gives the observed numbers; `changed` are the places that are not right.
+    """A formula that gives the observed numbers, and its places that are not right.
 
     `cost` is their number, and 1 more if there is a factor. `is_linear` says whether the formula is
     still proportional to δ. Otherwise a batch, whose δ contains 1/N, is not the mean of its
@@ -76,12 +85,12 @@ class Formula(NamedTuple):
     """
 
     text: str
-    changed: tuple[tuple[int, str], ...]
-    factor: float
-    cost: float
-    is_linear: bool = True
     name: str = "formula"
     words: str = ""
+    cost: float = 1.0
+    factor: float = 1.0
+    is_linear: bool = True
+    changed: tuple[Change, ...] = ()
     added: tuple[float, str] | None = None  # the rate of what is added to a leaf, and what it is
 
 
@@ -99,68 +108,86 @@ def factor_between(observed: Array, values: Array, tolerance: float) -> float | 
 
 def matches(
     observed: Array,
-    places: Sequence[Iterable[str]],
-    template: Callable[..., str],
+    places: Mapping[str, Iterable[str]],
     names: Names,
     tolerance: float,
     halved: Names | None = None,
-    combine: Callable[..., Array | None] | None = None,
-    first: Sequence[int] = (),
+    first: str = "",
 ) -> Formula | None:
     """The filling of the fewest differences that gives the observed values, if there is one.
 
-    `template` writes the expression of a filling; the first formula of each place is right.
-    `halved` are the names with half the δ, which tell whether a formula is proportional to it.
-    `combine` computes the values of a filling faster than its expression does. Of formulas that
-    are equal, one that differs in a place of `first` is taken.
+    The first formula of each place is right. `halved` are the names with half the δ, which tell
+    whether a formula is proportional to it. Of formulas that are equal, one that differs in a place
+    of `first` is taken.
     """
     if not np.any(observed):
         return None
-    rows = np.unique(np.linspace(0, len(observed) - 1, MOST_ROWS).astype(int))
     order = np.argsort(np.abs(observed), axis=None)
     one, other = (np.unravel_index(int(k), observed.shape) for k in (order[-1], order[-2:][0]))
-    tables = [list(dict.fromkeys(place)) for place in places]
+    tables = {letter: list(dict.fromkeys(place)) for letter, place in places.items()}
+    letters = [*tables]
+
+    @cache
+    def inner(*filling):
+        """The values of the places before the last one, by letter."""
+        before = inner(*filling[:-1]) if filling else {}
+        if before is None or not filling:
+            return before
+        value = value_of(filling[-1], {**names, **before})
+        return None if value is None else before | {letters[len(filling) - 1]: value}
+
+    def values_of(filling):
+        within, shape = inner(*filling[:-1]), observed.shape
+        return None if within is None else value_of(filling[-1], {**names, **within}, shape)
+
     best: Formula | None = None
     for differing in range(3):
         if best is not None and best.cost <= differing:
             break
         for filling in _fillings(tables, differing, first):
-            values = (
-                combine(*filling)
-                if combine
-                else value_of(template(*filling), names, observed.shape)
-            )
+            values = values_of(filling)
             if values is None:
                 continue
             left, right = float(values[one] * observed[other]), float(values[other] * observed[one])
             if not abs(left - right) <= tolerance**0.5 * abs(left):  # the quickest test first
                 continue
-            expression = template(*filling)
-            if factor_between(observed[rows], values[rows], tolerance) is None:
-                continue
             k = factor_between(observed, values, tolerance)
             if k is None or (best is not None and differing + (k != 1) >= best.cost):
                 continue
-            changed = [
-                (place, c)
-                for place, (c, table) in enumerate(zip(filling, tables, strict=True))
-                if c != table[0]
-            ]
-            half = None if halved is None else value_of(expression, halved, observed.shape)
+            pairs = zip(letters, filling, tables.values(), strict=True)
+            changed = tuple(Change(letter, c, t[0]) for letter, c, t in pairs if c != t[0])
+            said = [f"{written(c)} stands in the place of {written(t)}" for _, c, t in changed]
+            text = filled(letters, filling)
+            half = None if halved is None else value_of(text, halved, observed.shape)
             linear = half is None or bool(np.allclose(2 * half, values, 1e-9, 0.0))
-            best = Formula(expression, tuple(changed), k, differing + (k != 1), linear)
+            cost, words = differing + (k != 1), "; ".join(said)
+            best = Formula(text, "formula", words, cost, k, linear, changed)
     return best
 
 
+def filled(letters: Iterable[str], filling: Iterable[str]) -> str:
+    """The expression of a line whose places have these formulas."""
+    texts: dict[str, str] = {}
+    text = ""
+    for letter, formula in zip(letters, filling, strict=True):
+        inner = {k: v if formula == k else bracketed(v) for k, v in texts.items()}
+        parts = re.split(r"\b([A-Z])\b", formula)
+        texts[letter] = text = "".join(inner.get(part, part) for part in parts)
+    return text
+
+
+def bracketed(text: str) -> str:
+    """The expression in parentheses, unless it is a name or a call."""
+    return text if re.fullmatch(r"\w+(\((?:[^()]|\([^()]*\))*\))?", text) else f"({text})"
+
+
 def _fillings(
-    tables: Sequence[Sequence[str]], differing: int, first: Sequence[int]
+    tables: Mapping[str, Sequence[str]], differing: int, first: str
 ) -> Iterable[tuple[str, ...]]:
-    """All fillings that differ from the right one, the first of each place, in so many places."""
-    order = [*first, *(place for place in range(len(tables)) if place not in first)]
+    """All fillings that differ from the right one in so many places."""
+    order = sorted(tables, key=lambda letter: letter not in first)
     for changed in itertools.combinations(order, differing):
-        yield from itertools.product(
-            *(t[1:] if number in changed else t[:1] for number, t in enumerate(tables))
-        )
+        yield from itertools.product(*(t[1:] if k in changed else t[:1] for k, t in tables.items()))
 
 
 def combination(

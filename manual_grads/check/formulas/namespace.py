@@ -1,18 +1,22 @@
 """The names that formulas use, with their values for one layer; `tables` says what they mean."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from manual_grads.check.formulas.readings import Outer
 from manual_grads.check.formulas.scene import Array, Scene, named_functions
 
 
 def names_of(
-    s: Scene, layer: int, deltas: Mapping[int, Array], leaf_above: Outer | None = None
+    s: Scene,
+    layer: int,
+    deltas: Mapping[int, Array],
+    leaf_above: Sequence[Array] = (),
+    times: float = 1.0,
 ) -> dict[str, Any]:
-    """What the formulas of a layer can use; see `tables`."""
+    """What the formulas of a layer can use; see `tables`. All δ are multiplied by `times`."""
+    deltas = {k: times * delta for k, delta in deltas.items()}
     names: dict[str, Any] = named_functions(s.problem) | {"x": s.x, "y": s.y, "o": s.a[-1]}
     for k in range(s.depth + 1):
         names |= {f"z_{k}": s.z[k], f"a_{k}": s.a[k]}
@@ -53,8 +57,8 @@ def names_of(
             names["after"] = lambda k: np.concatenate([of_bias, np.delete(back, k, axis=0)])
         if layer + 2 in deltas:
             names["raw"] = s.back(layer + 2, deltas[layer + 2])
-        if leaf_above is not None:
-            each_leaf = [leaf.T @ above[:, n] for n, leaf in enumerate(leaf_above.each)]
+        if len(leaf_above):
+            each_leaf = [times * leaf.T @ above[:, n] for n, leaf in enumerate(leaf_above)]
             names["G"] = np.stack(each_leaf, axis=1)
     return names
 

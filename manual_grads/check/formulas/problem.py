@@ -7,7 +7,7 @@ The cost c of one example is one of `COSTS`. The factor r is 1/N for the reducti
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -47,10 +47,12 @@ class Problem(NamedTuple):
 
     def factor(self, examples: int) -> float:
         """The factor r of the reduction."""
-        outputs = self.network.layer_sizes[-1]
-        return {"mean": 1 / examples, "sum": 1.0, "mean_over_all": 1 / (examples * outputs)}[
-            self.reduction
-        ]
+        every = examples * self.network.layer_sizes[-1]
+        return 1 / {"mean": examples, "sum": 1, "mean_over_all": every}[self.reduction]
+
+    def share(self, examples: int) -> float:
+        """The factor r for so many examples, relative to that for one."""
+        return self.factor(examples) / self.factor(1)
 
 
 def problem_of(
@@ -67,16 +69,9 @@ def problem_of(
     """
     loss = loss or network.loss
     active = output == "activation" or (output == "auto" and "squared" in loss)
-    plain = Architecture(
-        layer_sizes=network.layer_sizes,
-        activation=network.activation,
-        negative_slope=network.negative_slope,
-        input_layer=network.input_layer,
-        biases=network.biases,
-        loss="squared_error" if active else "cross_entropy",
-        label_smoothing=0.0,
-    )
-    return Problem(plain, loss, network.label_smoothing, reduction, l2)
+    plain = {field.name: getattr(network, field.name) for field in fields(Architecture)}
+    plain |= {"loss": "squared_error" if active else "cross_entropy", "label_smoothing": 0.0}
+    return Problem(Architecture(**plain), loss, network.label_smoothing, reduction, l2)
 
 
 @lru_cache(maxsize=8)

@@ -111,7 +111,8 @@ def named_functions(problem: Problem) -> dict[str, Any]:
         "where": np.where, "arctan": np.arctan, "round": np.round, "roll": np.roll, "len": len,
         "min": np.minimum, "max": np.maximum,
         "sum": lambda v: np.ones_like(v) * v.sum(axis=0),
-        "top": lambda v: np.ones_like(v) * v.max(axis=0),
+        "top": lambda v: np.ones_like(v) * v.max(axis=0), "mean": lambda v: v.mean(axis=0),
+        "std": lambda v: v.std(axis=0), "norm": lambda v: np.sqrt(np.sum(v * v, axis=0)),
     }  # fmt: skip
     for name, (f, slope) in FUNCTIONS.items():
         names[name] = lambda z, f=f: f(z, s)
@@ -147,15 +148,21 @@ def scene_of(
     ends = np.cumsum([0, *(len(images) for images, _ in batches)])
     columns = [slice(int(i), int(j)) for i, j in itertools.pairwise(ends)]
     plain = plain_step(problem)
-    z: list[list[Array]] = [[] for _ in draws[0]]
-    a: list[list[Array]] = [[] for _ in draws[0]]
+    layers: list[list[tuple[Array, Array]]] = [[] for _ in draws[0]]
     for params, (images, _) in zip(draws, batches, strict=True):
-        below = images.T
-        for layer in range(len(params)):
+        values = images.T, images.T
+        for layer, each in enumerate(layers):
             step = change if change is not None and layer in changed else plain
-            values, below = step(params, layer, below, images.T)
-            z[layer].append(values)
-            a[layer].append(below)
+            values = step(params, layer, values[1], images.T)
+            each.append(values)
     x, y = (np.concatenate([batch[k].T for batch in batches], axis=1) for k in (0, 1))
-    joined = [[np.concatenate(parts, axis=1) for parts in values] for values in (z, a)]
-    return Scene(problem, draws, columns, x, y, joined[0], joined[1])
+    z, a = ([np.concatenate([one[k] for one in each], axis=1) for each in layers] for k in (0, 1))
+    return Scene(problem, draws, columns, x, y, z, a)
+
+
+def changed_scene(
+    s: Scene, change: Step, changed: Sequence[int], gains: Mapping[int, Array]
+) -> Scene:
+    """The same examples with another step in the layers `changed`."""
+    batches = [(s.x[:, part].T, s.y[:, part].T) for part in s.columns]
+    return scene_of(s.problem, s.draws, batches, change, changed)._replace(gains=gains)

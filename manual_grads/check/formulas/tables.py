@@ -21,7 +21,7 @@ OF_ACTIVATIONS = [
     for formula in ("d{}(z)", "d{}(a)", "{}(z)", "{}(a)")
 ]
 SLOPES = table("""
-    1; df(z); df(z)**2; df(a); df(df(z)); 1/df(z); a; 1 - a; 1 + a; a * (1 - a); a * (1 + a); 1 -
+    df(z); df(z)**2; df(a); df(df(z)); 1/df(z); a; 1 - a; 1 + a; a * (1 - a); a * (1 + a); 1 -
     a**2; 1 + a**2; -a**2; (1 - a)**2; a**2; z; 1 - z; z * (1 - z); 1 - z**2; 1 + z**2; z**2; a *
     (1 - z); z * (1 - a); 1 - df(z); 1/df(a); exp(-z); 1 - sigmoid(z); z > 0; z <= 0; a > 0; 1 -
     sum(a**2); 1 - a**3; 1 - a**4; 1 - 1/a**2; 1 - 2**a; normal(z); normal(-z); density(z); z *
@@ -78,7 +78,7 @@ FACTORS = table("""
     E); E - P * sum(E); P * (E - sum(E)); E * P - sum(P * E); P * E - P * sum(E * z); P * E - P * z
     * sum(E); softmax(a) * (E - sum(softmax(a) * E)); P * (E + sum(P * E)); -P * sum(P * E); E * P
     * (1 - P) * Y - P * sum(P * E * Y) * (1 - Y); E + P; E - log(P) * sum(E); E - sum(log(P) * E);
-    log(P) * (E - sum(E * log(P))); E / a; E / exp(a - top(a)); E / b; E + df(z); E - df(z); E * a
+    log(P) * (E - sum(E * log(P))); E / a; E / exp(a - top(a)); E / b; E + df(z); E - df(z)
 """)
 
 WHOLE_OUTPUTS = table("softmax(z) - y; softmax(a) - y; sigmoid(z) - y")
@@ -152,13 +152,16 @@ SENTENCES = {
     "labels-shifted": "images have the labels of others; use each image with its own label",
 }  # fmt: skip
 NAMES = {
-    ("slope", "1"): "slope-missing",
-    ("slope", "df(a)"): "slope-at-a",
-    ("slope", "df(df(z))"): "slope-at-a",
-    ("operand", "through(D)"): "weights-not-transposed",
-    ("operand", "reshaped(D)"): "weights-not-transposed",
-    ("targets", "0"): "one-hot-missing",
-    ("bias", "sum(d)"): "wrong-axis",
-    ("bias", "sum(d)/len(d)"): "wrong-axis",
+    ("S", "E"): "slope-missing",
+    ("S", "E * df(a)"): "slope-at-a",
+    ("S", "E * df(df(z))"): "slope-at-a",
+    ("S", "E * Y"): "softmax-diagonal",
+    ("E", "Y * (P - 1)"): "softmax-diagonal",
+    ("E", "through(D)"): "weights-not-transposed",
+    ("E", "reshaped(D)"): "weights-not-transposed",
+    ("Y", "0"): "one-hot-missing",
+    ("B", "sum(d)"): "wrong-axis",
+    ("B", "sum(d)/len(d)"): "wrong-axis",
 }  # fmt: skip
-NAMES |= {("targets", each): "labels-shifted" for each in TARGETS if each[:5] in ("shift", "roll(")}
+"""The names of formulas by their places, whose letters are those of `delta_lines`; B is a bias."""
+NAMES |= {("Y", each): "labels-shifted" for each in TARGETS if each[:5] in ("shift", "roll(")}

@@ -1,7 +1,7 @@
 """What each line of a backward pass computes, given the δ that the user's code has.
 
+readings       what is read off the derivatives of single examples
 delta_lines    the formula of a line that computes δ
-clipping       derivatives that are clipped on their way back
 leaf_lines     the formula of a line that computes a weight or bias derivative
 forward_lines  what can be wrong in a line of the forward pass
 answers        what a line computes, beside what is right

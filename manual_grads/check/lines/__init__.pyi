@@ -1,7 +1,9 @@
 from .answers import Answer as Answer
-from .answers import Known as Known
+from .delta_lines import leaves_of as leaves_of
+from .delta_lines import right_deltas as right_deltas
 from .delta_lines import right_output as right_output
-from .leaf_lines import leaf_line as leaf_line
-from .search import Examples as Examples
+from .leaf_lines import finished_line as finished_line
+from .readings import Known as Known
+from .readings import Leaf as Leaf
 from .search import Path as Path
 from .search import explain as explain

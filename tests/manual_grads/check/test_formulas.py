@@ -7,7 +7,7 @@ import pytest
 
 from manual_grads import Architecture
 from manual_grads.check import draw, problem_of
-from manual_grads.check.formulas import names_of, outer, scene_of, tables, value_of
+from manual_grads.check.formulas import names_of, scene_of, tables, value_of
 from manual_grads.check.formulas.expressions import matches, rounded, written
 
 SQUARE = Architecture(
@@ -26,7 +26,7 @@ def scene_and_names(layer):
     params, (images, rows) = draw(SQUARE, 4, 0)
     scene = scene_of(problem, [params], [(images, rows)])
     deltas = {k: np.sin(k + scene.z[k]) for k in range(layer, 4)}
-    above = outer([np.outer(d, d) for d in np.cos(scene.z[1]).T], 1e-9)
+    above = [np.outer(d, d) for d in np.cos(scene.z[1]).T]
     return scene, names_of(scene, layer, deltas, above) | {"P": scene.a[3] ** 2, "Y": scene.y}
 
 
@@ -98,7 +98,7 @@ def test_the_right_formula_is_preferred_then_one_difference_then_a_factor():
     names = {"x": x, "y": x**2, "z": x**3}
 
     def found(observed):
-        formula = matches(observed, [["x", "y", "z"]], lambda text: text, names, 1e-10)
+        formula = matches(observed, {"L": ["x", "y", "z"]}, names, 1e-10)
         return formula and (formula.text, round(formula.factor, 9), formula.cost)
 
     assert found(x) == ("x", 1, 0)
