@@ -1,10 +1,11 @@
 """Commands that run the product many times, and write what they measure as JSON.
 
 accuracy   the test accuracy of a configuration, over several seeds
+recipes    the accuracies of many settings on held-out training images
 compare    training with the handwritten gradient compared with autodiff's
 biases     training biases with the right gradient and with wrong ones
 mistakes   which injected mistakes the gradient check names
-speed      how long steps, compiling, checks and checkpoints take
+speed      how long training takes, beside other libraries, and each of its parts
 common     code that these commands share
 """
 

@@ -14,7 +14,7 @@ COMMANDS = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
     for package in ("manual_grads", "mnist_jax", "experiments")
     for path in sorted((ROOT / package).rglob("*.py"))
-    if 'if __name__ == "__main__"' in path.read_text()
+    if "command.leave(main())" in path.read_text()
 ]
 
 

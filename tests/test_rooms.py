@@ -35,7 +35,7 @@ LEVELS = (
     {"mnist_jax/train", "mnist_jax/evaluate"},
     {"experiments/common"},
     {"experiments/accuracy", "experiments/mistakes"},
-    {"experiments/compare", "experiments/biases", "experiments/speed"},
+    {"experiments/compare", "experiments/biases", "experiments/speed", "experiments/recipes"},
 )
 """The rooms, lowest level first. A room can import only from itself and from lower levels."""
 

@@ -103,14 +103,16 @@ def _loaded(name: str) -> Callable[..., Any]:
             f"it defines {', '.join(there) or 'none'}",
             f"{path}:{there[0]}" if there else f"a function {function} in {path}",
         )
-    with contextlib.suppress(ValueError):  # a function written in C can lack a signature
+    try:
         signature = inspect.signature(found)
-        try:
-            signature.bind(*ARGUMENTS)
-        except TypeError:
-            arguments = ", ".join(ARGUMENTS)
-            rule = f"{name} must take three arguments, ({arguments})"
-            raise FunctionError(rule, str(signature), f"def {function}({arguments}):") from None
+    except ValueError:  # a function written in C can lack a signature
+        return found
+    try:
+        signature.bind(*ARGUMENTS)
+    except TypeError:
+        arguments = ", ".join(ARGUMENTS)
+        rule = f"{name} must take three arguments, ({arguments})"
+        raise FunctionError(rule, str(signature), f"def {function}({arguments}):") from None
     return found
 
 

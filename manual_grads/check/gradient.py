@@ -38,7 +38,7 @@ class Trial(NamedTuple):
 
     def errors(self, leaf: str) -> np.ndarray:
         """The difference of each entry."""
-        return np.abs(self.handwritten[leaf] - self.autodiff[leaf])
+        return np.asarray(np.abs(self.handwritten[leaf] - self.autodiff[leaf]))
 
     def bad(self) -> list[str]:
         """The leaves that disagree."""

@@ -78,8 +78,9 @@ def test_a_disk_that_is_full_ends_the_run_in_three_parts_and_leaves_what_was_who
     assert main([*words, "--epochs=1", "--schedule=constant"]) == 0
     whole = checkpoints.held(Path("here/checkpoints"))
     arguments, settings = command(
-        *words, "--schedule=constant", "--resume", capture_output=True, text=True
-    )
+        *words, "--schedule=constant", "--resume", "--compilation_cache=none",
+        capture_output=True, text=True,
+    )  # fmt: skip
     limited = ["bash", "-c", 'ulimit -f 20; exec "$@"', "bash", *arguments]
     ended = subprocess.run(limited, **settings)
     assert ended.returncode == 1

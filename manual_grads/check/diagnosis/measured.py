@@ -80,7 +80,7 @@ def keyed(leaves: Named) -> Leaves:
     return {(split[k][1], int(split[k][0])): np.asarray(v, float) for k, v in leaves.items()}
 
 
-def tried(question: Question, params: Any, images: Array, labels: Array) -> Leaves:
+def tried(question: Question, params: Any, images: Any, labels: Any) -> Leaves:
     """The user's gradient of a batch; nothing if it raises an error there."""
     try:
         return keyed(question.yours(params, (images, labels)))
