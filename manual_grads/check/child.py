@@ -103,14 +103,15 @@ def _loaded(name: str) -> Callable[..., Any]:
             f"it defines {', '.join(there) or 'none'}",
             f"{path}:{there[0]}" if there else f"a function {function} in {path}",
         )
-    with contextlib.suppress(ValueError):  # a function written in C can lack a signature
+    arguments, signature = ", ".join(ARGUMENTS), None
+    with contextlib.suppress(TypeError, ValueError):  # a function in C can lack a signature
         signature = inspect.signature(found)
-        try:
+    try:
+        if signature is not None:
             signature.bind(*ARGUMENTS)
-        except TypeError:
-            arguments = ", ".join(ARGUMENTS)
-            rule = f"{name} must take three arguments, ({arguments})"
-            raise FunctionError(rule, str(signature), f"def {function}({arguments}):") from None
+    except TypeError:
+        rule = f"{name} must take three arguments, ({arguments})"
+        raise FunctionError(rule, str(signature), f"def {function}({arguments}):") from None
     return found
 
 
