@@ -63,11 +63,14 @@ def _leaked(trial: Any) -> Cause | None:
             (slots if trial.handwritten[leaf][index] else owners).append((leaf, [*map(int, index)]))
             total += float(error[index])
     allowed = 4 * sum(trial.allowed[leaf].max() for leaf in trial.bad())
-    if len(slots) != 1 or not owners or abs(total) > allowed:
+    names = [*dict.fromkeys(name for name, _ in owners)]
+    if len(slots) != 1 or not {*names} - {slots[0][0]} or abs(total) > allowed:
         return None
-    (leaf, index), names = slots[0], " and ".join(dict.fromkeys(name for name, _ in owners))
-    words = f"the derivatives of {names} are added to slot {', '.join(map(str, index))} of {leaf}, "
-    words += "perhaps because an index is used after its loop; add each to its own slot"
+    leaf, slot = slots[0][0], ", ".join(map(str, slots[0][1]))
+    words = (
+        f"the derivatives of {' and '.join(names)} are added to slot {slot} of {leaf}, perhaps "
+        "because an index is used after its loop; add each to its own slot"
+    )
     return Cause("leaked-slot", (leaf,), words)
 
 
