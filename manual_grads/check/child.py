@@ -51,7 +51,7 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
             loss = _guarded(_loaded(chosen.loss_function), chosen.loss_function, in_numpy)
         one_hot = chosen.labels == "one_hot"
         drawn = draw_problem(problem, chosen.batch_size, chosen.seed, one_hot=one_hot)
-        report = check_problem(gradient, loss, *drawn, problem)
+        report = check_problem(gradient, loss, *drawn, problem)._replace(layout=chosen.layout)
     now = _functions()
     replaced = [".".join(place) for place, one in functions.items() if now.get(place) is not one]
     if replaced:

@@ -46,7 +46,7 @@ def in_layout(
         found = _by_name(result, [name for name, _, _ in names])
         leaves: list[dict[str, Any]] = [{} for _ in network.layer_sizes]
         for name, layer, kind in names:
-            leaves[layer][kind] = _back(name, kind, found[name], given[name].shape)
+            leaves[layer][kind] = _back(name, kind, found[name], given[name].shape, len(images))
         return leaves
 
     return wrapped
@@ -72,15 +72,46 @@ def _by_name(result: Any, names: list[str]) -> dict[str, Any]:
     )
 
 
-def _back(name: str, kind: str, value: Any, shape: tuple[int, ...]) -> Any:
+def _back(name: str, kind: str, value: Any, shape: tuple[int, ...], examples: int) -> Any:
     found = np.shape(value)
     if kind == "bias" and found in ((1, *shape), (*shape, 1)):
         return value.reshape(shape)
     if found != shape:
-        got = f"{found}, which is its transpose" if found == shape[::-1] else str(found)
-        repair = f"d{name}.T" if found == shape[::-1] else "a sum over the examples"
-        raise GradientError(f"the gradient of {name} must have its shape, {shape}", got, repair)
+        raise GradientError(
+            f"the gradient of {name} must have its shape, {shape}",
+            f"{found}, on a batch of {examples} examples",
+            repair_of_shape(found, shape, examples),
+        )
     return value.T if kind == "weight" else value
+
+
+def repair_of_shape(found: tuple[int, ...], shape: tuple[int, ...], examples: int) -> str:
+    """What turns an array of the wrong shape into one of the right shape."""
+    summed = "a sum over the examples, .sum(axis={})"
+    plain = ".ravel(), or a sum without keepdims=True"
+    repairs = {
+        (examples,): "a sum over the examples instead of the units",
+        (examples, *shape): summed.format(0),
+        (*shape, examples): summed.format(len(shape)),
+        (1, *shape): plain,
+        (*shape, 1): plain,
+        shape[::-1]: "its transpose, .T",
+    }
+    repairs |= {(): "an array of one entry, without .squeeze()"} if shape == (1,) else {}
+    everything = {(), (1,), (1, 1)} - {shape}
+    repairs = (
+        dict.fromkeys(everything, "a sum over the examples only, not over the units") | repairs
+    )
+    return repairs.get(found, "an array with one entry for each entry of the parameter")
+
+
+def in_names_of(layout: str, text: str) -> str:
+    """The text with the names of the layout, such as `W1` for `1/weight`."""
+    if layout == "layers":
+        return text
+    return re.sub(
+        r"\b(\d+)/(weight|bias)\b", lambda m: ("W" if m[2] == "weight" else "b") + m[1], text
+    )
 
 
 FUNCTIONS = {

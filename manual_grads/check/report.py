@@ -8,8 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manual_grads.check.diagnosis import Cause
+from manual_grads.check.layouts import in_names_of
 
 SHOWN = ("mistake", "where", "message", "yours", "right")
+IN_COLUMNS = (
+    "In these formulas an example is a column, W is your W.T, and delta 1, δ¹, is your dZ1."
+)
 COLUMNS = ("leaf", "error", "allowed", "at", "handwritten", "autodiff", "verdict")
 
 
@@ -31,7 +35,8 @@ class Report(NamedTuple):
     """The verdict, the leaves and the possible causes. Each cause is a set of mistakes.
 
     `precision` is the precision of the handwritten gradient, which decides the allowed difference.
-    `errors` has, for each entry of each leaf, |handwritten − autodiff| / allowed difference.
+    `errors` has, for each entry of each leaf, |handwritten − autodiff| / allowed difference. The
+    text has the names and indices of `layout`.
     """
 
     agrees: bool
@@ -39,6 +44,7 @@ class Report(NamedTuple):
     leaves: list[Leaf]
     causes: list[list[Cause]]
     errors: dict[str, np.ndarray]
+    layout: str = "layers"
 
     @property
     def diagnoses(self) -> list[Cause]:
@@ -91,10 +97,11 @@ class Report(NamedTuple):
 
         table = Table(*COLUMNS, box=SIMPLE)
         for leaf in self.leaves:
-            at, verdict = ",".join(map(str, leaf.worst_index)), ["wrong", "agrees"][leaf.agrees]
+            index = leaf.worst_index if self.layout == "layers" else leaf.worst_index[::-1]
+            at, verdict = ",".join(map(str, index)), ["wrong", "agrees"][leaf.agrees]
             sizes = f"{leaf.max_error:.2g}", f"{leaf.bound:.2g}"
             values = f"{leaf.handwritten:.6g}", f"{leaf.autodiff:.6g}"
-            table.add_row(leaf.leaf, *sizes, at, *values, verdict)
+            table.add_row(in_names_of(self.layout, leaf.leaf), *sizes, at, *values, verdict)
         text = io.StringIO()
         Console(file=text, width=80).print(table)
         lines = [line.rstrip() for line in text.getvalue().strip("\n").splitlines()]
@@ -112,4 +119,6 @@ class Report(NamedTuple):
                 lines.append(f"  {mistake.mistake} at {mistake.where}: {mistake.message}")
                 if mistake.yours:
                     lines += [f"    yours  {mistake.yours}", f"    right  {mistake.right}"]
-        return "\n".join(lines)
+        if self.layout != "layers" and any(mistake.yours for mistake in self.diagnoses):
+            lines.append(IN_COLUMNS)
+        return in_names_of(self.layout, "\n".join(lines))

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.check.layouts import GradientError
+from manual_grads.check.layouts import GradientError, repair_of_shape
 from manual_grads.leaves import named_leaves
 
 Tree = Any
@@ -36,7 +36,7 @@ def handwritten_leaves(
             raise GradientError(
                 f"the gradient of {leaf} must have the parameter's shape, {shape}",
                 f"{value.shape}, on a batch of {len(batch[0])} examples",
-                _repair_of_shape(value.shape, shape, len(batch[0])),
+                repair_of_shape(value.shape, shape, len(batch[0])),
             )
         if not np.all(np.isfinite(value)):
             raise GradientError(
@@ -77,22 +77,6 @@ def literal(tree: Any) -> str:
     if isinstance(tree, ARRAYS):
         return str(tree.shape)
     return "None" if tree is None else f"a {type(tree).__name__}"
-
-
-def _repair_of_shape(found: tuple[int, ...], shape: tuple[int, ...], examples: int) -> str:
-    """What turns an array of the wrong shape into one of the right shape."""
-    summed = "a sum over the examples, .sum(axis={})"
-    plain = ".ravel(), or a sum without keepdims=True"
-    repairs = {
-        (examples,): "a sum over the examples instead of the units",
-        (examples, *shape): summed.format(0),
-        (*shape, examples): summed.format(len(shape)),
-        (1, *shape): plain,
-        (*shape, 1): plain,
-        shape[::-1]: "its transpose, .T",
-    }
-    repairs |= {(): "an array of one entry, without .squeeze()"} if shape == (1,) else {}
-    return repairs.get(found, "an array with one entry for each entry of the parameter")
 
 
 def _require_numbers(leaf: str, value: Any) -> None:

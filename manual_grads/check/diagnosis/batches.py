@@ -94,7 +94,8 @@ def counts_of(batches: Sequence[Batch]) -> Counts:
     unusual = False
     for leaf in found:
         each = [(len(batches[k].images), one) for k, one in found[leaf].items() if one is not None]
-        said = said_of(each) if leaf in loud and leaf not in mixed else None
+        is_mean = batches[0].share != 1
+        said = said_of(each, is_mean) if leaf in loud and leaf not in mixed else None
         if leaf not in loud and any(np.any(batch.whole[leaf]) for batch in batches):
             said = _answer(
                 "unwritten", "0 for one example", "it is 0 for one example, but not for several"
@@ -114,7 +115,7 @@ def _answer(name: str, yours: str, words: str, number: float = 1.0) -> Answer:
 
 def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[Answer]:
     """One answer for all leaves, or for the δ of the layer from which on all are concerned."""
-    whole = "sum-not-mean" if "summed" in said.words else "averaged-twice"
+    whole = "averaged-twice" if "divided" in said.words else "sum-not-mean"
     name, top = whole if said.name == "bias-scale" else said.name, max(layer for _, layer in where)
     below = {leaf for leaf in leaves if leaf[1] <= top}
     if set(leaves) <= set(where):
@@ -124,8 +125,11 @@ def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[
     return [said._replace(kind=kind, layer=layer) for kind, layer in where]
 
 
-def said_of(each: Sequence[tuple[int, Counted]]) -> Answer | None:
-    """What is said of the counts of a leaf in all batches; None if they are right."""
+def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None:
+    """What is said of the counts of a leaf in all batches; None if they are right.
+
+    `is_mean` says whether the loss is a mean over the examples, and not a sum.
+    """
     if any(one.is_maximum for _, one in each):
         words = "the maximum over the examples is taken; take the sum"
         return _answer("wrong-axis", "maximum over the examples", words)
@@ -145,16 +149,21 @@ def said_of(each: Sequence[tuple[int, Counted]]) -> Answer | None:
         text = ", ".join(f"{rounded(k)} θ for {n} examples" for n, k in decays.items())
         words = f"the regulariser depends on the batch: beyond that of one example there is {text}"
         return _answer("regulariser", "Σ … + ρ θ", words)
+    sums = [f"{factor}Σ over the examples" for factor in ("N ", "", "(1/N) ", "(1/N²) ")]
+    more, right, less = sums[1:] if is_mean else sums[:3]
+    divided = "it is divided by the batch size twice; divide once"
+    if not is_mean:
+        summed = "it is multiplied by the batch size; do not multiply"
+        divided = "it is divided by the batch size, but the loss is a sum; do not divide"
     for factor, name, yours, words in (
-        (lambda n: n, "bias-scale", "Σ over the examples", summed),
+        (lambda n: n, "bias-scale", more, summed),
         (lambda n: 1, "", "", ""),
-        (lambda n: 1 / n, "bias-scale", "(1/N) mean over the examples",
-         "it is divided by the batch size twice; divide once"),
+        (lambda n: 1 / n, "bias-scale", less, divided),
         (lambda n: 0, "unwritten", "0 for several examples",
          "it is 0 for several examples, but not for one; compute it for all"),
     ):  # fmt: skip
         if are(factor):
-            return _answer(name, yours, words) if name else None
+            return _answer(name, yours, words)._replace(right=right) if name else None
     text = ", ".join(f"{rounded(k)} times for {n}" for n, k in sorted(ratios.items()))
     values = [*ratios.values()]
     number = float(f"{values[0]:.6g}") if np.ptp(values) < 1e-6 * abs(values[0]) else 1.0

@@ -129,7 +129,7 @@ def _line(trials: Sequence[Any], leaf: str, theta: np.ndarray) -> Answer | None:
     if None in factors or len(factors) < len(pairs):
         return None
     each = [Counted(np.full(n, k)) for n, k in zip(sizes, factors, strict=True)]
-    return said_of([*zip(sizes, each, strict=True)])
+    return said_of([*zip(sizes, each, strict=True)], is_mean=True)
 
 
 def _counts(
@@ -141,4 +141,6 @@ def _counts(
     whole, rows = {key: trials[0].handwritten[leaf]}, trials[0].batch[0]
     batch = Batch([{"": theta}], rows, rows, whole, each, each, {}, 1 / n, 1e-9)
     found = counted(batch, key) if len(singles) == n else None
-    return None if found is None or np.ptp(found.weights) == 0 else said_of([(n, found)])
+    return (
+        None if found is None or np.ptp(found.weights) == 0 else said_of([(n, found)], is_mean=True)
+    )

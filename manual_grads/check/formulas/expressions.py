@@ -156,13 +156,23 @@ def matches(
                 continue
             pairs = zip(letters, filling, tables.values(), strict=True)
             changed = tuple(Change(letter, c, t[0]) for letter, c, t in pairs if c != t[0])
-            said = [f"{written(c)} stands in the place of {written(t)}" for _, c, t in changed]
+            said = [_said(c, t) for _, c, t in changed]
             text = filled(letters, filling)
             half = None if halved is None else value_of(text, halved, observed.shape)
             linear = half is None or bool(np.allclose(2 * half, values, 1e-9, 0.0))
-            cost, words = differing + (k != 1), "; ".join(said)
+            cost, words = differing + (k != 1), "; ".join(said) if all(said) else ""
             best = Formula(text, "formula", words, cost, k, linear, changed)
     return best
+
+
+def _said(formula: str, right: str) -> str:
+    """A sentence on a replaced formula; empty if it has places that other formulas fill."""
+    pair = (formula, right)
+    if all(each.startswith("E * ") for each in pair):  # the same factor before both
+        pair = (formula[4:], right[4:])
+    if any(re.search(r"\b[EPY]\b", each) for each in pair):
+        return ""
+    return "{} stands in the place of {}".format(*map(written, pair))
 
 
 def filled(letters: Iterable[str], filling: Iterable[str]) -> str:

@@ -261,3 +261,40 @@ def test_the_template_is_printed_without_a_function(capsys):
     right = right.replace("images @ weight.T", "images @ weight")
     right += "    return [images.T @ delta, delta.sum(axis=0)]\n"
     assert run(right, "--layout=numpy", capsys=capsys)[0] == 0
+
+
+NUMPY_STYLE = """
+import numpy as np
+
+
+def gradient(params, images, labels):
+    W1, b1, W2, b2 = (params[name] for name in ("W1", "b1", "W2", "b2"))
+    z1 = images @ W1 + b1
+    a1 = np.maximum(z1, 0)
+    p = np.exp(a1 @ W2 + b2)
+    d2 = (p / p.sum(axis=1, keepdims=True) - labels) / len(images)
+    d1 = d2 @ W2.T
+    dW1 = images.T @ d1
+    dW1[4, 1] += 10
+    return {"dW1": dW1, "db1": d1.sum(axis=0), "dW2": a1.T @ d2, "db2": d2.sum(axis=0)}
+"""
+NUMPY_WORDS = "mine.py:gradient --layout=numpy_dict --labels=one_hot --layer_sizes=6,3,2".split()
+
+
+def test_the_answer_has_the_names_and_indices_of_the_layout(capsys):
+    Path("mine.py").write_text(NUMPY_STYLE)
+    assert check.main(NUMPY_WORDS) == 1
+    printed = capsys.readouterr().out
+    assert re.search(r"^  W1 .* 4,1 .* wrong$", printed, re.MULTILINE)
+    assert "slope-missing at delta 1" in printed
+    assert "/weight" not in printed
+    assert printed.endswith("δ¹, is your dZ1.\n")
+
+
+def test_a_wrong_shape_is_told_with_the_size_of_the_batch(capsys):
+    Path("mine.py").write_text(NUMPY_STYLE.replace("d1.sum(axis=0)", "d1.sum(axis=1)"))
+    assert check.main(NUMPY_WORDS) == 2
+    assert capsys.readouterr().err.endswith(
+        "must have its shape, (3,)\n  got:      (7,), on a batch of 7 examples\n"
+        "  try:      a sum over the examples instead of the units\n"
+    )
