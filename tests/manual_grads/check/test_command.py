@@ -278,7 +278,7 @@ def gradient(params, images, labels):
     dW1[4, 1] += 10
     return {"dW1": dW1, "db1": d1.sum(axis=0), "dW2": a1.T @ d2, "db2": d2.sum(axis=0)}
 """
-NUMPY_WORDS = "mine.py:gradient --layout=numpy_dict --labels=one_hot --layer_sizes=6,3,2".split()
+NUMPY_WORDS = ["mine.py:gradient", "--layout=numpy_dict", "--labels=one_hot", "--layer_sizes=6,3,2"]
 
 
 def test_the_answer_has_the_names_and_indices_of_the_layout(capsys):
