@@ -137,7 +137,7 @@ def throughput(
     folder: str, sizes: Sequence[int], batch: int, config: Config, rounds: int
 ) -> dict[str, list[float]]:
     """Examples a second of each library's fastest epoch, and operations a second of a product."""
-    changed = {"sizes": sizes, "batch_size": batch, "epochs": 3, "train_examples": EXAMPLES}
+    changed = {"sizes": sizes, "batch_size": batch, "epochs": 2, "train_examples": EXAMPLES}
     settings = recipe(config) | changed
     rates: dict[str, list[float]] = {name: [] for name in PROGRAMS}
     programs = [name for name in PROGRAMS if name != "scikit_learn" or max(sizes[1:]) < 200]
