@@ -1,10 +1,9 @@
 """Trains with each setting of a list, and compares their accuracies on held-out training images.
 
     python -m experiments.recipes --recipe=fast
-    python -m experiments.recipes --recipe=base
 
 The last 10,000 training images are held out; the test images have no part in the choice. The
-settings of `experiments/fast.flags` and `experiments/base.flags` were chosen with this command.
+settings of `experiments/fast.flags` were chosen with this command.
 """
 
 import itertools
@@ -45,16 +44,6 @@ RECIPES = {
                learning_rate=(8e-3,), batch_size=(96, 128)),
         *_grid(replace(START, epochs=1, b1=0.8, b2=0.95), units=(512,),
                learning_rate=(5e-3, 8e-3, 12e-3), batch_size=(64, 96, 192, 256)),
-    ],
-    "base": [
-        *_grid(replace(START, b2=0.95), units=(1024,), epochs=(3,),
-               learning_rate=(3e-3, 5e-3, 8e-3), b1=(0.7, 0.8, 0.9)),
-        *_grid(replace(START, b1=0.8, b2=0.95), units=(1024,), epochs=(3,),
-               learning_rate=(5e-3,), weight_decay=(0.02, 0.05), batch_size=(128, 256)),
-        *_grid(replace(START, b1=0.8, b2=0.95), units=(768, 1024, 1536), epochs=(4,),
-               learning_rate=(5e-3,), weight_decay=(0.0, 0.05)),
-        *_grid(replace(START, b1=0.8), units=(1024,), epochs=(3,), learning_rate=(5e-3,),
-               b2=(0.9, 0.98, 0.999)),
     ],
 }  # fmt: skip
 """The settings that are tried. A list begins around a guess and goes one step from it each way."""

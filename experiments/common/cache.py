@@ -22,7 +22,7 @@ FOLDER = Path("runs/.cache")
 ROOT = Path(__file__).parents[2]
 """The folder that holds the three packages."""
 
-NOT_DECISIVE = {"out", "publish", "draw", "data_dir", "workdir", "overwrite", "resume"}
+NOT_DECISIVE = {"out", "publish", "draw", "data_dir", "workdir", "overwrite", "resume", "timings"}
 """Options that do not change an experiment's numbers."""
 
 

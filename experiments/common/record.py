@@ -26,7 +26,7 @@ class Output:
     If they hold a trainer's `config`, that must not name a folder. Raises `OptionError`.
     """
 
-    WITHOUT_EFFECT: ClassVar = ("workdir", "resume", "overwrite")
+    WITHOUT_EFFECT: ClassVar = ("workdir", "resume", "overwrite", "timings")
 
     out: Annotated[
         str | None, "the folder to write to; if not given, a new one in runs/", A_PATH

@@ -107,7 +107,7 @@ def processor() -> dict[str, Any]:
     except OSError:
         flags = set()
     units = {"avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile"} & flags
-    return {"cores": len(os.sched_getaffinity(0)), "vector_and_matrix_units": sorted(units)}
+    return {"vector_and_matrix_units": sorted(units)}
 
 
 def start_to_answer(config: Config, folder: str, rounds: int, out: Path) -> dict[str, Any]:

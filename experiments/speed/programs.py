@@ -57,7 +57,7 @@ def timed(epoch: Callable[[], None], settings: Settings, examples: int) -> list[
 def pytorch(folder: str, settings: Settings) -> Result:
     """PyTorch, eager, with its fused AdamW."""
     import torch  # pyright: ignore[reportMissingImports] - in the extra `benchmark`
-    from torch import nn  # pyright: ignore[reportMissingImports]
+    from torch import nn  # pyright: ignore[reportMissingImports] - in the same extra
 
     images, labels, test_images, test_labels = map(torch.tensor, read(folder, settings))
     labels, test_labels = labels.long(), test_labels.long()

@@ -50,7 +50,7 @@ def use(chosen: str | None, say: Callable[[str], None]) -> None:
         _require_private(folder)
         _delete_oldest(folder)
     except (OSError, ValueError) as error:
-        say(_passed_over(folder, str(error)))
+        say(f"compiling without the cache of compiled programs in {folder}: {error}")
         return
     _say_only_once(folder, say)
     _set({name: value.format(folder=folder) for name, value in VARIABLES.items()})
@@ -109,13 +109,10 @@ def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
                     file.unlink()
         if not said:
             said.append(text)
-            say(_passed_over(folder, text.partition("': ")[2]))
+            what = text.partition("': ")[2]
+            say(f"compiling what {folder} could not load or keep: {what}")
 
     warnings.showwarning = show_warning
-
-
-def _passed_over(folder: Path, why: str) -> str:
-    return f"compiling without the cache of compiled programs in {folder}: {why}"
 
 
 def _set(variables: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ from mnist_jax.config import Config
 from mnist_jax.data import Dataset
 from mnist_jax.training.gradients import Record
 
+Seed = int | np.uint32 | Integer[Array, ""]
 DTYPE = "float32"
 """The dtype of parameters, images, gradients and products."""
 
@@ -34,16 +35,12 @@ class Purpose(enum.IntEnum):
     ORDER = 1
 
 
-def key_for(seed: int | Integer[Array, ""] | np.uint32, purpose: Purpose) -> Key[Array, ""]:
+def key_for(seed: Seed, purpose: Purpose) -> Key[Array, ""]:
     """The key of a purpose. Each epoch or layer derives its own key from it with `fold_in`."""
     return jax.random.fold_in(jax.random.key(seed), purpose)
 
 
-def init_state(
-    config: Config,
-    optimizer: optax.GradientTransformation,
-    seed: int | Integer[Array, ""] | np.uint32,
-) -> TrainState:
+def init_state(config: Config, optimizer: optax.GradientTransformation, seed: Seed) -> TrainState:
     """Draws the initial parameters from `seed`, and makes the optimiser's state."""
     key = key_for(seed, Purpose.INIT)
     params = model.init(key, config.architecture, config.init, config.init_scale, DTYPE)

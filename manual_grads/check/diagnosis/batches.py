@@ -115,14 +115,14 @@ def _answer(name: str, yours: str, words: str, number: float = 1.0) -> Answer:
 
 def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[Answer]:
     """One answer for all leaves, or for the δ of the layer from which on all are concerned."""
-    whole = "averaged-twice" if "divided" in said.words else "sum-not-mean"
-    name, top = whole if said.name == "bias-scale" else said.name, max(layer for _, layer in where)
+    top = max(layer for _, layer in where)
     below = {leaf for leaf in leaves if leaf[1] <= top}
     if set(leaves) <= set(where):
-        return [said._replace(name=name)]
+        return [said]
     if len(below) > 1 and below <= set(where) and ("bias", top) in where:
-        return [said._replace(kind="delta", layer=top, name=name)]
-    return [said._replace(kind=kind, layer=layer) for kind, layer in where]
+        return [said._replace(kind="delta", layer=top)]
+    name = "bias-scale" if said.name in ("sum-not-mean", "averaged-twice") else said.name
+    return [said._replace(kind=kind, layer=layer, name=name) for kind, layer in where]
 
 
 def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None:
@@ -156,9 +156,9 @@ def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None
         summed = "it is multiplied by the batch size; do not multiply"
         divided = "it is divided by the batch size, but the loss is a sum; do not divide"
     for factor, name, yours, words in (
-        (lambda n: n, "bias-scale", more, summed),
+        (lambda n: n, "sum-not-mean", more, summed),
         (lambda n: 1, "", "", ""),
-        (lambda n: 1 / n, "bias-scale", less, divided),
+        (lambda n: 1 / n, "averaged-twice", less, divided),
         (lambda n: 0, "unwritten", "0 for several examples",
          "it is 0 for several examples, but not for one; compute it for all"),
     ):  # fmt: skip

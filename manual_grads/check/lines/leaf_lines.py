@@ -12,7 +12,7 @@ import numpy as np
 
 from manual_grads.check import formulas
 from manual_grads.check.formulas import Array, Formula, Scene, tables
-from manual_grads.check.lines.readings import Seen
+from manual_grads.check.lines.readings import Seen, share_of
 
 NEARLY = 1e-3
 """A relative difference that rounding to few bits can explain."""
@@ -72,7 +72,10 @@ def _outer_product(
     whole = own.reshape(-1, examples)
     value = found and formulas.value_of(found.text, every, whole.shape)
     if not found or value is None or formulas.factor_between(whole, value, near) is None:
-        return None
+        alike = np.broadcast_to(deltas[layer][:, None], own.shape).reshape(whole.shape)
+        words = "every column is the same: one number stands in the place of a"
+        is_one_number = np.any(own) and share_of(whole, alike, near) is not None
+        return Formula("d (one number)ᵀ", "formula", words, 2.0) if is_one_number else None
     is_row = [change.letter for change in found.changed] == ["R"]
     return _worded(found, "wrong-factor" if is_row else "formula")
 

@@ -223,3 +223,34 @@ def test_the_template_runs_and_only_its_gradient_is_missing(layout, loss):
     report = check_problem(gradient, loss_of(problem), params, batch, problem)
     assert [(d.mistake, d.where) for d in report.diagnoses] == [("unwritten", "every leaf")]
     assert report.diagnoses[0].message == "every leaf is zero; compute its derivative"
+
+
+@pytest.mark.parametrize(
+    ("reduction", "power", "name", "formulas"),
+    [
+        ("mean", 1, "sum-not-mean", ("Σ over the examples", "(1/N) Σ over the examples")),
+        ("mean", -1, "averaged-twice", ("(1/N²) Σ over the examples", "(1/N) Σ over the examples")),
+        ("sum", 1, "sum-not-mean", ("N Σ over the examples", "Σ over the examples")),
+        ("sum", -1, "averaged-twice", ("(1/N) Σ over the examples", "Σ over the examples")),
+    ],
+)
+def test_a_wrong_reduction_is_told_with_that_of_the_loss(reduction, power, name, formulas):
+    """The gradient is multiplied by the number of examples to a power; in part, it is named so."""
+    problem = problem_of(network(activation="tanh"), "cross_entropy", reduction=reduction)
+    params, batch = draw_problem(problem, 7, 0)
+    right = by_hand(problem)
+
+    def every_leaf(*arguments):
+        return jax.tree.map(lambda leaf: leaf * len(arguments[1]) ** power, right(*arguments))
+
+    (cause,) = check_problem(every_leaf, loss_of(problem), params, batch, problem).diagnoses
+    assert (cause.mistake, cause.where) == (name, "every leaf")
+    assert (cause.yours, cause.right) == formulas
+
+    def one_leaf(*arguments):
+        gradient = right(*arguments)
+        gradient[1]["bias"] = every_leaf(*arguments)[1]["bias"]
+        return gradient
+
+    (cause,) = check_problem(one_leaf, loss_of(problem), params, batch, problem).diagnoses
+    assert (cause.mistake, cause.where) == ("bias-scale", "1/bias")

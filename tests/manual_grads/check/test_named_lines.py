@@ -101,3 +101,25 @@ def test_examples_with_only_dead_units_say_nothing_and_hide_nothing():
     report = check_gradient(gradient, network_loss(network), params, batch, network=network)
     (cause,) = report.diagnoses
     assert (cause.where, cause.yours) == ("2/weight", "∂C/∂W² = abs(δ²) (a¹)ᵀ")
+
+
+def test_a_slope_of_another_layer_is_said_without_letters_that_stand_for_other_formulas():
+    network = Architecture(layer_sizes=(5, 4, 4, 3), label_smoothing=0.0)
+    params, batch = draw(network, 7, 0)
+
+    def gradient(params, images, labels):
+        a, z = [images], []
+        for leaves in params[1:]:
+            z.append(a[-1] @ leaves["weight"].T + leaves["bias"])
+            a.append(np.maximum(z[-1], 0))
+        p = np.exp(z[-1]) / np.exp(z[-1]).sum(axis=1, keepdims=True)
+        deltas = [(p - np.eye(3)[labels]) / len(labels)]
+        deltas.insert(0, deltas[0] @ params[3]["weight"] * (z[1] > 0))
+        deltas.insert(0, deltas[0] @ params[2]["weight"] * (z[1] > 0))  # should be z[0]
+        each = zip(deltas, a, strict=False)
+        return [{}, *({"weight": d.T @ x, "bias": d.sum(axis=0)} for d, x in each)]
+
+    report = check_gradient(gradient, network_loss(network), params, batch, network=network)
+    (cause,) = report.diagnoses
+    assert cause.where == "delta 1"
+    assert cause.message == "f'(z²) stands in the place of f'(z¹)"

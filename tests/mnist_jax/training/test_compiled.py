@@ -1,6 +1,7 @@
 """The compiled functions: how often they are traced, and which examples their steps use."""
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -231,6 +232,14 @@ def test_another_seed_has_other_initial_parameters():
         for seed in (0, 1)
     )
     assert not jnp.array_equal(first[1]["weight"], second[1]["weight"])
+
+
+@pytest.mark.parametrize("seed", [0, 2**31, 2**32 - 1])
+def test_a_seed_gives_the_same_parameters_as_an_argument_and_as_a_constant(seed):
+    draw = partial(init_state, Config(architecture=SMALL), optimizer(Config(), 1))
+    constant = jax.jit(partial(draw, seed))().params
+    argument = jax.jit(draw)(np.uint32(seed)).params
+    assert all(map(jnp.array_equal, jax.tree.leaves(constant), jax.tree.leaves(argument)))
 
 
 def test_a_step_donates_its_state():
