@@ -27,6 +27,9 @@ from manual_grads.cli import AT_LEAST_1, SEED, command, options
 class Options(record.Output):
     """How many networks, pairs of mistakes and correct gradients are tried."""
 
+    places: Annotated[
+        int | None, "try a mistake only in its first N places; if not given, in all", AT_LEAST_1
+    ] = None
     pairs: Annotated[int, "pairs of mistakes in each network", AT_LEAST_1] = 20
     architectures: Annotated[int, "random networks with correct gradients", AT_LEAST_1] = 200
     draws: Annotated[int, "parameters drawn for each of these, in each precision", AT_LEAST_1] = 50
@@ -42,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Runs all trials in worker processes, and writes and prints the counts of verdicts."""
     out = record.folder(chosen.out, "mistakes")
-    sweep = partial(trials_of, chosen.pairs, chosen.seed)
+    sweep = partial(trials_of, chosen.places, chosen.pairs, chosen.seed)
     pool = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
     try:
         tried = pool.map(sweep, networks()[: chosen.networks])

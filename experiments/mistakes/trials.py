@@ -30,9 +30,13 @@ class Case(NamedTuple):
     causes: list[list[str]]
 
 
-def trials_of(pairs: int, seed: int, network: Architecture) -> list[Case]:
-    """The results for each mistake in each place of one network, and then for random pairs."""
-    cases = [tried(network, [one], seed) for one in injections(network)]
+def trials_of(places: int | None, pairs: int, seed: int, network: Architecture) -> list[Case]:
+    """The results for each mistake in its first places of one network, and for random pairs."""
+    cases: list[Case] = []
+    for one in injections(network):
+        before = sum(case.injected[0].mistake == one.mistake for case in cases)
+        if places is None or before < places:
+            cases.append(tried(network, [one], seed))
     changing = [case.injected[0] for case in cases if case.verdict != IDENTITY]
     lines = [one for one in changing if one[:2] not in NOT_PAIRED]
     random = np.random.default_rng(seed)

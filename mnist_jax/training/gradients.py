@@ -108,6 +108,7 @@ def explanation(
 ) -> str:
     """The verdict of the gradient check on the handwritten gradient at these parameters."""
 
+    @jax.jit  # the check calls it with many batch sizes; compiling each operation alone is slower
     def handwritten(params, images, targets):
         return derivatives.value_and_grad(architecture, params, images, targets)[1]
 

@@ -20,6 +20,7 @@ from tests.mnist_jax.data import small_mnist
 from tests.mnist_jax.data.test_download import dead_mirror
 
 BASE = ROOT / "experiments" / "base.flags"
+FAST = ROOT / "experiments" / "fast.flags"
 DOCUMENT = ROOT / "experiments" / "document.flags"
 QUICK = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=2"]
 
@@ -263,9 +264,11 @@ def test_bad_data_leaves_no_run_directory(capsys):
     assert not Path("runs").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_processes_give_the_same_bits():
-    for name in ("a", "b"):
-        run(*QUICK, f"--workdir={name}")
+    assert main([*QUICK, "--workdir=a"]) == 0
+    arguments, settings = command(*QUICK, "--workdir=b", capture_output=True, check=True)
+    subprocess.run(arguments, **settings)
     assert (
         Path("a/parameters.safetensors").read_bytes()
         == Path("b/parameters.safetensors").read_bytes()
@@ -290,8 +293,8 @@ def test_document_flags_read_the_embedded_digits_too():
     assert json.loads(Path("here/result.json").read_text())["test_accuracy"] >= 0.85
 
 
-def test_base_flags_read_mnist_better_than_98_percent_in_three_epochs(mnist_data_dir):
-    run(f"--flagfile={BASE}", f"--data_dir={mnist_data_dir}", "--epochs=3", "--workdir=here")
+def test_fast_flags_read_mnist_better_than_97_5_percent(mnist_data_dir):
+    run(f"--flagfile={FAST}", f"--data_dir={mnist_data_dir}", "--workdir=here")
     result = json.loads(Path("here/result.json").read_text())
     assert (result["dataset"], result["test_examples"]) == ("mnist", 10_000)
-    assert result["test_accuracy"] >= 0.98
+    assert result["test_accuracy"] >= 0.975

@@ -72,14 +72,16 @@ class Measured(NamedTuple):
 def both(architecture, params, images, targets):
     """The `Measured` of a point; call it under x64."""
     point = (params, images, targets)
+    return Measured(*(gradients(architecture, point, each) for each in Measured._fields))
+
+
+def gradients(architecture, point, precision):
+    """The `Gradients` of a float32 point in `precision`; call it under x64."""
     wide = jax.tree.map(lambda leaf: leaf.astype("float64"), point)
-    autodiff = jax.grad(partial(loss, architecture))
-    manual = partial(network.value_and_grad, architecture)
-    bound = partial(gradient_bound, architecture)
-    return Measured(
-        Gradients(autodiff(*wide), manual(*wide)[1], bound(*wide, precision="float64")),
-        Gradients(autodiff(*point), manual(*point)[1], bound(*wide, precision="float32")),
-    )
+    point = wide if precision == "float64" else point
+    autodiff = jax.grad(partial(loss, architecture))(*point)
+    manual = network.value_and_grad(architecture, *point)[1]
+    return Gradients(autodiff, manual, gradient_bound(architecture, *wide, precision=precision))
 
 
 @lru_cache(maxsize=8)  # each uses over 100 memory maps, and Linux allows 65,530 per process

@@ -45,14 +45,14 @@ def test_checked_records_the_largest_disagreement_of_each_leaf_in_each_epoch():
 @pytest.mark.parametrize(
     "words",
     [
-        ["--loss=squared_error", "--label_smoothing=0", "--activation=sigmoid"],
-        ["--input_layer=active", "--biases=input,hidden,output", "--activation=leaky_relu"],
+        ["--loss=squared_error", "--label_smoothing=0", "--input_layer=active",
+         "--biases=input,hidden,output", "--activation=leaky_relu"],
         ["--biases=none", "--activation=tanh", "--optimizer=sgd", "--weight_decay=0.1"],
-        ["--label_smoothing=0.2", "--schedule=constant", "--warmup_epochs=0.5"],
-        ["--batch_size=2000", "--layer_sizes=784,10", "--biases=output"],
+        ["--label_smoothing=0.2", "--schedule=constant", "--warmup_epochs=0.5",
+         "--batch_size=2000", "--layer_sizes=784,10", "--biases=output"],
     ],
-    ids=" ".join,
-)
+    ids=["squared error and every bias", "no bias", "one batch, no hidden layer"],
+)  # fmt: skip
 def test_the_handwritten_gradient_trains_with_every_flag(words):
     """`checked` gives the same bits as autodiff, as the first test shows."""
     for name in ("manual", "checked"):
