@@ -26,7 +26,7 @@ class Options(record.Output):
 
     WITHOUT_EFFECT: ClassVar = (*record.Output.WITHOUT_EFFECT, "seed")
 
-    seeds: Annotated[tuple[int, ...], "train once with each; --seed is ignored", SEEDS] = (
+    seeds: Annotated[tuple[int, ...], "train once with each seed; --seed is ignored", SEEDS] = (
         *range(5),
     )
     config: Config = field(default_factory=Config)

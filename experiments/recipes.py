@@ -24,7 +24,7 @@ HELD_OUT = 10_000
 
 
 def _grid(config: Config, **values: Sequence[Any]) -> Iterator[Config]:
-    """The config with every combination of the values; `units` are those of the hidden layer."""
+    """The config with every combination of the values; `units` is the hidden layer's size."""
     for chosen in itertools.product(*values.values()):
         fields = dict(zip(values, chosen, strict=True))
         sizes = (784, fields.pop("units"), 10)
@@ -46,7 +46,7 @@ RECIPES = {
                learning_rate=(5e-3, 8e-3, 12e-3), batch_size=(64, 96, 192, 256)),
     ],
 }  # fmt: skip
-"""The settings that are tried. A list begins around a guess and goes one step from it each way."""
+"""Lists of settings to try. Each list varies a few options at a time around an initial guess."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Options(record.Output):
     """Which list of settings is tried, and from which seeds."""
 
     recipe: Annotated[str, "the list of settings", one_of(*RECIPES)] = "fast"
-    seeds: Annotated[tuple[int, ...], "train once with each", SEEDS] = (100, 101, 102)
-    data_dir: Annotated[str | None, "folder of MNIST, as in training", A_PATH] = None
+    seeds: Annotated[tuple[int, ...], "train once with each seed", SEEDS] = (100, 101, 102)
+    data_dir: Annotated[str | None, "as for mnist_jax.train", A_PATH] = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,14 +84,14 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
 
 
 def setting(config: Config) -> dict[str, Any]:
-    """The numbers in which the settings differ."""
+    """The options in which the settings differ."""
     names = ("epochs", "batch_size", "learning_rate", "b1", "b2", "weight_decay")
     units = config.architecture.layer_sizes[1]
     return {"units": units, **{name: getattr(config, name) for name in names}}
 
 
 def accuracy(config: Config, dataset: data.Dataset) -> float:
-    """The share of held-out images that a network trained with this config reads right."""
+    """Trains with this config, and returns the accuracy on the held-out images."""
     compiled, state = training.compile_training(config, dataset)
     for epoch in range(1, config.epochs + 1):
         state, _ = training.train_epoch(compiled, state, epoch)

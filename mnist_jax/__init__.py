@@ -1,7 +1,7 @@
 """The document's network as pure JAX functions, trained on handwritten digits.
 
 config     the configuration of a run
-background  work in a thread
+background  running a function in a thread
 clock      a timer for each part of a run
 model      the network and its losses
 data       MNIST, Fashion-MNIST and scikit-learn's small digits

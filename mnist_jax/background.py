@@ -1,4 +1,4 @@
-"""Work in a thread beside the main one."""
+"""Runs a function in a background thread."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -9,11 +9,11 @@ Result = TypeVar("Result")
 
 
 def started(work: Callable[[], Result]) -> "Future[Result]":
-    """What `work` returns or raises, once a thread has called it.
+    """Calls `work` in a new thread, and returns a future of its result or exception.
 
-    The thread is a daemon, so that it cannot keep the process alive. `work` must not import modules
-    that import each other with those that the main thread imports meanwhile: Python hands out
-    unfinished modules where two threads wait for each other.
+    The thread is a daemon, so that it cannot keep the process alive. Meanwhile the main thread must
+    not import modules that are in a cycle with those that `work` imports: if two threads would
+    deadlock on an import lock, Python lets one continue with a partially initialized module.
     """
     future: Future[Result] = Future()
 

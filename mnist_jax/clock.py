@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 Seconds = dict[str, float]
 PARTS = ("load", "compile", "train", "evaluate")
-"""The parts that a checkpoint keeps."""
+"""The parts whose seconds a checkpoint saves."""
 
 AROUND = ("imports", "files")
-"""The parts of the last process alone: importing jax, and writing the files at the end."""
+"""Parts timed in the last process only: importing jax, and writing the files at the end."""
 
 
 def busy(seconds: Seconds) -> float:
@@ -31,7 +31,7 @@ def start_clock() -> Clock:
 
 
 def go_on(clock: Clock, earlier: Seconds) -> None:
-    """Adds `earlier`, the `seconds_of` the same run in an earlier process, to the clock."""
+    """Adds `earlier`, the `seconds_of` an earlier process that worked on the run, to the clock."""
     for part in PARTS:
         clock.parts[part] += earlier[part]
     clock.parts["before"] += earlier["total"]
@@ -54,13 +54,13 @@ def seconds_of(clock: Clock) -> Seconds:
 
 
 def timings(clock: Clock) -> Seconds:
-    """The seconds of all parts, those of the last process included, and the total."""
+    """The seconds of all parts, including those in `AROUND`, and the total."""
     seconds = seconds_of(clock)
     return {part: clock.parts[part] for part in AROUND} | seconds
 
 
 def timings_line(seconds: Seconds) -> str:
-    """The `timings` in one line; `other` is the time that belongs to no part."""
+    """The `timings` in one line; `other` is the rest of the total, which belongs to no part."""
     parts = {name: value for name, value in seconds.items() if name != "total"}
     shown = parts | {"other": seconds["total"] - sum(parts.values()), "total": seconds["total"]}
     return "seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in shown.items())

@@ -49,14 +49,12 @@ class Config:
     learning_rate: Annotated[float, "the peak learning rate", POSITIVE] = 3e-3
     optimizer: Annotated[
         str,
-        "the optimizer; adam and adamw are the same here, because the decay is decoupled",
+        "the optimizer; adam and adamw are the same here: both decouple the weight decay",
         one_of("sgd", "momentum", "adam", "adamw"),
     ] = "adamw"
-    momentum: Annotated[float, "decay of the velocity under --optimizer=momentum", FRACTION] = 0.9
-    b1: Annotated[float, "decay of the mean gradient under adam and adamw", FRACTION] = 0.9
-    b2: Annotated[float, "decay of the mean squared gradient under adam and adamw", FRACTION] = (
-        0.999
-    )
+    momentum: Annotated[float, "velocity decay rate, for --optimizer=momentum", FRACTION] = 0.9
+    b1: Annotated[float, "decay rate of Adam's running mean of gradients", FRACTION] = 0.9
+    b2: Annotated[float, "decay rate of Adam's running mean of squared gradients", FRACTION] = 0.999
     weight_decay: Annotated[
         float,
         "each step subtracts learning rate · weight decay · weight; biases do not decay",
@@ -64,13 +62,14 @@ class Config:
     ] = 0.05
     schedule: Annotated[
         str,
-        "cosine and linear fall to 0 at the end of the run",
+        "schedule of the learning rate; cosine and linear fall to 0 at the end of the run",
         one_of("constant", "cosine", "linear"),
     ] = "cosine"
-    warmup_epochs: Annotated[float, "epochs of linear rise to the peak", NOT_NEGATIVE] = 0.0
+    warmup_epochs: Annotated[float, "epochs of linear learning rate warmup", NOT_NEGATIVE] = 0.0
     gradient: Annotated[
         str,
-        "how it is computed; checked uses autodiff and compares manual with it at each step",
+        "how the gradient is computed; checked trains with autodiff and compares the manual "
+        "(handwritten) gradient with it at each step",
         one_of("autodiff", "manual", "checked"),
     ] = "autodiff"
     seed: Annotated[int, "seed of all random numbers", SEED] = 0
@@ -109,11 +108,11 @@ class Config:
     ] = False
     overwrite: Annotated[bool, "replace the run in --workdir", ANY] = False
     checkpoint_every_seconds: Annotated[
-        float, "least time between two checkpoints; the last is written at the end", NOT_NEGATIVE
+        float, "minimum time between checkpoints; one is also written at the end", NOT_NEGATIVE
     ] = 30.0
     timings: Annotated[bool, "also print the seconds that each part of the run took", ANY] = False
     block_steps: Annotated[
-        int, "most steps in a compiled block; Ctrl-C waits for the end of a block", AT_LEAST_1
+        int, "maximum steps in a compiled block; Ctrl-C waits for the block to end", AT_LEAST_1
     ] = 2000
 
     def __post_init__(self):

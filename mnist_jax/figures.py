@@ -1,4 +1,4 @@
-"""The figures of a run directory, each a matplotlib figure made from numbers alone."""
+"""The figures of a run directory, each a matplotlib figure that depends only on its arguments."""
 
 import io
 from pathlib import Path
@@ -17,7 +17,7 @@ SHOWN_MISTAKES = 25
 
 
 def learning_curve(history: list[dict[str, Any]]) -> Figure:
-    """Loss, and the share of wrong answers, on training and test examples over epochs."""
+    """The loss and the percentage of wrong answers on training and test examples, by epoch."""
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     loss, errors = figure.subplots(1, 2)
     epochs = [metrics["epoch"] for metrics in history]
@@ -41,7 +41,7 @@ def learning_curve(history: list[dict[str, Any]]) -> Figure:
 
 
 def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Figure:
-    """The weights into each unit of layer 1 as an image: the largest by norm, largest first."""
+    """The weights into each unit of layer 1 as an image: 64 units at most, largest norm first."""
     order = np.argsort(-np.linalg.norm(weight.astype(np.float64), axis=1), kind="stable")[
         :SHOWN_UNITS
     ]
@@ -63,9 +63,9 @@ def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Fi
 
 
 def mistakes(examples: Examples, outputs: Float[np.ndarray, "examples classes"]) -> Figure:
-    """The wrong answers of which the network is most confident, 25 at most.
+    """The wrong answers with the highest confidence, at most 25.
 
-    Confidence is the softmax of the outputs at the network's answer, under either loss.
+    The confidence is the softmax probability of the network's answer, for both losses.
     """
     exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     confidence = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1)
@@ -89,7 +89,7 @@ def mistakes(examples: Examples, outputs: Float[np.ndarray, "examples classes"])
 
 
 def digits(rows: list[dict[str, Any]]) -> Figure:
-    """Of each digit, the share that is not found and the share of its answers that is wrong."""
+    """For each digit, 1 − recall and 1 − precision, in percent."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(rows))
@@ -110,7 +110,7 @@ def digits(rows: list[dict[str, Any]]) -> Figure:
 
 
 def confusion(counts: Int[np.ndarray, "label answer"]) -> Figure:
-    """How often each digit is read as each: numbers everywhere, colour by the mistakes alone."""
+    """The confusion matrix: every count above 0 is a number, and only mistakes are coloured."""
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
     axes = figure.subplots()
     mistakes = np.where(np.eye(len(counts), dtype=bool), 0, counts)
@@ -130,7 +130,7 @@ def confusion(counts: Int[np.ndarray, "label answer"]) -> Figure:
 
 
 def write(workdir: Path, figures: dict[str, Figure]) -> None:
-    """Draws each figure into the file of its name, as PNG."""
+    """Writes each figure as PNG to the file of that name in `workdir`."""
     for name, figure in figures.items():
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=110)

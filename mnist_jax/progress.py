@@ -22,8 +22,8 @@ Metrics = dict[str, Any]
 class Report(NamedTuple):
     """The functions that a training calls to report its progress.
 
-    `compiling()` before it compiles; `advance(epochs)` with the epochs that are finished, a
-    fraction, after each block of steps; `epoch(metrics)` after each epoch.
+    It calls `compiling()` before it compiles, `advance(epochs)` after each block of steps, with the
+    number of epochs done so far, such as 1.5, and `epoch(metrics)` after each epoch.
     """
 
     compiling: Callable[[], None] = lambda: None
@@ -40,7 +40,7 @@ class _Remaining(TimeRemainingColumn):
 
 @contextlib.contextmanager
 def training(epochs: int) -> Iterator[Report]:
-    """Shows a training: as one bar on a terminal, else as a line for each step of the work."""
+    """Shows progress: on a terminal as one bar, else as a line before compiling and per epoch."""
     console = Console()
     if not console.is_terminal:
         yield Report(

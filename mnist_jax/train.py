@@ -16,12 +16,12 @@ from mnist_jax.config import Config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command with the words that follow its name, and returns its exit status."""
+    """Runs the command with the arguments `argv`, and returns its exit status."""
     return command.run(train, Config, __doc__, argv)
 
 
-def fit(config: Config) -> "model.Model":  # in quotes: it imports jax, which takes a second
-    """Trains as the command does, prints what it prints, and returns the trained network.
+def fit(config: Config) -> "model.Model":  # in quotes, because it imports jax, which is slow
+    """Trains and prints as the command does, and returns the trained network.
 
     The run directory is `config.workdir`, or the next free `runs/NAME`. Raises `InputError`, as
     `data.load` and `training.train_and_save` do. Ctrl-C writes a checkpoint and raises
@@ -43,22 +43,22 @@ def train(config: Config) -> None:
 
 
 def _trained(config: Config) -> Path:
-    """The run directory of the finished run."""
+    """Trains, and returns the run directory."""
     clock = start_clock()
     reading = data.begin(config, command.say)
-    with timed(clock, "imports"):  # in the meantime
+    with timed(clock, "imports"):  # while a thread reads the data
         training.require_device()
         train_and_save = training.train_and_save
     with timed(clock, "load"):
         dataset = reading()
-    config = replace(config, dataset=dataset.name)  # the one that `auto` chose
+    config = replace(config, dataset=dataset.name)  # the dataset that `auto` chose
     with runs.claimed(config) as workdir:
         try:
             with signals.deferred() as stopped, progress.training(config.epochs) as report:
                 result = train_and_save(config, dataset, workdir, report, clock, stopped)
         except signals.Stopped as stop:
             if runs.checkpoints.held(workdir / runs.checkpoints.FOLDER):
-                stop.add_note(f"to go on: the same command with --workdir={workdir} --resume")
+                stop.add_note(f"to continue: the same command with --workdir={workdir} --resume")
             raise
     command.say(
         f"{result['test_accuracy']:.2%} of {result['test_examples']:,} test examples of "

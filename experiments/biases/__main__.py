@@ -3,8 +3,8 @@
     python -m experiments.biases
 
 Runs the author's first task with each variant, activation and target from many seeds, the author's
-later network on MNIST, and the gradient check on each variant. Results are cached in runs/.cache/:
-started again with the same options, the command makes only those that are missing.
+later network on MNIST, and the gradient check on each variant. Results are cached in runs/.cache/;
+if the command is started again with the same options, it computes only the missing results.
 """
 
 import itertools
@@ -39,11 +39,11 @@ class Options(cache.CachedOutput):
     steps: Annotated[int, "steps of the author's first task", AT_LEAST_1] = 6000
     mnist_seeds: Annotated[int, "seeds of the author's later network", AT_LEAST_1] = 10
     mnist_epochs: Annotated[int, "epochs of the author's later network", AT_LEAST_1] = 40
-    quick: Annotated[bool, "only 20 seeds and 300 steps, and 2 seeds and 2 epochs", ANY] = False
+    quick: Annotated[bool, "only 20 seeds, 300 steps, 2 MNIST seeds, 2 MNIST epochs", ANY] = False
     dataset: Annotated[
-        str, "the same as of mnist_jax.train", one_of("auto", "mnist", "fashion_mnist", "digits")
+        str, "as for mnist_jax.train", one_of("auto", "mnist", "fashion_mnist", "digits")
     ] = "auto"
-    data_dir: Annotated[str | None, "the same as of mnist_jax.train", A_PATH] = None
+    data_dir: Annotated[str | None, "as for mnist_jax.train", A_PATH] = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Makes the missing results, draws the report, and publishes both with `--publish`."""
+    """Computes the missing results, draws the report, and publishes both with `--publish`."""
     numbers = cache.finished(chosen.out, NAME) if chosen.draw else _made(argv, chosen)
     files = report.draw(numbers)
     record.publish(chosen, *files)
@@ -109,7 +109,7 @@ def checks() -> list[dict[str, Any]]:
 
 
 def check(network: Architecture, name: str) -> dict[str, Any]:
-    """The verdict on a variant's gradient, and the causes that explain it equally well."""
+    """The verdict on a variant's gradient, and the causes that would each explain the gradient."""
     variant = VARIANTS[name]
     network = architecture_of(network, variant)
     params, batch = draw(network, 7, 0)

@@ -28,7 +28,7 @@ SHARE_LEFT = 0.1
 """A seed reaches the target if its cost is at most this share of the best constant's cost."""
 
 DIVERGED = 1.0
-"""A seed has diverged if its final cost is above this, or not finite; the answer 0 costs less."""
+"""A seed has diverged if its final cost is above this, or not finite; a constant 0 costs less."""
 
 TARGETS: dict[str, Callable[[Any], Any]] = {
     "line": lambda x: x / 2,
@@ -105,7 +105,7 @@ def marks(steps: int) -> list[int]:
 def row(target: str, activation: str, name: str, seeds: int, steps: int) -> dict[str, Any]:
     """The results of one variant: its costs, and how many seeds diverged or reached the target.
 
-    Costs that are not finite count as the largest, and are reported as `None`.
+    Costs that are not finite count as ∞, and are reported as `None`.
     """
     costs, outputs = train(activation, target, VARIANTS[name], seeds, steps)
     costs = np.where(np.isfinite(costs), costs, np.inf)

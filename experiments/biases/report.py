@@ -35,7 +35,7 @@ def task(numbers: Numbers, activation: str, target: str, variant: str) -> Number
 
 
 def cost_figure(numbers: Numbers) -> Figure:
-    """The cost over steps with the step as the target: medians, and bands of 80 % of the seeds."""
+    """The cost during training on the target `step`: medians, and bands of 80 % of the seeds."""
     figure = Figure(figsize=(8, 3.8), layout="constrained")
     panels = figure.subplots(1, len(first_task.TASK_ACTIVATIONS), sharey=True, squeeze=False)[0]
     for axes, activation in zip(panels, first_task.TASK_ACTIVATIONS, strict=True):
@@ -59,7 +59,7 @@ def cost_figure(numbers: Numbers) -> Figure:
 
 
 def fit_figure(numbers: Numbers) -> Figure:
-    """The function that the seed of median cost has learned with leaky ReLU, for each target."""
+    """For each target, the function that the seed of median cost learned with leaky ReLU."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     panels = figure.subplots(1, len(first_task.TARGETS), sharey=True, squeeze=False)[0]
     x = np.asarray(first_task.points())[:: first_task.POINTS // 100, 0]

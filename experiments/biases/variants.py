@@ -1,7 +1,7 @@
 """Ways to train biases: correctly, not at all, and as the author's first program may have done.
 
 leaked       the gradients of other biases are added to the last hidden unit's entry, and their own
-             entries are 0: an index was left over from a loop
+             entries are 0, because an index was left over from a loop
 left out     the forward pass does not add the biases that are trained
 summed       bias gradients are sums over the batch, and weight gradients are means
 """
@@ -23,7 +23,7 @@ OUTPUT, LAST_HIDDEN, INPUT = -1, -2, 0
 class Variant(NamedTuple):
     """One way to train: whether there are biases, and whether the forward pass uses them.
 
-    `change(gradient, examples)` turns the right gradient of a batch into the one that trains.
+    `change(gradient, examples)` turns a batch's right gradient into the one used for training.
     """
 
     biased: bool
@@ -68,7 +68,7 @@ def architecture_of(architecture: Architecture, variant: Variant) -> Architectur
 
 
 def seen(variant: Variant, params: Params) -> Params:
-    """The parameters that the forward pass uses; the biases are 0 if it leaves them out."""
+    """The parameters for the forward pass; the biases are 0 if the variant leaves them out."""
     if variant.used or not variant.biased:
         return params
     return [leaves | {"bias": jnp.zeros_like(leaves["bias"])} for leaves in params]

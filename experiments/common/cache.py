@@ -1,7 +1,7 @@
-"""Cached results: an experiment that was stopped and started again makes only what is missing.
+"""Cached results: if an experiment is started again, it computes only the missing results.
 
-Each result is a JSON file below the current folder, named by a digest of everything that decides
-it. Other options, data, code or versions have another digest, and so never find it.
+Each result is a JSON file below the current folder, named by a digest of everything that affects
+the result. With other options, data, code or versions, the digest differs and the file is not used.
 """
 
 import contextlib
@@ -27,20 +27,20 @@ NOT_DECISIVE = {"out", "publish", "draw", "data_dir", "workdir", "overwrite", "r
 
 
 class CacheError(InputError):
-    """There are no numbers that `--draw` could draw."""
+    """No saved results exist for `--draw` to plot."""
 
 
 @dataclass(frozen=True)
 class CachedOutput(record.Output):
-    """Where the numbers of an experiment with cached results go, or come from."""
+    """The output options of an experiment with cached results."""
 
     draw: Annotated[
-        bool, "run nothing; draw the report in --out, or the newest finished one, again", ANY
+        bool, "run nothing; redraw the report in --out, or the newest in runs/ if not given", ANY
     ] = False
 
 
 def digest(package: str, data: dict[str, str], *chosen: Any) -> str:
-    """SHA-256 of everything that decides the results of the experiment in `package`.
+    """SHA-256 of everything that affects the results of the experiment in `package`.
 
     These are the options in the dataclasses `chosen`, the digests `data` of the data files, the
     machine and its versions, and the code that the experiment may run: every `*.py` file below
@@ -67,9 +67,9 @@ def _sha256(content: bytes) -> str:
 
 
 def result(experiment: str, name: str, make: Callable[[], Any]) -> Any:
-    """What `make` returns, converted to JSON and back; it is called only if no file has it.
+    """The result of `make()`, converted to JSON and back; `make` is not called if it is cached.
 
-    `experiment` is the `digest` of the experiment, in which the result is called `name`.
+    `experiment` is the `digest` of the experiment, and `name` the name of the result in it.
     """
     path = FOLDER / f"{_sha256(f'{experiment} {name}'.encode())}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # missing, or damaged
@@ -81,16 +81,16 @@ def result(experiment: str, name: str, make: Callable[[], Any]) -> Any:
 
 
 def finished(out: str | None, name: str) -> Path:
-    """The numbers that `--draw` reads: `NAME.json` in `out`, or in the newest `runs/NAME` with it.
+    """The file that `--draw` reads: `NAME.json` in `out`, or in the newest `runs/NAME` that has it.
 
-    Raises `CacheError` if there is none.
+    Raises `CacheError` if there is no such file.
     """
     there = itertools.takewhile(Path.exists, runs.numbered(name))
     folders = there if out is None else [paths.of_user(out)]
     found = [path for folder in folders if (path := folder / f"{name}.json").exists()]
     if not found:
         raise CacheError(
-            "--draw must find the numbers of a finished experiment",
+            "--draw needs the results of a finished experiment",
             f"no {name}.json in {out or f'runs/{name}'}",
             "the command without --draw first, or --out=FOLDER",
         )

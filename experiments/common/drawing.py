@@ -18,9 +18,9 @@ def draw(
     report: Callable[[Numbers], str],
     pictures: Mapping[str, Callable[[Numbers], Figure]],
 ) -> list[Path]:
-    """Writes `NAME.md` and a `NAME_PICTURE.png` for each picture beside `source`, `NAME.json`.
+    """Writes `NAME.md`, and `NAME_PICTURE.png` for each picture, into the folder of `NAME.json`.
 
-    Returns the paths of the report, of the numbers and of the pictures.
+    `source` is the path of `NAME.json`. Returns the paths of the report, `source` and the pictures.
     """
     numbers = json.loads(source.read_text())
     made = {f"{source.stem}_{name}.png": picture(numbers) for name, picture in pictures.items()}
@@ -39,5 +39,5 @@ def render(template: Path, **values: Any) -> str:
 
 
 def _formatted(value: Any, form: str, missing: str = "—") -> str:
-    """The value in a Python format, or `missing` for a number that was not finite."""
+    """The value in a Python format, or `missing` for None, which stands for NaN and ∞."""
     return missing if value is None else format(value, form)

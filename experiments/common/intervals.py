@@ -11,7 +11,7 @@ Sample = Float[np.ndarray, " sample"]
 
 
 def finite(value: Any) -> float | None:
-    """The number to six digits for JSON; none if it is not finite."""
+    """The number with six significant digits, for JSON; None if it is not finite."""
     return float(f"{value:.6g}") if np.isfinite(value) else None
 
 

@@ -21,9 +21,9 @@ PUBLISHED = Path(__file__).parents[1] / "results"
 
 @dataclass(frozen=True)
 class Output:
-    """Where the numbers go; the options of every experiment inherit from this class.
+    """The output options; the options of every experiment inherit from this class.
 
-    If they hold a trainer's `config`, that must not name a folder. Raises `OptionError`.
+    If an experiment has a training `config`, its `workdir` must be None; else raises `OptionError`.
     """
 
     WITHOUT_EFFECT: ClassVar = ("workdir", "resume", "overwrite", "timings")
@@ -71,9 +71,9 @@ def machine() -> dict[str, Any]:
 
 
 def save(path: Path, module: str, argv: Sequence[str], numbers: dict[str, Any]) -> Path:
-    """Writes `numbers` to `path`, after the command and the machine that made them; returns it.
+    """Writes the command, the machine and `numbers` to `path`, and returns `path`.
 
-    Folders of this machine are left out of the command. Raises `RunDirectoryError`.
+    `--out` and `--data_dir` are left out of the command. Raises `RunDirectoryError`.
     """
     words = [word for word in argv if not word.startswith(("--out=", "--data_dir="))]
     record = {"command": shlex.join(["python", "-m", module, *words]), **machine(), **numbers}

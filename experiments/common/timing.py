@@ -30,7 +30,7 @@ def in_turn(names: Sequence[str], number: int) -> Sequence[str]:
 
 
 def compiler(config: Config, dataset: Dataset) -> Callable[[], Compiled]:
-    """A function that compiles the first block of an epoch, again at each call."""
+    """A function that, at each call, compiles the first block of an epoch again."""
     begun = start(config, dataset)
     return partial(compile_block, config, begun, begun.batches(1)[0])
 

@@ -1,7 +1,7 @@
-"""Training with the handwritten gradient compared with autodiff's; all else is equal.
+"""Training with the handwritten gradient, compared with training by autodiff.
 
 __main__         the command `python -m experiments.compare`
-gradient_error   the errors of both float32 gradients against float64, during a training
+gradient_error   the errors of both float32 gradients, measured against float64 during training
 trajectories     how fast the parameters of two trainings diverge
 matrix           each activation, loss and precision, on a small network
 cost             step time, compile time, memory and number of instructions

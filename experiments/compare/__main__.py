@@ -1,11 +1,11 @@
-"""Compares training with the handwritten gradient and with autodiff's; all else is equal.
+"""Compares training with the handwritten gradient and training by autodiff; all else is equal.
 
     python -m experiments.compare --flagfile=experiments/base.flags
 
-Measures the errors of both gradients against float64 during a training, how fast two trainings
-diverge that differ only in the gradient, test accuracies over seeds, costs, and every activation,
-loss and precision on a small network. Results are cached in runs/.cache/: started again with the
-same options, the command makes only those that are missing.
+Measures the errors of both gradients against float64 during training, how fast two trainings
+diverge if only their gradients differ, test accuracies over seeds, costs, and every activation,
+loss and precision on a small network. Results are cached in runs/.cache/; if the command is started
+again with the same options, it computes only the missing results.
 """
 
 import itertools
@@ -28,7 +28,7 @@ from manual_grads.cli import ANY, AT_LEAST_1, Rule, command
 from mnist_jax import Config, data, training
 
 RISING = Rule(
-    "be at least one step, each after the one before",
+    "be one or more steps, each at least 1, in increasing order",
     lambda steps: len(steps) >= 1 and list(steps) == sorted(set(steps)) and steps[0] >= 1,
 )
 CASES = [*itertools.product(LOSS_NAMES, ACTIVATION_NAMES, ("float32", "float64"))]
@@ -41,10 +41,10 @@ class Options(cache.CachedOutput):
     WITHOUT_EFFECT: ClassVar = (*record.Output.WITHOUT_EFFECT, "gradient", "seed")
 
     seeds: Annotated[
-        tuple[int, ...], "train twice with each; --seed is ignored", accuracy.SEEDS
+        tuple[int, ...], "train twice with each seed; --seed is ignored", accuracy.SEEDS
     ] = (*range(10),)
     marks: Annotated[
-        tuple[int, ...], "compare the parameters after these steps, as far as the run goes", RISING
+        tuple[int, ...], "compare the parameters after these steps, if the run has as many", RISING
     ] = (1, 3, 10, 30, 100, 300, 1000, 2000)
     rounds: Annotated[int, "rounds in which costs are measured", AT_LEAST_1] = 9
     matrix_steps: Annotated[int, "steps of each training of the small network", AT_LEAST_1] = 500
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Makes the missing results, draws the report, and publishes both with `--publish`."""
+    """Computes the missing results, draws the report, and publishes both with `--publish`."""
     name = f"{chosen.config.name}_compare"
     numbers = cache.finished(chosen.out, name) if chosen.draw else _made(argv, chosen, name)
     files = report.draw(numbers)
@@ -115,7 +115,7 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
 def _accuracy(
     config: Config, dataset: data.Dataset, gradient: str, seed: int, workdir: Path
 ) -> float:
-    """Trains in `workdir`, where a stopped run is replaced, and returns the test accuracy."""
+    """Trains in `workdir`, replacing a stopped run, and returns the test accuracy."""
     config = replace(config, gradient=gradient, seed=seed, workdir=str(workdir), overwrite=True)
     return accuracy.run(config, dataset)["test_accuracy"]
 
@@ -123,7 +123,7 @@ def _accuracy(
 def _trajectories(
     config: Config, dataset: data.Dataset, marks: Sequence[int]
 ) -> dict[str, list[dict[str, Any]]]:
-    """How far the run with the handwritten gradient, and a nudged one, are from autodiff's run."""
+    """Distances from the autodiff run: of the run by hand, and of a run nudged at the start."""
     total = config.epochs * training.steps_per_epoch(config, dataset)
     marks = [step for step in marks if step <= total]
     follow = trajectories.parameters_after

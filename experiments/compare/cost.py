@@ -16,7 +16,7 @@ BOTH = ("autodiff", "manual")
 
 
 def cost(config: Config, dataset: Dataset, rounds: int) -> dict[str, Any]:
-    """All costs, measured in rounds: once for each gradient, in alternating order."""
+    """All costs. Each round measures each gradient once; the order alternates between rounds."""
     compilers = {name: timing.compiler(replace(config, gradient=name), dataset) for name in BOTH}
     seconds: dict[str, list[float]] = {name: [] for name in BOTH}
     compiled: dict[str, Compiled] = {}

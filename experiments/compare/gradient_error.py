@@ -60,9 +60,9 @@ def in_ulps(
 def gradients(
     config: Config, dataset: Dataset
 ) -> Iterator[tuple[int, dict[str, Leaves], Leaves, Leaves]]:
-    """Yields each epoch, from 0 for the initial parameters, and the gradients after it.
+    """Yields the number of each epoch, 0 for the initial parameters, and the gradients after it.
 
-    These are the float32 gradients by name, the float64 one, and the rounding bound of float32.
+    These are the two float32 gradients by name, autodiff's in float64, and the float32 bound.
     """
     architecture = config.architecture
     training, state = compile_training(config, dataset)

@@ -67,7 +67,7 @@ def by_leaf(numbers: Numbers) -> dict[str, dict[str, list[Numbers]]]:
 
 
 def apart_figure(numbers: Numbers) -> Figure:
-    """How fast two trainings diverge that differ in the gradient, or by one rounding."""
+    """How fast two trainings diverge if they differ in the gradient, or in one initial weight."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     distance, accuracy = figure.subplots(1, 2)
     for name, label, (color, dashes, marker) in (

@@ -1,4 +1,4 @@
-"""How fast runs from one seed diverge that differ in the gradient, or by one rounding."""
+"""How fast two runs diverge if they differ in the gradient, or by one rounding at the start."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ def distances(
     config: Config,
     dataset: Dataset,
 ) -> dict[str, list[dict[str, Any]]]:
-    """The differences of each other run from the first, after each step of `marks`.
+    """The differences between the first run and each of the others, after each step of `marks`.
 
     `distance` is the `relative_distance` of the parameters. The differences of loss and accuracy,
     on the test examples, are the other run's value minus the first run's.
@@ -46,7 +46,7 @@ def distances(
 
 
 def relative_distance(params: Any, others: Any) -> float | None:
-    """‖θ − θ'‖₂ / ‖θ‖₂ over all parameters; none if it is not finite."""
+    """‖θ − θ'‖₂ / ‖θ‖₂ over all parameters; None if it is not finite."""
     flat, other = (
         np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)], dtype=np.float64)
         for tree in (params, others)
@@ -60,7 +60,7 @@ def parameters_after(
     marks: Sequence[int],
     change: Callable[[Params], Params] = lambda params: params,
 ) -> Iterator[Params]:
-    """Yields the parameters of the run of `config` after each step of `marks`, in rising order.
+    """Yields the parameters of a run with `config` after each step in `marks`, which must increase.
 
     `change` is applied to the initial parameters.
     """
@@ -83,7 +83,7 @@ def parameters_after(
 def nudged(params: Params) -> Params:
     """The parameters with the largest weight of the last layer increased to the next float.
 
-    A weight of the last layer affects every example; most of layer 1 multiply only black pixels.
+    A weight of the last layer affects most examples; many weights of layer 1 only multiply zeros.
     """
     weight = np.asarray(params[-1]["weight"])
     moved = weight.copy()

@@ -32,9 +32,9 @@ class Options(record.Output):
     ] = None
     pairs: Annotated[int, "pairs of mistakes in each network", AT_LEAST_1] = 20
     architectures: Annotated[int, "random networks with correct gradients", AT_LEAST_1] = 200
-    draws: Annotated[int, "parameters drawn for each of these, in each precision", AT_LEAST_1] = 50
+    draws: Annotated[int, "parameter draws for each random network and precision", AT_LEAST_1] = 50
     networks: Annotated[int, "inject into the first N networks", AT_LEAST_1] = len(networks())
-    seed: Annotated[int, "decides every random draw", SEED] = 0
+    seed: Annotated[int, "seed of the trials with mistakes", SEED] = 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,6 +1,6 @@
-"""The networks, every mistake in every place where it is possible, and what a check of it needs.
+"""The networks, every mistake in every place where it is possible, and the inputs of a check.
 
-A check needs the loss that the gradient belongs to, parameters and a batch.
+These inputs are the loss that the gradient belongs to, parameters and a batch.
 """
 
 import itertools
@@ -16,13 +16,13 @@ from manual_grads.check import draw, network_loss
 
 
 def correct(injected: Sequence[Injected]) -> list[Injected]:
-    """What the right gradient of `loss(network, injected)` contains: possibly a regulariser."""
+    """The injections for the right gradient of `loss(network, injected)`: a regulariser or none."""
     regularised = any(one.variant in REGULARISED for one in injected)
     return [Injected("regulariser", "once", 0)] if regularised else []
 
 
 def loss(network: Architecture, injected: Sequence[Injected]) -> Callable[..., Any]:
-    """The loss to check against; it has a regulariser if a mistake is one of the regulariser."""
+    """The loss to check against; it has a regulariser if a mistake concerns one."""
     return regularised_loss(network) if correct(injected) else network_loss(network)
 
 
@@ -53,7 +53,7 @@ def injections(network: Architecture) -> Iterator[Injected]:
     """Yields every mistake in every place of the network where it is possible."""
     of = MISTAKES
     once = [*of["scaled"], ("not-cleared", ""), *of["labels"], *of["finished"], *of["gradient"]]
-    once.remove(("regulariser", "once"))  # this one is right
+    once.remove(("regulariser", "once"))  # this is no mistake
     for name in [*once, *of[network.loss]]:
         yield Injected(*name, network.depth)
     kinds = ("weight", "bias")

@@ -145,7 +145,7 @@ MISTAKES: dict[str, dict[tuple[str, str], Callable[..., Any]]] = {
 
 
 def handwritten(architecture: Architecture, injections: Sequence[Injected]) -> Callable[..., list]:
-    """A function for the gradient of the loss of `architecture`, with these mistakes in it."""
+    """A function that computes the gradient of a network's loss, with these mistakes injected."""
     f, slope = F[architecture.activation]
     depth, cross_entropy = architecture.depth, architecture.loss == "cross_entropy"
     first = f if architecture.input_layer == "active" else lambda z: z
@@ -153,7 +153,7 @@ def handwritten(architecture: Architecture, injections: Sequence[Injected]) -> C
     kept: list[Any] = []
 
     def changed(quantity, value, at=None, layer=None, kind=""):
-        """The value after the mistakes in this quantity, layer and kind of leaf."""
+        """The value after the mistakes that concern this quantity, layer and kind of leaf."""
         for (mistake, variant), change in MISTAKES[quantity].items():
             name = (mistake, f"{kind} {variant}".strip())
             if any(one[:2] == name and layer in (None, one.layer) for one in injections):

@@ -1,4 +1,4 @@
-"""Mistakes are injected into the gradient of one network, and the check's verdicts are judged."""
+"""Injects mistakes into the gradient of one network, and judges the verdicts of the check."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from manual_grads import ACTIVATION_NAMES, LOSS_NAMES, Architecture, check_gradi
 from manual_grads.check import draw, network_loss
 
 IDENTITY = "changes nothing"
-"""The verdict on a mistake that does not change the gradient, and is not reported."""
+"""The verdict if a mistake does not change the gradient and the check reports none."""
 
 NOT_PAIRED = {("not-cleared", ""), ("kink", "")}
 NOT_PAIRED |= {*MISTAKES["scaled"], *MISTAKES["finished"], *MISTAKES["gradient"]}
-"""Mistakes that are in no single layer, or that are only another convention."""
+"""Mistakes that do not belong to a single layer, or are only a different convention."""
 
 
 class Case(NamedTuple):
@@ -49,7 +49,7 @@ def trials_of(places: int | None, pairs: int, seed: int, network: Architecture) 
 
 
 def tried(network: Architecture, injected: list[Injected], seed: int) -> Case:
-    """The result of the check of the gradient with these mistakes."""
+    """Checks the gradient with these mistakes, and judges the result."""
     params, batch = point(network, injected, seed)
     gradient, of = handwritten(network, injected), loss(network, injected)
     report = check_gradient(gradient, of, params, batch, network=network)

@@ -1,4 +1,4 @@
-"""How long the parts of the product take.
+"""How long training, its parts and the gradient check take.
 
 __main__      the command `python -m experiments.speed`, and the list of its parts
 steps         a training step with each gradient

@@ -1,10 +1,10 @@
-"""Measures how long the parts of the product take, and writes a JSON file for each part.
+"""Measures how long training and the gradient check take, and writes a JSON file for each part.
 
     python -m experiments.speed --flagfile=experiments/base.flags
     python -m experiments.speed --parts=peers --flagfile=experiments/fast.flags
 
 steps         a training step with each gradient, compared with autodiff's
-throughput    training, compared with the rate of a matrix product; compiling
+throughput    training, compared with the rate of a matrix product; also compilation
 checks        the gradient check, on networks of its own
 checkpoints   runs with many checkpoints, compared with runs with one
 peers         whole processes and rates, compared with PyTorch, plain JAX and scikit-learn
@@ -28,8 +28,8 @@ PARTS = {
 }
 """The parts, each a module.
 
-Its `measure(config, rounds, out)` returns the numbers, for which `SUMMARY` is a format string;
-`ROUNDS` is the default, and `FILE` names the JSON file, in which `{name}` is the run's `--name`.
+`measure(config, rounds, out)` returns the numbers, and the format string `SUMMARY` prints them.
+`ROUNDS` is the default of `--rounds`, and `FILE` the JSON file, with `{name}` for the run's name.
 """
 
 DISTINCT = Rule(
@@ -43,7 +43,7 @@ class Options(record.Output):
     """Which parts are measured, how often, with which run."""
 
     parts: Annotated[
-        tuple[str, ...], "what to measure; peers needs MNIST and the extra benchmark", DISTINCT
+        tuple[str, ...], "what to measure; peers needs MNIST and pip's extra benchmark", DISTINCT
     ] = ("steps", "throughput", "checks", "checkpoints")
     rounds: Annotated[
         int | None,

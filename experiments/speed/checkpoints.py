@@ -1,9 +1,9 @@
-"""Cost of a checkpoint: a run that writes many, compared with the same run that writes one.
+"""Cost of a checkpoint: a run that writes many, compared with the same run that writes few.
 
-Whole runs are timed, without compiling, in pairs: one writes a checkpoint after every block, the
-other only at its end, in the opposite order every other pair. The difference, divided by the number
-of additional checkpoints, is the cost of one. Divided by the seconds between two, which are
-`--checkpoint_every_seconds` or the seconds of a shorter run, that is a checkpoint's share of time.
+Whole runs are timed in pairs, without compilation. One run writes a checkpoint after every block,
+the other only at its start and end; the order alternates from pair to pair. The difference, divided
+by the number of additional checkpoints, is the cost of one. Its share of time is this cost divided
+by `--checkpoint_every_seconds`, or by the seconds of the run if the run is shorter.
 """
 
 import statistics
@@ -24,7 +24,7 @@ EVERY_SECONDS = {"always": 0.0, "last": 1e9}
 
 
 def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
-    """The seconds of the runs, which stay in `out`, and the cost of a checkpoint."""
+    """The seconds of the runs, whose files stay in `out`, and the cost of a checkpoint."""
     dataset = data.load(config, command.say)
     seconds: dict[str, list[float]] = {name: [] for name in EVERY_SECONDS}
     for number in track(range(rounds), "timing pairs of runs"):

@@ -1,13 +1,13 @@
-"""From the start of a process to its answer, and examples a second, beside other libraries.
+"""Seconds of whole training processes, and examples per second, compared with other libraries.
 
-Whole processes are timed in turn, in the opposite order every other round. `cold` is the training
-command without compiled programs from an earlier run, `warm` is with them; both write all files
-and figures. PyTorch, plain JAX and scikit-learn train the same network with the same batch size,
-and but for scikit-learn with the same recipe, and write nothing. They need the extra `benchmark`.
+Whole processes are timed in turn; every other round reverses the order. `cold` is the training
+command without compiled programs from an earlier run, `warm` the same with them; both write all
+files and figures. PyTorch, plain JAX and scikit-learn (from the pip extra `benchmark`) train the
+same network with the same batch size, all but scikit-learn with the same recipe, and write nothing.
 
-Then each library trains six networks on the first 20,480 images, and the fastest epoch of a process
-counts. scikit-learn trains the two small ones. `of_product` is the rate of our operations, compared
-with that of the fastest matrix product of XLA, PyTorch and NumPy at the network's largest layer.
+Then each library trains six networks (scikit-learn only the two small ones) on 20,480 images; the
+fastest epoch of a process counts. `of_product` is our rate of operations, divided by that of the
+fastest matrix product of XLA, PyTorch and NumPy at the largest layer.
 """
 
 import json
@@ -31,7 +31,7 @@ from mnist_jax import Config, data
 
 FILE = "{name}_peers.json"
 ROUNDS = 5
-SUMMARY = "from start to answer, compared with pytorch: {start_ratios}; examples: {rate_ratios}"
+SUMMARY = "seconds ÷ pytorch's: {start_ratios}; our rate ÷ the best other library's: {rate_ratios}"
 LIBRARIES = ("ours", "pytorch", "plain_jax", "scikit_learn")
 EXAMPLES = 20_480
 NETWORKS = (
@@ -46,7 +46,7 @@ NETWORKS = (
 
 
 class BenchmarkError(InputError):
-    """What the comparison needs is not there."""
+    """The comparison lacks the MNIST files, or a program in it fails."""
 
 
 def recipe(config: Config) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def recipe(config: Config) -> dict[str, Any]:
 
 
 def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
-    """The seconds, accuracies and rates of every library, and their ratios to PyTorch's."""
+    """The seconds, accuracies and rates of every library, and their ratios."""
     dataset = data.load(config, command.say)
     folder = config.data_dir or os.environ.get("MNIST_DATA_DIR")
     if dataset.name != "mnist" or folder is None:
@@ -101,7 +101,7 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
 
 
 def processor() -> dict[str, Any]:
-    """The units of the processor that decide the rate of a matrix product."""
+    """The processor's vector and matrix units, which affect the rate of a matrix product."""
     try:
         flags = set(Path("/proc/cpuinfo").read_text().split())
     except OSError:
@@ -149,7 +149,7 @@ def throughput(
 
 
 def program(name: str, folder: str, settings: dict[str, Any]) -> list[str]:
-    """The words that start a program."""
+    """The command line of a program."""
     return [
         *(sys.executable, "-m", "experiments.speed.programs"),
         *(name, folder, json.dumps(settings)),
@@ -157,7 +157,7 @@ def program(name: str, folder: str, settings: dict[str, Any]) -> list[str]:
 
 
 def train(config: Config, workdir: Path, compiled: Path) -> list[str]:
-    """The words that start the training command with every option of the config."""
+    """The command line of the training command, with every option of the config."""
     changed = replace(config, workdir=str(workdir), overwrite=True)
     flags = [
         f"--{option.name}={options.text(value)}"

@@ -1,10 +1,10 @@
-"""The same training in the libraries that a user would pick instead, each as a whole program.
+"""The same training with other libraries, each as a whole program.
 
     python -m experiments.speed.programs LIBRARY FOLDER SETTINGS
 
 trains on the MNIST files in FOLDER, and prints one line of JSON: the test accuracy, and for each
-epoch the examples a second. SETTINGS is JSON with the names of `experiments.speed.peers.RECIPE`.
-Each library computes in float32, draws its own initial weights and its own order of the examples.
+epoch the examples per second. SETTINGS is the result of `experiments.speed.peers.recipe` as JSON.
+Each library computes in float32, and draws its own initial weights and order of the examples.
 """
 
 import gzip
@@ -24,7 +24,7 @@ Result = tuple[float, list[float]]
 
 
 def read(folder: str, settings: Settings) -> list[np.ndarray]:
-    """The images in [0, 1] as rows and the labels, for training and for testing."""
+    """The images as rows of values in [0, 1], and the labels, for training and for testing."""
     arrays, first = [], settings.get("train_examples")
     for part in ("train", "t10k"):
         images, labels = (
@@ -197,7 +197,7 @@ def ours(folder: str, settings: Settings) -> Result:
 def products(_folder: str, settings: Settings) -> Result:
     """The largest rate of XLA's, PyTorch's or NumPy's float32 matrix product.
 
-    It is in operations a second, for the product of a batch and the largest weight matrix.
+    The rate, in operations per second, of the product of a batch and the largest weight matrix.
     """
     import jax
     import torch  # pyright: ignore[reportMissingImports] - in the extra `benchmark`

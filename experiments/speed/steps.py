@@ -1,8 +1,8 @@
 """Seconds of a training step with each gradient, and their ratios to autodiff's.
 
-Whole epochs of the compiled functions that train are timed. A round times each gradient once, in
-the opposite order every other round, and gives one ratio for each; the median ratio counts. With
-`checked` every step computes the rounding bound, and an epoch's first step also float64 gradients.
+Whole epochs of the compiled training functions are timed. A round times each gradient once, and
+gives one ratio for each; every other round reverses the order. The median ratio is reported. With
+`checked`, each step computes the rounding bound; the first of an epoch, also float64 gradients.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Rate of training compared with that of a bare matrix product, and seconds of compiling.
 
-An epoch takes 2·examples·(2·n₀n₁ + 3·Σ_{l≥2} n_{l−1}n_l) operations: for each layer the product of
-the forward pass and the weight gradient, and from layer 2 on the backpropagated derivative. A round
-times an epoch and a 2048×2048×2048 float32 product.
+An epoch takes 2·examples·(2·n₀n₁ + 3·Σ_{l≥2} n_{l−1}n_l) operations: each layer has one product in
+the forward pass and one for the weight gradient; from layer 2 on, a third one backpropagates δ. A
+round times an epoch and a 2048×2048×2048 float32 product.
 """
 
 import itertools

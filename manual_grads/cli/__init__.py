@@ -1,13 +1,13 @@
 """Code that every command uses.
 
 options     a frozen dataclass whose fields are flags
-rules       what their values must satisfy
+rules       the conditions on the values of flags
 flag_files  files that contain flags, one per line
-errors      the error message with the parts expected, got and try
+errors      error messages with three parts: expected, got and try
 signals     the handlers of Ctrl-C and SIGTERM
-paths       a description of what is at a path
+paths       describing and opening paths
 compilation_cache  a folder of compiled programs, kept from one command to the next
-command     a command: parses its flags, runs it and returns the exit status
+command     running a command: its flags, its output and its exit status
 """
 
 import lazy_loader

@@ -26,15 +26,15 @@ def run(
     bad_input: int = 1,
     takes_words: bool = False,
 ) -> int:
-    """Parses `argv`, or else the command line, calls `work` with the options, returns the status.
+    """Parses `argv` (None: the command line), calls `work` with the options, returns the status.
 
     With `takes_words`, `work` also receives the words that are not flags; otherwise they are an
     error. The status is what `work` returns, and 0 for None or after `--help`. It is `bad_input`
-    after an `InputError`, which is printed. It is 130 after Ctrl-C and 143 after SIGTERM; the
-    notes of that exception are printed.
+    after an `InputError`, which is printed. It is 130 after Ctrl-C and 143 after SIGTERM, and the
+    notes of the `Stopped` exception are printed.
     """
     argv = sys.argv[1:] if argv is None else argv
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs its cache's path
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else it logs its cache path
     if {"--help", "-help", "-h"} & set(argv):
         say(options.help_text(description or "", options_class))
         return 0
@@ -55,7 +55,7 @@ def run(
 
 
 def say(line: str, to_errors: bool = False) -> None:
-    """Prints text, wrapped at words on a terminal.
+    """Prints text; on a terminal, long lines are broken between words.
 
     A closed pipe or a full disk is ignored, because it must not end a run.
     """
@@ -71,7 +71,7 @@ def say(line: str, to_errors: bool = False) -> None:
 
 
 def _wrapped(text: str, width: int | None) -> str:
-    """The text with longer lines broken between words, and indented behind the label of a part."""
+    """The text wrapped to `width`; wrapped lines are indented past a label such as `got:`."""
     lines: list[str] = []
     wrap = functools.partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
     for line in text.split("\n"):
@@ -87,14 +87,14 @@ REPLACEMENTS = (
     "·=* ⊙=* −=- –=- —=- ─=- ±=+- →=-> ≤=<= ≥=>= …=... ‖=||"
 )
 IN_ASCII = {ord(pair[0]): pair[2:] for pair in REPLACEMENTS.split()}
-"""Replacements for a terminal that cannot print these characters."""
+"""Maps characters that a terminal cannot print to ASCII."""
 
 
 def leave(status: int) -> NoReturn:
     """Exits at once, without Python's normal shutdown.
 
     The shutdown can crash XLA while the device still computes. A signal during the shutdown would
-    kill the process, because Python has removed its handlers by then.
+    kill the process, because Python has removed the signal handlers by then.
     """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # the stream is closed

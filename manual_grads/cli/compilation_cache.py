@@ -1,10 +1,10 @@
-"""Keeps the programs that JAX compiles in a folder, from which later commands load them.
+"""Keeps JAX's compiled programs in a folder, from which later commands load them.
 
-Only commands do this, by JAX's own environment variables, before jax is imported; importing a
-package of this project changes nothing. JAX names each file by a digest of the program, of its own
-version and of the device. The folder's name adds the processor's instruction set, because a home
-folder can be shared between machines. What stands in the folder is run, so nobody else may be able
-to write to it.
+Only commands do this: they set JAX's own environment variables before jax is imported. Importing a
+package of this project changes nothing. JAX names each file by a digest of the program, JAX's
+version and the device. The default folder's name is a digest of the processor's instruction set,
+because machines can share a home folder. JAX executes the programs in the folder, so no other user
+may have permission to write to it.
 """
 
 import hashlib
@@ -34,10 +34,10 @@ VARIABLES = {
 
 
 def use(chosen: str | None, say: Callable[[str], None]) -> None:
-    """Lets this process and those it starts use the folder `chosen`, or if None the user's cache.
+    """Makes this process and its child processes use the folder `chosen`; None: the user's cache.
 
-    "none" is no folder. The user's own `JAX_COMPILATION_CACHE_DIR` goes before the user's cache. A
-    folder that cannot be used is passed over, and `say` is called with one line in all.
+    "none" switches the cache off. If `JAX_COMPILATION_CACHE_DIR` is set, it replaces the user's
+    cache. If the folder cannot be used, the command runs without it. `say` is called at most once.
     """
     if chosen == NONE:
         _set({"JAX_ENABLE_COMPILATION_CACHE": "false"})
@@ -67,7 +67,7 @@ def default_folder() -> Path:
 
 
 def _require_private(folder: Path) -> None:
-    """Raises `ValueError` if somebody else may write to the folder, `OSError` if we may not."""
+    """Raises `ValueError` if other users can write to the folder, `OSError` if this user cannot."""
     status = folder.stat()
     others = stat.S_IWGRP | stat.S_IWOTH
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & others):
@@ -77,7 +77,7 @@ def _require_private(folder: Path) -> None:
 
 
 def _delete_oldest(folder: Path) -> None:
-    """Deletes the oldest files until the rest takes at most half of `MOST_BYTES`."""
+    """If the files exceed `MOST_BYTES`, deletes the oldest until at most half of that is left."""
     found = []
     for file in os.scandir(folder):
         with suppress(FileNotFoundError):
@@ -94,7 +94,7 @@ def _delete_oldest(folder: Path) -> None:
 def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
     """Replaces all of JAX's warnings about the folder by one line, and deletes damaged files.
 
-    JAX compiles what it cannot read, but does not replace it. Its warnings name the program.
+    If JAX cannot read a file, it warns with the program's name and does not replace the file.
     """
     show, said = warnings.showwarning, []
 
@@ -110,13 +110,13 @@ def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
         if not said:
             said.append(text)
             what = text.partition("': ")[2]
-            say(f"compiling what {folder} could not load or keep: {what}")
+            say(f"compiling programs that {folder} could not load or keep: {what}")
 
     warnings.showwarning = show_warning
 
 
 def _set(variables: dict[str, str]) -> None:
-    """Sets environment variables of JAX, also if it has been imported already."""
+    """Sets environment variables of JAX, and the same options of jax if it is already imported."""
     os.environ |= variables
     if "jax" in sys.modules:
         import jax

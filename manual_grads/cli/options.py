@@ -41,9 +41,9 @@ class Option(NamedTuple):
 
 
 def options_of(options_class: type, group: str = "Flags") -> Iterator[Option]:
-    """The options of a dataclass, and in their place those of a dataclass that it holds.
+    """The options of a dataclass; a field that is a dataclass is replaced by its own options.
 
-    If the class has `HEADINGS`, a dict, the field of a name in it begins the group of that heading.
+    The class may have a dict `HEADINGS`: the field named by a key begins the group with that value.
     """
     hints = get_type_hints(options_class, include_extras=True)
     for field in dataclasses.fields(options_class):
@@ -88,12 +88,12 @@ def text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Everywhere:
-    """The options of every command, which do not change what it computes."""
+    """The options that every command has. They do not change its results."""
 
     compilation_cache: Annotated[
         str | None,
-        "folder in which compiled programs are kept for later commands; if not given, one in the "
-        "user's cache; none compiles everything anew",
+        "folder that keeps compiled programs for later commands; a folder in the user's cache if "
+        "not given; with none, nothing is kept",
         A_PATH,
     ] = None
 
@@ -104,18 +104,18 @@ class Everywhere:
 def parse(
     options_class: type[Options], argv: Sequence[str], words: list[str] | None = None
 ) -> Options:
-    """The options of `parse_with_common`, without those of every command."""
+    """Parses as `parse_with_common` does, and returns only the options of `options_class`."""
     return parse_with_common(options_class, argv, words)[0]
 
 
 def parse_with_common(
     options_class: type[Options], argv: Sequence[str], words: list[str] | None = None
 ) -> tuple[Options, Everywhere]:
-    """Parses the words after a command's name, `--flagfile` included.
+    """Parses a command's arguments, including `--flagfile`; returns its own and the common options.
 
-    Words that are not flags are appended to `words`; if that is None, they raise `FlagError`, while
-    absl alone would ignore them. `FlagError` is also raised for an unknown flag, a value of the
-    wrong type and an unreadable flag file. The dataclass raises `OptionError`.
+    Words that are not flags are appended to `words`. If `words` is None, they raise `FlagError`;
+    absl itself would ignore them. `FlagError` is also raised for an unknown flag, a value of the
+    wrong type and an unreadable flag file. `OptionError` is raised for an invalid value.
     """
     flag_values = flags.FlagValues()
     both = (options_class, Everywhere)
@@ -161,9 +161,9 @@ def build(options_class: type[Options], values: Mapping[str, Any]) -> Options:
 
 
 def help_text(description: str, options_class: type) -> str:
-    """What `--help` prints: the description, then by group each flag with its default.
+    """The text of `--help`: the description, then each flag with its default, in groups.
 
-    The class's `WITHOUT_EFFECT`, if there is one, names the options that are not listed.
+    The options that the class names in `WITHOUT_EFFECT`, if it has this tuple, are not listed.
     """
     lines, group = [description.strip()], ""
     common = options_of(Everywhere, "Every command")
@@ -180,7 +180,7 @@ def help_text(description: str, options_class: type) -> str:
             option.help + rule, 79, initial_indent=indent, subsequent_indent=indent
         )
     lines.append("  --flagfile=PATH")
-    lines.append("      a file with one flag a line; a flag given after it wins")
+    lines.append("      a file with one flag per line; flags given after it override the file's")
     return "\n".join(lines)
 
 

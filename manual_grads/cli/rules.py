@@ -1,4 +1,4 @@
-"""What the values of options must satisfy."""
+"""Conditions on the values of options."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Rule(NamedTuple):
-    """What an option's value must satisfy; `words` completes the sentence "--name must …"."""
+    """A condition on an option's value; `words` completes the sentence "--name must …"."""
 
     words: str
     holds: Callable[[Any], bool]

@@ -9,7 +9,7 @@ unit `j` to the output:
     z¹_j = w¹_j a⁰ + b¹_j       a¹_j = f(z¹_j)
     z² = Σ_j w²_j a¹_j + b²     a² = f(z²)        C = (y − a²)²
 
-All five contain the derivative of C with respect to z²,
+All five derivatives contain the derivative of C with respect to z²,
 
     g = −2 (y − a²) f'(z²)
 """
@@ -39,7 +39,7 @@ def sigmoid(z: Values) -> Values:
     return np.asarray(1 / (1 + np.exp(-z)))
 
 
-# They compare z.real, so that the complex-step method can differentiate them.
+# leaky_relu compares z.real, so that the complex-step method can differentiate it.
 ACTIVATIONS = {
     "sigmoid": Activation(sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z))),
     "leaky_relu": Activation(

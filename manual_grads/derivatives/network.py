@@ -54,8 +54,8 @@ def is_active(architecture: Architecture, layer: int) -> bool:
 def forward(architecture: Architecture, params: Params, x: Columns) -> Forward:
     """Computes the values of all layers for the examples in the columns of `x`.
 
-    `mnist_jax` has a forward pass too, which this one must not use. The tests compare this package
-    with autodiff of `mnist_jax`; a mistake in code that both use would cancel and stay unseen.
+    `mnist_jax` has a forward pass too, which this function must not use: the tests compare this
+    package with autodiff of `mnist_jax`, and would not detect a mistake in code that both share.
     """
     f, slope_at = ACTIVATION_RULES[architecture.activation]
     units = Forward([], [], [])

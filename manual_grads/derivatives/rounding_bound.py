@@ -66,9 +66,9 @@ class Errors(NamedTuple):
 def _rectifier_slope(z, a, slope, e_z, e_a, s, precision):
     """E_f' of a rectifier: if rounding can change the sign of z, the slope can be wrong by |1 − s|.
 
-    This includes a z of 0 whose terms cancel, but not a z whose terms are all 0. If all terms are
-    zero, E_z is only the underflow allowance. The code can distinguish these two cases unless all
-    terms are below η/u³, which is 2⁻⁵⁴ in float32.
+    This includes z = 0 if its terms are nonzero and cancel, but not if all its terms are 0: then
+    E_z is only the underflow allowance. The code can distinguish these two cases unless all terms
+    are below η/u³, which is 2⁻⁵⁴ in float32.
     """
     u, eta = precision
     rounded = (z != 0) | (e_z > eta / u**2)
@@ -97,7 +97,7 @@ def _gelu_slope(z, a, slope, e_z, e_a, s, precision):
 
 
 VANISHED = 40.0
-"""A |z| so large that φ(z) is 0 even in float64."""
+"""If |z| is at least this, φ(z) is 0 even in float64."""
 
 # XLA computes sigmoid and tanh with a relative error of up to 5u. For tanh, 1 − a² then adds an
 # absolute error of up to 2u, because it subtracts nearly equal numbers.

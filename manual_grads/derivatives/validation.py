@@ -60,7 +60,7 @@ def check_inputs(architecture: Architecture, params: Any, images, targets) -> No
 def value_and_grad(architecture: Architecture, params: Params, images, targets):
     """The mean loss of the batch, and its handwritten gradient in the structure of `params`.
 
-    It checks its arguments, which can raise `InputsError`, and compiles `network.value_and_grad`.
+    The arguments are checked, which can raise `InputsError`; `network.value_and_grad` is compiled.
 
     >>> import jax.numpy as jnp
     >>> from manual_grads import Architecture, value_and_grad

@@ -28,8 +28,8 @@ def download(
 ) -> None:
     """Downloads `files` into `folder`. Raises `DownloadError`; `OSError` if it cannot write there.
 
-    Each file is written to a temporary file and renamed once its checksum is correct. So the folder
-    never shows an incomplete file, and two processes may download at the same time.
+    Each file is written to a temporary file and renamed once its checksum is correct. So no file is
+    incomplete under its final name, and two processes may download at the same time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel("WARNING")

@@ -1,7 +1,7 @@
 """Reads IDX, the file format of MNIST.
 
 A file has a header of 4 bytes plus 4 bytes for each dimension, then the elements in C order, one
-unsigned byte each. The header is not read, because only files of a known checksum are used.
+unsigned byte each. The header is not read, because only files with a known checksum are used.
 """
 
 import gzip

@@ -93,14 +93,14 @@ def read(published: Published, folder: Path) -> Dataset:
 
 
 def _path(file: PublishedFile, folder: Path) -> Path | None:
-    """The path of the file, or None. A decompressed file is used only if it has a checksum."""
+    """The path of the file, or None. A decompressed file needs a published checksum."""
     names = [file.gz] if file.sha256 is None else [file.name, file.gz]
     there = [folder / name for name in names if os.path.lexists(folder / name)]
     return next((path for path in there if path.is_file()), there[0] if there else None)
 
 
 def _read_verified(file: PublishedFile, folder: Path):
-    """Reads a file's array and the SHA-256 of its decompressed bytes, after verifying the file."""
+    """Verifies a file, and returns its array and the SHA-256 of its decompressed bytes."""
     path = _path(file, folder)
     if path is None:
         raise DataError(

@@ -26,11 +26,11 @@ def load(config: Config, say: Say = print) -> Dataset:
 
 
 def begin(config: Config, say: Say = print) -> Callable[[], Dataset]:
-    """Begins to read in a thread, and returns the function that waits for what `load` returns.
+    """Starts to read the files in a thread, and returns a function that waits for the dataset.
 
-    Both raise `DataError`. `auto` means MNIST, and the digits only if
-    MNIST is neither in a named folder, nor in the cache, nor on a mirror. An MNIST file with wrong
-    content is an error, and so is a named folder that lacks a file.
+    Both can raise `DataError`. `auto` means the digits if MNIST is neither in a named folder, nor
+    in the cache, nor on a mirror; otherwise it means MNIST. An MNIST file with wrong content is an
+    error, as is a named folder that lacks a file. The digits are read without a thread.
     """
     if config.dataset == "digits":
         reading = _digits("reading digits, the 1,797 small images that scikit-learn carries", say)
@@ -51,7 +51,7 @@ def begin(config: Config, say: Say = print) -> Callable[[], Dataset]:
 
 
 class UnavailableError(DataError):
-    """The files are neither on this machine nor on a mirror; `why` is the reason alone."""
+    """The files are neither on this machine nor on a mirror; `why` is only the reason."""
 
     def __init__(self, name: str, why: str):
         expected = f"{name} must be on this machine, or on a mirror that can be reached"
@@ -65,10 +65,10 @@ def cache(published: Published) -> Path:
 
 
 def _published(published: Published, folder: str | None, say: Say) -> Callable[[], Dataset]:
-    """Reads the dataset from the named folder, else from the cache, after downloading it there."""
+    """Reads from `folder` if given, else from the cache; missing files are downloaded there."""
     place = paths.of_user(folder) if folder else cache(published)
     absent = missing(published, place)
-    doing = "reading {} from" if folder or not absent else "{} is to be downloaded into"
+    doing = "reading {} from" if folder or not absent else "{} will be downloaded into"
     say(f"{doing.format(published.name)} {place}")
     if absent and folder:
         raise DataError(
@@ -76,7 +76,7 @@ def _published(published: Published, folder: str | None, say: Say) -> Callable[[
             f"no {', '.join(file.gz for file in absent)} in it"
             if place.is_dir()
             else "no such folder",
-            "--data_dir=FOLDER with these files; without it and MNIST_DATA_DIR they are downloaded",
+            "--data_dir=FOLDER with these files; or unset it and MNIST_DATA_DIR to download them",
         )
     if absent:
         _download(published, absent, place)
@@ -85,7 +85,7 @@ def _published(published: Published, folder: str | None, say: Say) -> Callable[[
 
 def _download(published: Published, absent: list, place: Path) -> None:
     """Downloads the absent files into the cache. Raises `UnavailableError`."""
-    from mnist_jax.data.download import DownloadError, download  # only then: it imports slowly
+    from mnist_jax.data.download import DownloadError, download  # here: slow to import
 
     try:
         download(published, absent, place)
@@ -98,7 +98,7 @@ def _download(published: Published, absent: list, place: Path) -> None:
 
 def _digits(line: str, say: Say) -> Callable[[], Dataset]:
     say(line)
-    from mnist_jax.data import digits  # only then: scikit-learn takes a second to import
+    from mnist_jax.data import digits  # here: importing scikit-learn takes a second
 
     return digits.read
 

@@ -3,7 +3,7 @@
 activations   the activation functions
 network       initial parameters, and the forward pass
 loss          the losses, and the network's inputs
-trained       a trained network, which predicts
+trained       a trained network that classifies images
 """
 
 import lazy_loader

@@ -1,6 +1,6 @@
 """The elementwise activation functions `f(z, negative_slope)`, by name.
 
-relu and leaky_relu use `where`, so that their slope at exactly 0 is that for negative z. The slope
+relu and leaky_relu use `where`, so that z = 0 has the same slope as negative z. The slope
 of `jax.nn.leaky_relu` at 0 is 1. This matters, because 81 % of MNIST's pixels are exactly 0.
 """
 

@@ -1,11 +1,11 @@
 """The network: initial parameters, and the forward pass that autodiff differentiates.
 
-`params[l]` holds layer `l`; layer 0 is the input layer. It is a dict with `"weight"`
+`params[l]` is a dict for layer `l`, where layer 0 is the input layer. Its entries are `"weight"`
 `[outputs, inputs]`, except in layer 0, and `"bias"` `[outputs]` if the layer has one. Activations
 are `[batch, units]`: each example is a row.
 
-`manual_grads` has a second forward pass. The autodiff and the handwritten gradient must not depend
-on the same code: a mistake in it would change both, and their comparison would not show it.
+`manual_grads` has a second forward pass. The autodiff and the handwritten gradient must not share
+code: a mistake in shared code would change both, and their comparison would not detect it.
 """
 
 import jax

@@ -1,4 +1,4 @@
-"""A trained network as a value that answers questions about images."""
+"""A trained network that classifies images."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ IMAGE_SHAPES = ((28, 28), (PIXELS,))
 
 
 class ImagesError(InputError):
-    """Images of a shape, a type or a range of values that the network does not take."""
+    """Images whose shape, dtype or values the network does not accept."""
 
 
 class Model(NamedTuple):
@@ -38,14 +38,14 @@ class Model(NamedTuple):
     params: Params
 
     def predict(self, images: ArrayLike) -> Int[np.ndarray, "*n"]:
-        """The class with the largest output, 0 to 9, for each image: `[n]`, or `[]` for one."""
+        """The class, 0 to 9, with the largest output; shape `[n]`, or `[]` for a single image."""
         return np.asarray(self._outputs(images).argmax(axis=-1))
 
     def probabilities(self, images: ArrayLike) -> Float[np.ndarray, "*n 10"]:
-        """The softmax of the outputs for each image: `[n, 10]`, or `[10]` for one image.
+        """The softmax of the outputs; shape `[n, 10]`, or `[10]` for a single image.
 
-        Only a network trained with cross-entropy learns these as probabilities; one trained with
-        squared error ranks the classes by them.
+        The values estimate probabilities only if the network was trained with cross-entropy. After
+        training with squared error, they only rank the classes.
         """
         return np.asarray(jax.nn.softmax(self._outputs(images)))
 

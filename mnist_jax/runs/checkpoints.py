@@ -40,7 +40,7 @@ def writing(workdir: Path) -> Iterator[Callable[[int, Tree, int], Future[None]]]
     """Yields `save(step, tree, best_step)`, which copies the tree and writes it in a thread.
 
     One file is written at a time. If a write fails, `RunDirectoryError` is raised by the future
-    that `save` returned, by the next `save`, and at the end. Older checkpoints are kept.
+    that `save` returned, by the next `save`, and at the end. Older checkpoints then stay.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint") as thread:
         last: Future[None] = thread.submit(lambda: None)
@@ -138,7 +138,7 @@ def _remove(path: Path) -> None:
 
 
 def require_some(workdir: Path) -> None:
-    """Raises `CheckpointError` if there is no checkpoint, or a folder, as in version 0.1."""
+    """Raises `CheckpointError` if there is no checkpoint, or one in the format of version 0.1."""
     folder = workdir / FOLDER
     names = sorted(entry.name for entry in folder.glob("*"))
     earlier = [name for name in names if re.fullmatch(r"[0-9]{10}", name)]

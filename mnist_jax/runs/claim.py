@@ -1,6 +1,6 @@
 """Locks a run directory for one process, and checks that a run may write to it.
 
-`claimed` locks and checks; if it fails, no file has changed. `begin` writes `config.json`.
+`claimed` locks and checks; if it raises, no file has changed. `begin` writes `config.json`.
 """
 
 import contextlib

@@ -29,7 +29,7 @@ CONFIG, METRICS, PARAMETERS, RESULT = (
 LEARNING_CURVE, FIRST_LAYER, MISTAKES = "learning_curve.png", "first_layer.png", "mistakes.png"
 FILES = (CONFIG, METRICS, PARAMETERS, RESULT, LEARNING_CURVE, FIRST_LAYER, MISTAKES)
 EVALUATION = ("evaluation.json", "digits.png", "confusion.png")
-"""What `mnist_jax.evaluate` adds."""
+"""The files that `mnist_jax.evaluate` adds."""
 
 
 LOCK = ".lock"
@@ -37,14 +37,14 @@ CHECKPOINTS = "checkpoints"
 
 
 def require_plain(workdir: Path) -> None:
-    """Raises `RunDirectoryError` unless plain files and folders stand where a run has its own.
+    """Raises `RunDirectoryError` unless each file of a run is a plain file, or does not exist.
 
-    So that no link leads out of the folder. What is not there yet is as it should be.
+    The run directory and its checkpoints must be folders. A link could lead out of the directory.
     """
     stands = paths.what_is(workdir)
     if stands != paths.NOTHING and not stands.endswith(paths.FOLDER):
         raise RunDirectoryError(
-            f"{workdir} must be a folder, or not be there yet", stands, "another --workdir"
+            f"{workdir} must be a folder, or not exist yet", stands, "another --workdir"
         )
     wanted = dict.fromkeys((*FILES, *EVALUATION, LOCK), paths.FILE) | {CHECKPOINTS: paths.FOLDER}
     wrong = [
@@ -54,45 +54,45 @@ def require_plain(workdir: Path) -> None:
         if found not in (kind, paths.NOTHING)
     ]
     if not wrong and (workdir / LOCK).is_file() and (workdir / LOCK).stat().st_size > 0:
-        wrong = [f"{LOCK}, a file that is not empty"]  # locking would empty it
+        wrong = [f"{LOCK}, a file that is not empty"]  # locking would truncate it
     if wrong:
         raise RunDirectoryError(
-            f"{workdir} must hold plain files where a run puts files, and no links",
+            f"{workdir} must hold plain files and folders under a run's names, and no links",
             "; ".join(wrong),
             "another --workdir",
         )
 
 
 def write_metrics(workdir: Path, history: list[dict[str, Any]]) -> None:
-    """One line of JSON an epoch. Raises `ValueError` for a number that is not finite."""
+    """Writes one line of JSON per epoch. Raises `ValueError` for a number that is not finite."""
     lines = [json.dumps(metrics, allow_nan=False) + "\n" for metrics in history]
     write(workdir / METRICS, "".join(lines))
 
 
 def read_metrics(workdir: Path, epochs: int) -> list[dict[str, Any]]:
-    """The first `epochs` lines, of which a last, torn one is none. Raises `RunDirectoryError`."""
+    """Reads the first `epochs` lines. Raises `RunDirectoryError` if one is missing or damaged."""
     path = workdir / METRICS
     history = []
     with contextlib.suppress(OSError, ValueError, RecursionError):
         for line in read(path, SMALL + epochs * BYTES_OF_AN_EPOCH).splitlines()[:epochs]:
             metrics = json.loads(line)
-            json.dumps(metrics, allow_nan=False)  # refuses what could not be written again
+            json.dumps(metrics, allow_nan=False)  # raises an error for NaN and infinity
             history.append(metrics)
     if list(map(_epoch_of, history)) != list(range(1, epochs + 1)):
         raise RunDirectoryError(
-            f"{path} must hold a line for each of the {epochs} epochs that the checkpoint has",
-            f"{len(history)} whole lines",
-            "the file as it was, or --overwrite to train from the start",
+            f"{path} must hold a line for each of the {epochs} epochs before the checkpoint",
+            f"{len(history)} undamaged lines",
+            "an undamaged copy of the file, or --overwrite to train from the start",
         )
     return history
 
 
 BYTES_OF_AN_EPOCH = 2**14
-"""More than any line of `metrics.jsonl` has."""
+"""An upper bound on the bytes of a line of `metrics.jsonl`."""
 
 
 def _epoch_of(metrics: Any) -> int | None:
-    """The epoch of a line that has its step and the numbers which the figures show, else none."""
+    """The epoch of a line, or None if its step or a number that the figures show is missing."""
     shown = [f"{part}_{name}" for part in ("train", "test") for name in ("loss", "accuracy")]
     whole = (
         isinstance(metrics, dict)
@@ -106,7 +106,7 @@ def _epoch_of(metrics: Any) -> int | None:
 
 
 LARGE = 1e300
-"""No number that a run reports is as large."""
+"""An upper bound on the numbers that a run reports."""
 
 
 def summary(
@@ -116,7 +116,7 @@ def summary(
     correct: int,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """The result of a run: the metrics of its `last` epoch, and its correct test answers."""
+    """The content of `result.json`, from the metrics of the `last` epoch and `correct` answers."""
     train_examples, test_examples = len(dataset.train.labels), len(dataset.test.labels)
     return {
         "dataset": dataset.name,
@@ -138,18 +138,18 @@ def summary(
 
 
 def remove_results(workdir: Path) -> None:
-    """Removes what was said of parameters that are about to be replaced."""
+    """Removes the results of parameters that are about to be replaced."""
     for name in (RESULT, *EVALUATION):
         (workdir / name).unlink(missing_ok=True)
 
 
 def write_result(workdir: Path, result: dict[str, Any]) -> None:
-    """Writes `result.json`, once a run has ended; it stays until a resumed run ends anew."""
+    """Writes `result.json` at the end of a run; the end of a resumed run replaces the file."""
     write(workdir / RESULT, json.dumps(result, indent=2, allow_nan=False) + "\n")
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python, and of the packages that decide a run's bits."""
+    """The versions of Python, and of the packages that can change the bits of a run's result."""
     packages = ("jax", "jaxlib", "numpy", "optax")
     return {"python": platform.python_version()} | {
         name: importlib.metadata.version(name) for name in packages
@@ -157,13 +157,13 @@ def versions() -> dict[str, str]:
 
 
 def write_parameters(workdir: Path, params: Params) -> None:
-    """Each leaf under its path, such as `2/weight`."""
+    """Writes each leaf under its path, such as `2/weight`."""
     tensors = {leaf: np.asarray(value) for leaf, value in named_leaves(params).items()}
     write(workdir / PARAMETERS, safetensors.numpy.save(tensors))
 
 
 def load(workdir: str | Path) -> Model:
-    """The network that a run trained, from its folder. Raises `RunDirectoryError`, `OptionError`.
+    """Loads a trained network from its run directory. Raises `RunDirectoryError`, `OptionError`.
 
     >>> import mnist_jax
     >>> config = mnist_jax.Config(dataset="digits", epochs=1, workdir="runs/example")
@@ -183,21 +183,21 @@ def load(workdir: str | Path) -> Model:
         raise RunDirectoryError(
             f"{workdir / PARAMETERS} must hold the parameters of a run that has ended",
             str(error),
-            "the folder of another run, or the run again",
+            "the folder of another run, or train again",
         ) from None
     got = {leaf: form(value) for leaf, value in tensors.items()}
     if got != wanted:
         raise RunDirectoryError(
-            f"{workdir / PARAMETERS} must hold the leaves {wanted}, as {CONFIG} beside it says",
+            f"{workdir / PARAMETERS} must hold the leaves that {CONFIG} describes, {wanted}",
             str(got),
-            "the two files of one run",
+            "both files from the same run",
         )
     leaves = [jax.numpy.asarray(tensors[leaf]) for leaf in named_leaves(expected)]
     return Model(config, jax.tree.unflatten(jax.tree.structure(expected), leaves))
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
-    """The fields of a `config.json` of ours."""
+    """The fields of a run's `config.json`. Raises `RunDirectoryError`."""
     path = workdir / CONFIG
     try:
         fields = json.loads(read(path))
@@ -214,8 +214,8 @@ def read_config(workdir: Path) -> dict[str, Any]:
         raise RunDirectoryError(
             f'{path} must have "format": {FORMAT}',
             f'"format": {fields.get("format")!r}',
-            f"version {version} of this program, which made it"
+            f"version {version} of this program, which wrote it"
             if version
-            else "the folder of a run, or the version of this program that made it",
+            else "the folder of a run, or the version of this program that wrote it",
         )
     return fields

@@ -28,8 +28,8 @@ from mnist_jax.training.step import Batches, Steps, epoch_blocks, evaluate, insp
 class Start(NamedTuple):
     """The optimiser, the initial state and the training data, on the device.
 
-    `rates` are the learning rates at the epochs' last steps. `batches(epoch)` returns the blocks of
-    an epoch, each an array of batches; epochs count from 1.
+    `rates` has the learning rate at the last step of each epoch. `batches(epoch)` returns the
+    blocks of an epoch, each an array of batches; epochs count from 1.
     """
 
     optimizer: optax.GradientTransformation
@@ -42,7 +42,7 @@ class Start(NamedTuple):
 class BlockResult(NamedTuple):
     """The results of a block's steps, and the number of examples in each step.
 
-    `float64` is the gradient inspection in float64, made once an epoch, in the first block.
+    `float64` is the gradient inspection in float64; only the first block of an epoch has one.
     """
 
     steps: Steps
@@ -62,8 +62,8 @@ class Training(NamedTuple):
     """The compiled functions of a run, and the constants that its loop needs.
 
     `train_block(state, epoch, block)` counts epochs from 1 and blocks from 0, and donates `state`.
-    `blocks` is the number of blocks in an epoch, and `rates` are the learning rates at the epochs'
-    last steps. `validate` is None if there are no validation examples.
+    `blocks` is the number of blocks in an epoch, and `rates` has the learning rate at the last step
+    of each epoch. `validate` is None if there are no validation examples.
     """
 
     mode: Mode
@@ -88,7 +88,7 @@ def blocks_per_epoch(config: Config, dataset: Dataset) -> int:
 def start(config: Config, dataset: Dataset) -> Start:
     """Makes the optimiser and the initial state, and copies the training data to the device.
 
-    The seed is an argument of the compiled functions, so that every seed shares them.
+    The seed is an argument of the compiled functions, so that another seed needs no compilation.
     """
     steps, examples = steps_per_epoch(config, dataset), len(dataset.train.labels)
     update, seed = optimizer(config, steps), np.uint32(config.seed)

@@ -70,7 +70,7 @@ def require_finite(
 ) -> None:
     """Raises `NotFiniteError` at the first loss that is NaN or infinite.
 
-    The first of `losses` is that of `step` in `epoch`; `taken` steps were taken before it.
+    The first of `losses` belongs to `step` in `epoch`; `taken` steps were taken before it.
     """
     broken = np.flatnonzero(~np.isfinite(losses))
     if broken.size == 0:

@@ -26,13 +26,13 @@ ValueAndGrad = Callable[[Params, Images, Targets], tuple[Float[Array, ""], Param
 
 
 class Mode(NamedTuple):
-    """A way to compute the gradient, and the inspection of the gradient during training.
+    """How the gradient is computed, and how it is inspected during training.
 
-    `outputs` is the forward pass that `value_and_grad` contains; XLA computes it only once a step.
+    `outputs` repeats the forward pass of `value_and_grad`; XLA merges both into one computation.
     `inspect(params, images, targets, gradient)` runs in every step; `inspect_in_float64(params,
     images, targets)` runs in the first step of an epoch, unless it is None. `record` turns a
     block's inspections into metrics, whose maximum over an epoch is reported; `no_record(params)`
-    is their initial value. `explain(params, images, targets)` describes the mistake found.
+    is the initial maximum. `explain(params, images, targets)` describes the mistake that was found.
     """
 
     value_and_grad: ValueAndGrad
@@ -59,7 +59,7 @@ def manual(architecture: Architecture) -> Mode:
 
 
 def checked(architecture: Architecture) -> Mode:
-    """The mode that trains with autodiff and compares the handwritten gradient at every step."""
+    """The mode that trains with autodiff and compares manual derivatives with it at every step."""
     return autodiff(architecture)._replace(
         inspect=partial(disagreement, architecture),
         inspect_in_float64=partial(disagreement_in_float64, architecture),

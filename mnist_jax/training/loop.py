@@ -1,4 +1,4 @@
-"""A run: prepare, train block by block, save checkpoints, and finish a whole run directory."""
+"""A run: prepares, trains block by block, saves checkpoints, and completes the run directory."""
 
 import importlib
 import math
@@ -31,7 +31,7 @@ EXPLAINED_ON = 7
 
 
 FIGURES_SIZE = 2**20
-"""Bytes that the figures and the text files of a run take, at most."""
+"""The maximum size in bytes of the figures and text files of a run."""
 
 
 class Job(NamedTuple):
@@ -52,13 +52,13 @@ def train_and_save(
     clock: Clock | None = None,
     stopped: Callable[[], BaseException | None] = lambda: None,
 ) -> dict[str, Any]:
-    """Trains, fills `workdir` epoch by epoch, and returns what its `result.json` holds.
+    """Trains, writes to `workdir` after each epoch, and returns the content of `result.json`.
 
     `report` is called with each epoch's metrics; `clock` has been running since the command began.
-    Under `--resume` it goes on from the newest whole checkpoint. What `stopped` returns, asked
-    after each block, is raised once a checkpoint is written. Raises `NotFiniteError`,
-    `DisagreementError`, `MemoryExceededError`, `RunDirectoryError` and `CheckpointError`; what was
-    written until then stays.
+    With `--resume`, training continues from the newest undamaged checkpoint. `stopped` is called
+    after each block; if it returns an exception, a checkpoint is written and the exception raised.
+    Raises `NotFiniteError`, `DisagreementError`, `MemoryExceededError`, `RunDirectoryError` and
+    `CheckpointError`; files that were written before an error stay.
     """
     clock = clock or start_clock()
     report.compiling()
@@ -75,24 +75,24 @@ def train_and_save(
     runs.require_room(workdir, checkpoints.size_of_all(run) + FIGURES_SIZE)
     runs.begin(config, workdir)
     if config.resume:
-        directory.write_metrics(workdir, history)  # without those of a block that is trained again
+        directory.write_metrics(workdir, history)  # drops epochs that are trained again
     run = _train(job, run, history, report, stopped)
     return _finish(job, run, history)
 
 
 def _resume(job: Job, fresh: RunState) -> RunState:
-    """The run of the newest whole checkpoint; its seconds are added to the clock."""
+    """Loads the newest undamaged checkpoint, and adds its seconds to the clock."""
     run = checkpoints.newest(job.workdir, fresh, command.say)
-    assert run is not None  # the run directory was claimed, and has one
+    assert run is not None  # `claimed` has checked that there is one
     if not np.array_equal(run.data, fresh.data):
         raise checkpoints.CheckpointError(
-            "a run must go on with the data that it began with",
-            "other files of the same names",
+            "a run must be resumed with the data that it began with",
+            "other files with the same names",
             "the --data_dir of the run's own data, or another --workdir",
         )
     if not _possible(job, run):
         raise checkpoints.CheckpointError(
-            f"the newest checkpoint of {job.workdir} must be of a place in this run",
+            f"the newest checkpoint of {job.workdir} must be a state of this run",
             f"epoch {run.epoch}, block {run.block}, step {run.step}, seed {run.seed}"
             + ("" if _is_finite(run.state) else ", numbers that are not finite"),
             "the checkpoints that this run wrote, or --overwrite to train from the start",
@@ -102,7 +102,7 @@ def _resume(job: Job, fresh: RunState) -> RunState:
 
 
 def _possible(job: Job, run: RunState) -> bool:
-    """Whether the numbers of a checkpoint are such as this run can have written."""
+    """Whether this run can have written the numbers in a checkpoint."""
     steps, whole = (
         round_up(len(job.dataset.train.labels) / job.config.batch_size)
         for round_up in (math.ceil, math.floor)
@@ -131,7 +131,7 @@ def _train(
     report: Report,
     stopped: Callable[[], BaseException | None],
 ) -> RunState:
-    """The run after its last epoch; each epoch's metrics are added to `history`."""
+    """Trains to the end of the last epoch, and appends each epoch's metrics to `history`."""
     with checkpoints.writing(job.workdir) as save:
         if run.step == 0:
             save(0, run, 0).result()  # so that a run can be resumed whenever it dies
@@ -162,7 +162,7 @@ def _epochs_done(job: Job, run: RunState) -> float:
 
 
 def _next_block(job: Job, run: RunState) -> RunState:
-    """The run after its next block, whose losses are finite and whose gradients agree."""
+    """Trains the next block. Raises an error if a loss is not finite or the gradients disagree."""
     state, block = job.training.train_block(run.state, run.epoch, run.block)
     losses, correct = np.asarray(block.steps.losses), np.asarray(block.steps.correct)
     require_finite(job.config, job.workdir, losses, run.epoch, run.step + 1, taken=run.step)
@@ -183,14 +183,14 @@ def _by_precision(block: BlockResult) -> dict[str, Any]:
 
 
 def _explain(job: Job, state: TrainState) -> str:
-    """What is wrong with the handwritten gradient, at the parameters where training stopped."""
+    """Describes the mistake in the handwritten gradient, at the parameters after the last block."""
     images, labels = (jnp.asarray(part[:EXPLAINED_ON]) for part in job.dataset.train)
     truth = targets(job.config.architecture, labels, DTYPE)
     return job.training.mode.explain(state.params, network_inputs(images, DTYPE), truth)
 
 
 def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics]:
-    """The run before its next epoch, and the metrics of the one that has ended."""
+    """Evaluates the network; returns the run before its next epoch, and this epoch's metrics."""
     dataset, totals = job.dataset, run.totals
     tested = job.training.evaluate(run.state.params)
     validated = job.training.validate and job.training.validate(run.state.params)
@@ -216,7 +216,7 @@ def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics]:
 
 
 def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> Future[None]:
-    """Saves the run, unless its state is not finite: then the next loss will not be either."""
+    """Saves the run if its state is finite; if not, the next loss ends the run with an error."""
     if _is_finite(run.state):
         return save(run.step, run, run.best_step)
     nothing: Future[None] = Future()
@@ -225,7 +225,7 @@ def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> 
 
 
 def _finish(job: Job, run: RunState, history: list[Metrics]) -> dict[str, Any]:
-    """Writes what a run leaves behind once its last epoch is done, `result.json` last."""
+    """Writes the final files of a run after its last epoch; `result.json` is written last."""
     from mnist_jax import figures  # not at the top: `train_and_save` imports it in a thread
 
     params = run.state.params

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int32
 
 from mnist_jax.config import Config
 
-# Each turns a gradient into a direction, before weight decay and the learning rate.
+# Each entry turns a gradient into a direction, before weight decay and the learning rate.
 DIRECTIONS = {
     "sgd": lambda config: optax.identity(),
     "momentum": lambda config: optax.trace(decay=config.momentum),

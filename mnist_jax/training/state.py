@@ -107,7 +107,7 @@ def after_block(
     correct: np.ndarray,
     record: Record,
 ) -> RunState:
-    """The state after a block whose steps had these examples, mean losses, correct answers."""
+    """The state after a block; arrays hold each step's example count, loss and right answers."""
     before = run.totals
     totals = before._replace(
         examples=before.examples + int(examples.sum()),

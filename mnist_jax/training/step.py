@@ -21,7 +21,7 @@ Batches = Int32[Array, "steps batch"]
 
 
 class Steps(NamedTuple):
-    """For each step the batch's mean loss and correct answers before it, and the inspection."""
+    """Each step's mean loss and number of correct answers before the update, and its inspection."""
 
     losses: Float[Array, "*steps"]
     correct: Int32[Array, "*steps"]
@@ -99,7 +99,7 @@ def _inputs(architecture: Architecture, images, labels, batch):
 def correct(
     outputs: Float[Array, "batch outputs"], labels: UInt8[Array, " batch"]
 ) -> Int32[Array, ""]:
-    """The number of examples whose largest output is at their label."""
+    """The number of examples whose largest output is that of their label."""
     return jnp.sum(jnp.argmax(outputs, axis=-1) == labels.astype(jnp.int32))
 
 

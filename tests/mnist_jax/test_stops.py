@@ -12,7 +12,7 @@ from mnist_jax.runs import checkpoints
 from mnist_jax.train import main
 from tests.mnist_jax.test_train import QUICK, command
 
-STOPPED = "stopped; to go on: the same command with --workdir=runs/base --resume\n"
+STOPPED = "stopped; to continue: the same command with --workdir=runs/base --resume\n"
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_damaged_programs_cost_one_line_and_are_replaced(content):
         path.write_bytes(content)
     damaged = run("--compilation_cache=here")
     assert len((damaged.stdout + damaged.stderr).splitlines()) == 2
-    assert damaged.stdout.startswith("compiling what ")
+    assert damaged.stdout.startswith("compiling programs ")
     assert all(path.read_bytes() != content for path in kept)
     again = run("--compilation_cache=here")
     assert (again.stdout, again.stderr) == ("7.0\n", "")

@@ -234,7 +234,7 @@ def test_a_workdir_that_is_a_link_to_nowhere_is_refused_in_words(tmp_path):
 @pytest.mark.parametrize("name", ["a" * 5000, "a file"])
 def test_a_workdir_that_can_be_no_folder_is_refused(name, tmp_path):
     (tmp_path / "a file").touch()
-    with pytest.raises(RunDirectoryError, match="must be a folder, or not be there yet"):
+    with pytest.raises(RunDirectoryError, match="must be a folder, or not exist yet"):
         directory.require_plain(tmp_path / name)
 
 

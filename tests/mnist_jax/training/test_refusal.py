@@ -63,7 +63,7 @@ def test_a_checkpoint_that_the_run_cannot_have_written_is_refused(number, tmp_pa
     tensors[number] = np.asarray(NO_PLACE[number](tensors[number]))
     path.write_bytes(safetensors.numpy.save(tensors, checkpoints._metadata(tensors)))
     before = whole_folder(tmp_path)
-    with pytest.raises(CheckpointError, match="must be of a place in this run"):
+    with pytest.raises(CheckpointError, match="must be a state of this run"):
         run(tmp_path)
     assert whole_folder(tmp_path) == before
 

@@ -186,7 +186,7 @@ def test_a_run_is_resumed_only_with_its_own_data(tmp_path, monkeypatch):
         return load(config)._replace(sha256={"digits-images": "other"})
 
     monkeypatch.setattr(data, "load", other)
-    with pytest.raises(CheckpointError, match="must go on with the data that it began with"):
+    with pytest.raises(CheckpointError, match="must be resumed with the data that it began with"):
         run(tmp_path)
     assert checkpoints.held(tmp_path / "checkpoints") == before
 
