@@ -5,20 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mnist_jax import runs
 from mnist_jax.data import Examples
 
+DPI = 110
 SHOWN_UNITS = 64
 SHOWN_MISTAKES = 25
+AS_IT_IS: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest"}
+"""An image in axes of its own size. Layouts that matplotlib computes take half of the drawing."""
 
 
 def learning_curve(history: list[dict[str, Any]]) -> Figure:
     """The loss and the percentage of wrong answers on training and test examples, by epoch."""
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    figure = Figure(figsize=(8, 3.4))
+    figure.subplots_adjust(left=0.09, right=0.98, bottom=0.15, top=0.88, wspace=0.25)
     loss, errors = figure.subplots(1, 2)
     epochs = [metrics["epoch"] for metrics in history]
     styles = {"train": {"color": "tab:orange", "linestyle": "--", "marker": "s"}}
@@ -33,8 +37,9 @@ def learning_curve(history: list[dict[str, Any]]) -> Figure:
     figure.suptitle(f"test accuracy after the last epoch: {accuracy}", fontsize="medium")
     for axes in (loss, errors):
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+        axes.set_ylim(0, 1.08 * axes.dataLim.ymax or None)
         axes.grid(alpha=0.3)
         axes.legend()
     return figure
@@ -46,20 +51,38 @@ def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Fi
         :SHOWN_UNITS
     ]
     columns = min(len(order), 8)
-    rows = -(-len(order) // columns)
-    tiles = np.full((rows * columns, side + 2, side + 2), np.nan)  # NaN is drawn as white
-    tiles[: len(order), 1:-1, 1:-1] = weight[order].reshape(-1, side, side)
-    mosaic = tiles.reshape(rows, columns, side + 2, side + 2).swapaxes(1, 2)
+    mosaic = _mosaic(weight[order].reshape(-1, side, side), columns, above=1)
     limit = float(np.quantile(np.abs(weight[order]), 0.995)) or 1.0
-    figure = Figure(figsize=(0.9 * columns + 1.2, 0.9 * rows + 0.5), layout="constrained")
-    axes = figure.subplots(subplot_kw={"xticks": (), "yticks": ()})
+    height, width = np.array(mosaic.shape) * 3 / DPI
+    figure = Figure(figsize=(width + 1.2, height + 0.4))
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0, top=height / (height + 0.4))
+    axes = figure.subplots()
     axes.set_axis_off()
-    image = axes.imshow(
-        mosaic.reshape(rows * (side + 2), -1), cmap="RdBu_r", vmin=-limit, vmax=limit
+    image = axes.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, **AS_IT_IS)
+    share = 1.1 / (width + 1.2)
+    figure.colorbar(
+        image,
+        ax=axes,
+        label="weight",
+        shrink=0.6,
+        extend="both",
+        fraction=share,
+        pad=0.01,
+        aspect=0.6 * height / 0.2,
     )
-    figure.colorbar(image, ax=axes, label="weight", shrink=0.6, extend="both")
     axes.set_title(f"weights into layer 1: {len(order)} of {len(weight)} units", fontsize="medium")
     return figure
+
+
+def _mosaic(
+    images: Shaped[np.ndarray, "images side side"], columns: int, above: int
+) -> Float[np.ndarray, "height width"]:
+    """The images in rows of `columns`, with a white border of 1 pixel, and `above` on top."""
+    side, rows = images.shape[-1], -(-len(images) // columns)
+    tiles = np.full((max(rows, 1) * columns, above + side + 1, side + 2), np.nan)  # drawn as white
+    tiles[: len(images), above:-1, 1:-1] = images
+    rows_first = tiles.reshape(-1, columns, *tiles.shape[1:]).swapaxes(1, 2)
+    return rows_first.reshape(-1, columns * (side + 2))
 
 
 def mistakes(examples: Examples, outputs: Float[np.ndarray, "examples classes"]) -> Figure:
@@ -72,16 +95,19 @@ def mistakes(examples: Examples, outputs: Float[np.ndarray, "examples classes"])
     answers = outputs.argmax(axis=1)
     wrong = np.flatnonzero(answers != examples.labels)
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")][:SHOWN_MISTAKES]
-    columns = 5
-    rows = max(-(-len(shown) // columns), 1)
-    figure = Figure(figsize=(7, 1.6 * rows + 0.4), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, subplot_kw={"xticks": (), "yticks": ()})
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for index, axes in zip(shown, grid.flat, strict=False):
-        axes.imshow(examples.images[index], cmap="gray_r", vmin=0, vmax=255)
+    columns, side, above = 5, examples.images.shape[-1], 7
+    mosaic = _mosaic(examples.images[shown], columns, above)
+    height, width = np.array(mosaic.shape) * 5 / DPI
+    figure = Figure(figsize=(width, height + 0.4))
+    figure.subplots_adjust(left=0, right=1, bottom=0, top=height / (height + 0.4))
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.imshow(mosaic, cmap="gray_r", vmin=0, vmax=255, **AS_IT_IS)
+    for place, index in enumerate(shown):
+        row, column = divmod(place, columns)
         guess = f"guess {answers[index]} ({confidence[index]:.0%}), is {examples.labels[index]}"
-        axes.set_title(guess, fontsize=9)
+        middle, top = (column + 0.5) * (side + 2), row * (above + side + 1) + above - 1.5
+        axes.text(middle, top, guess, fontsize=8.5, ha="center", va="bottom")
     figure.suptitle(
         f"wrong with the most confidence: {len(shown)} of {len(wrong)} mistakes", fontsize="medium"
     )
@@ -133,5 +159,5 @@ def write(workdir: Path, figures: dict[str, Figure]) -> None:
     """Writes each figure as PNG to the file of that name in `workdir`."""
     for name, figure in figures.items():
         picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=110)
+        figure.savefig(picture, format="png", dpi=DPI)
         runs.write(workdir / name, picture.getvalue())
