@@ -31,6 +31,7 @@ VARIABLES = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
+NO_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
 
 
 def use(chosen: str | None, say: Callable[[str], None]) -> None:
@@ -40,7 +41,7 @@ def use(chosen: str | None, say: Callable[[str], None]) -> None:
     cache. If the folder cannot be used, the command runs without it. `say` is called at most once.
     """
     if chosen == NONE:
-        _set({"JAX_ENABLE_COMPILATION_CACHE": "false"})
+        _set(NO_CACHE)
         return
     if chosen is None and "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
@@ -51,6 +52,7 @@ def use(chosen: str | None, say: Callable[[str], None]) -> None:
         _delete_oldest(folder)
     except (OSError, ValueError) as error:
         say(f"compiling without the cache of compiled programs in {folder}: {error}")
+        _set(NO_CACHE)
         return
     _say_only_once(folder, say)
     _set({name: value.format(folder=folder) for name, value in VARIABLES.items()})

@@ -70,6 +70,13 @@ def test_none_keeps_nothing():
     assert programs(".") == []
 
 
+def test_a_named_folder_that_cannot_be_used_is_not_replaced_by_another(monkeypatch):
+    Path("file").touch()
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "another")
+    run("--compilation_cache=file")
+    assert programs(".") == []
+
+
 def test_a_named_folder_is_made_and_nobody_else_can_write_to_it():
     run("--compilation_cache=here/it")
     assert any("lambda" in name for name in programs("here/it"))
