@@ -35,6 +35,8 @@ def test_the_learning_curve_has_loss_and_wrong_answers_over_epochs(epochs):
     for axes in (loss, wrong):
         for line in axes.lines:
             assert np.asarray(line.get_xdata()).tolist() == list(range(1, epochs + 1))
+        low, high = axes.get_xlim()
+        assert {x for x in axes.get_xticks() if low <= x <= high} == set(range(1, epochs + 1))
     assert f"{1 - 0.2 / epochs:.2%}" in loss.figure.get_suptitle()
     train, test = loss.lines
     assert train.get_linestyle() != test.get_linestyle()  # distinguishable without colour

@@ -50,7 +50,7 @@ def test_every_mistake_injected_into_a_network_is_named():
     subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     numbers = json.loads(Path("here/mistakes.json").read_text())
     single = numbers["single"]
-    assert single["injected"] > 20
+    assert single["injected"] == len(numbers["by_mistake"]) > 15
     assert single["named"] + single.get("changes nothing", 0) == single["injected"]
     assert numbers["pairs"]["injected"] == 2
     assert numbers["correct_networks"] == 2

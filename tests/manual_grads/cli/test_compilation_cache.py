@@ -22,7 +22,7 @@ class Options:
 
 def work(options):
     import jax
-    print(float(jax.jit(lambda x: x * 3 + 1)(2.0)))
+    print(float(jax.jit(lambda x: x * 3 + 1)(jax.jit(jax.numpy.negative)(-2.0))))
 
 command.leave(command.run(work, Options, "", sys.argv[1:]))
 """
@@ -35,7 +35,7 @@ def no_other_cache(monkeypatch):
 
 
 def run(*words, program=PROGRAM):
-    """The finished process of a command that compiles one program."""
+    """The finished process of a command that compiles two programs."""
     ran = subprocess.run(
         [sys.executable, "-c", program, *words],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -73,6 +73,7 @@ def test_none_keeps_nothing():
 def test_a_named_folder_that_cannot_be_used_is_not_replaced_by_another(monkeypatch):
     Path("file").touch()
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "another")
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     run("--compilation_cache=file")
     assert programs(".") == []
 
