@@ -26,6 +26,7 @@ Exit status: 0 if the gradient agrees with autodiff, 1 if not, 2 if it could not
 
 import ast
 import contextlib
+import difflib
 import json
 import os
 import signal
@@ -174,11 +175,16 @@ def file_of(name: str) -> Path:
     path = Path(file)
     if path.suffix != ".py" or not function.isidentifier():
         found = _functions_in(path) if path.suffix == ".py" else []
-        hint = f"{path}:{found[0]}" if found else FUNCTION_HINT
+        hint = f"{path}:{most_similar('gradient', found)}" if found else FUNCTION_HINT
         raise FunctionError("a function must be named as FILE.py:FUNCTION", name, hint)
     if not path.is_file():
         raise FunctionError(f"{path} must be a file", paths.what_is(path), FUNCTION_HINT)
     return path
+
+
+def most_similar(name: str, names: Sequence[str]) -> str:
+    """The most similar of the names, of which there must be at least one."""
+    return difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
 
 
 def _functions_in(path: Path) -> list[str]:

@@ -22,7 +22,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.check.__main__ import REPLY, FunctionError, Options, file_of, heatmap_name
+from manual_grads.check.__main__ import (
+    REPLY,
+    FunctionError,
+    Options,
+    file_of,
+    heatmap_name,
+    most_similar,
+)
 from manual_grads.check.formulas import loss_of, problem_of
 from manual_grads.check.gradient import check_problem
 from manual_grads.check.layouts import in_layout
@@ -44,11 +51,12 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
     with jax.enable_x64(True):
         network = chosen.network
         problem = problem_of(network, network.loss, network.output, network.reduction, network.l2)
-        gradient = in_layout(network, chosen.layout, _guarded(_loaded(name), name))
+        gradient = in_layout(network, chosen.layout, _guarded(_loaded(name), name, chosen))
         loss = loss_of(problem)
         if chosen.loss_function is not None:
             in_numpy = jax.errors.TracerArrayConversionError  # the check explains it better
-            loss = _guarded(_loaded(chosen.loss_function), chosen.loss_function, in_numpy)
+            name_of_loss = chosen.loss_function
+            loss = _guarded(_loaded(name_of_loss), name_of_loss, chosen, in_numpy)
         one_hot = chosen.labels == "one_hot"
         drawn = draw_problem(problem, chosen.batch_size, chosen.seed, one_hot=one_hot)
         report = check_problem(gradient, loss, *drawn, problem)._replace(layout=chosen.layout)
@@ -101,7 +109,9 @@ def _loaded(name: str) -> Callable[..., Any]:
         raise FunctionError(
             f"{path} must define the function {function}",
             f"it defines {', '.join(there) or 'none'}",
-            f"{path}:{there[0]}" if there else f"a function {function} in {path}",
+            f"{path}:{most_similar(function, there)}"
+            if there
+            else f"a function {function} in {path}",
         )
     try:
         signature = inspect.signature(found)
@@ -117,7 +127,7 @@ def _loaded(name: str) -> Callable[..., Any]:
 
 
 def _guarded(
-    function: Callable[..., Any], name: str, *passed_on: type[BaseException]
+    function: Callable[..., Any], name: str, chosen: Options, *passed_on: type[BaseException]
 ) -> Callable[..., Any]:
     """Converts what the function raises, except `passed_on`, to a `FunctionError` with the line."""
 
@@ -130,7 +140,10 @@ def _guarded(
         except BaseException as error:
             path, shapes = file_of(name), jax.tree.map(np.shape, arguments)
             rule = f"{name} must not raise an exception for arguments of the shapes {shapes}"
-            raise FunctionError(rule, _place(error, path), f"correcting {path}") from None
+            sizes = options.text(chosen.network.layer_sizes)
+            flags = f"--layer_sizes={sizes} --layout={chosen.layout} --labels={chosen.labels}"
+            repair = f"correcting {path}, or another value of a flag: {flags}"
+            raise FunctionError(rule, _place(error, path), repair) from None
 
     return call
 

@@ -197,17 +197,19 @@ def test_a_report_never_overwrites_an_input_file(words, capsys):
 
 NAMES = {
     "no function": ("mine.py", "try:      mine.py:gradient"),
+    "no function, the first has another name": ("many.py", "try:      many.py:my_gradient"),
     "no Python": ("/etc/passwd:f", "try:      FILE.py:FUNCTION"),
     "no file": ("none.py:f", "got:      no such file or folder"),
     "a folder": ("folder.py:f", "got:      a folder"),
     "two arguments": ("mine.py:two", "try:      def two(params, images, labels):"),
-    "no function of that name": ("mine.py:gradiend", "try:      mine.py:gradient"),
+    "no function of that name": ("mine.py:twoo", "try:      mine.py:two"),
 }
 
 
 @pytest.mark.parametrize(("name", "words"), NAMES.values(), ids=NAMES.keys())
 def test_the_error_for_a_wrong_function_name_shows_the_right_form(name, words, capsys):
     Path("folder.py").mkdir()
+    Path("many.py").write_text("def softmax(z): ...\ndef my_gradient(p, x, y): ...\n")
     Path("mine.py").write_text(EXAMPLE + "\ndef two(params, images):\n    return params\n")
     assert check.main([name, *FLAGS]) == 2
     assert words in capsys.readouterr().err
@@ -289,6 +291,15 @@ def test_the_answer_has_the_names_and_indices_of_the_layout(capsys):
     assert "slope-missing at delta 1" in printed
     assert "/weight" not in printed
     assert printed.endswith("δ¹, is your dZ1.\n")
+
+
+def test_an_exception_is_told_with_the_flags_that_decide_the_arguments(capsys):
+    Path("mine.py").write_text(NUMPY_STYLE)
+    assert check.main([*NUMPY_WORDS, "--layout=layers"]) == 2
+    assert capsys.readouterr().err.endswith(
+        "  try:      correcting mine.py, or another value of a flag: --layer_sizes=6,3,2 "
+        "--layout=layers --labels=one_hot\n"
+    )
 
 
 def test_a_wrong_shape_is_told_with_the_size_of_the_batch(capsys):
