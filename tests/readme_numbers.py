@@ -46,7 +46,8 @@ def accuracy() -> str:
         )
 
     return table(
-        "flag file | network | seeds | median accuracy | mean ± standard deviation | best | a run after imports",
+        "flag file | network | seeds | median accuracy | mean ± standard deviation | best "
+        "| a run after imports",
         [
             row("fast", "relu, cross-entropy, adamw"),
             row("base", "relu, cross-entropy, adamw"),
