@@ -34,6 +34,13 @@ def _grid(config: Config, **values: Sequence[Any]) -> Iterator[Config]:
 START = Config(
     schedule="linear", warmup_epochs=0.05, weight_decay=0.0, validation_examples=HELD_OUT
 )
+STEADY = Config(
+    schedule="cosine", epochs=9, batch_size=256, learning_rate=3e-3, b1=0.9, b2=0.999,
+    weight_decay=0.05, validation_examples=HELD_OUT,
+)  # fmt: skip
+GUESS = replace(
+    START, epochs=4, batch_size=256, learning_rate=5e-3, b1=0.8, b2=0.95, weight_decay=0.05
+)
 RECIPES = {
     "fast": [
         *_grid(replace(START, epochs=1, batch_size=128, b2=0.95), units=(512,),
@@ -44,6 +51,16 @@ RECIPES = {
                learning_rate=(8e-3,), batch_size=(96, 128)),
         *_grid(replace(START, epochs=1, b1=0.8, b2=0.95), units=(512,),
                learning_rate=(5e-3, 8e-3, 12e-3), batch_size=(64, 96, 192, 256)),
+    ],
+    "base": [
+        *_grid(STEADY, units=(1024,)),
+        *_grid(GUESS, units=(768, 1024, 1536)),
+        *_grid(GUESS, units=(1024,), learning_rate=(3e-3, 8e-3)),
+        *_grid(GUESS, units=(1024,), b1=(0.7, 0.9)),
+        *_grid(GUESS, units=(1024,), b2=(0.9, 0.98)),
+        *_grid(GUESS, units=(1024,), weight_decay=(0.0, 0.1)),
+        *_grid(GUESS, units=(1024,), batch_size=(128, 512)),
+        *_grid(GUESS, units=(1024,), epochs=(3, 5)),
     ],
 }  # fmt: skip
 """Lists of settings to try. Each list varies a few options at a time around an initial guess."""
@@ -85,7 +102,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
 
 def setting(config: Config) -> dict[str, Any]:
     """The options in which the settings differ."""
-    names = ("epochs", "batch_size", "learning_rate", "b1", "b2", "weight_decay")
+    names = ("epochs", "batch_size", "learning_rate", "b1", "b2", "weight_decay", "schedule")
     units = config.architecture.layer_sizes[1]
     return {"units": units, **{name: getattr(config, name) for name in names}}
 
