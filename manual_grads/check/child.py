@@ -96,10 +96,7 @@ def _loaded(name: str) -> Callable[..., Any]:
         with _own_settings():
             spec.loader.exec_module(module)
     except BaseException as error:
-        rule, repair = (
-            f"{path} must load without an error and without exiting",
-            f"correcting {path}",
-        )
+        rule, repair = f"{path} must load without an error or an exit", f"correcting {path}"
         if isinstance(error, SystemExit):
             repair = 'moving the exit under `if __name__ == "__main__":`'
         raise FunctionError(rule, _place(error, path), repair) from None

@@ -15,7 +15,7 @@ import numpy as np
 from manual_grads.architecture import Architecture
 from manual_grads.check import diagnosis
 from manual_grads.check.diagnosis import Cause
-from manual_grads.check.formulas import Problem, loss_of, problem_of, targets_of
+from manual_grads.check.formulas import Problem, loss_of, problem_of
 from manual_grads.check.report import Leaf, Report
 from manual_grads.check.returned import arrays_by_name, handwritten_leaves
 from manual_grads.check.sample import LossError, draw_problem, require_batch, require_scalar
@@ -43,11 +43,6 @@ class Trial(NamedTuple):
     def bad(self) -> list[str]:
         """The leaves that disagree."""
         return [k for k, allowed in self.allowed.items() if not np.all(self.errors(k) <= allowed)]
-
-    def worst(self, leaf: str) -> tuple[int, ...]:
-        """The index of the entry with the largest error relative to the allowed difference."""
-        share = self.errors(leaf) / self.allowed[leaf]
-        return tuple(int(i) for i in np.unravel_index(int(np.argmax(share)), share.shape))
 
 
 def check_gradient(
@@ -93,10 +88,10 @@ def check_problem(
         require_batch(problem, params, batch)
         params, batch = _wide(params), tuple(_wide(batch))
         require_scalar(loss, params, batch)
-        compiled, differentiate = _compiled(loss)
+        compiled = _compiled(loss)
 
         def right(params, batch):
-            return arrays_by_name(jax.tree.map(np.asarray, differentiate(params, *batch)))
+            return arrays_by_name(compiled(params, *batch)[1])
 
         def yours(params, batch):
             return handwritten_leaves(gradient, params, batch)[0]
@@ -123,25 +118,21 @@ def check_problem(
                 size, like = 3 if parameters > LARGE else MOST_SINGLES, batch[1] if own else None
                 one_hot = np.ndim(batch[1]) == 2
                 draws += [draw_problem(problem, size, seed, like, one_hot) for seed in (1, 2)]
-
-            def targets(labels):
-                return np.asarray(targets_of(problem, labels)) if problem else labels
-
-            question = diagnosis.Question(problem, own, yours, right, draws, targets, precision)
+            question = diagnosis.Question(problem, own, yours, right, draws, precision)
             causes = diagnosis.diagnose(question, trials, repeats)
-        sides = {leaf: _arbiter(compiled, params, worst, leaf) for leaf in bad}
+        side = _arbiter(compiled, params, worst) if bad else ""
     conventions = bool(causes) and all(each.is_convention for cause in causes for each in cause)
-    if bad and not conventions and set(sides.values()) == {"handwritten"}:
+    if side == "handwritten" and not conventions:
         raise _autodiff_is_wrong(worst, bad[0])
-    leaves = [_leaf_report(leaf, worst, sides.get(leaf, "")) for leaf in worst.allowed]
+    leaves = [_leaf_report(leaf, worst, side if leaf in bad else "") for leaf in worst.allowed]
     errors = {leaf: worst.errors(leaf) / allowed for leaf, allowed in worst.allowed.items()}
     return Report(repeats and (not bad or conventions), precision, leaves, causes, errors)
 
 
 @lru_cache(maxsize=8)
-def _compiled(loss: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Tree]]:
+def _compiled(loss: Callable[..., Any]) -> Callable[..., tuple[Any, Tree]]:
     """The loss and its gradient, compiled; later checks of the same loss use them again."""
-    return jax.jit(loss), jax.jit(jax.grad(loss))
+    return jax.jit(jax.value_and_grad(loss))
 
 
 def _wide(tree: Tree) -> Tree:
@@ -155,24 +146,23 @@ def _wide(tree: Tree) -> Tree:
     return jax.tree.map(wide, tree)
 
 
-def _arbiter(loss: Callable[..., Any], params: Tree, trial: Trial, leaf: str) -> str:
+def _arbiter(compiled: Callable[..., Any], params: Tree, trial: Trial) -> str:
     """Which gradient a central difference of the loss supports: "autodiff" or "handwritten".
 
     It must be clearly nearer to the handwritten one, because a finite difference has errors too.
     """
-    # The difference is taken in the direction in which the two gradients of the leaf differ.
-    error = trial.handwritten[leaf] - trial.autodiff[leaf]
-    apart = np.linalg.norm(error)
-    flat, structure = jax.tree.flatten_with_path(params)
-    place = list(arrays_by_name(params)).index(leaf)
+    # The difference is taken in the direction in which the two gradients differ.
+    errors = [trial.handwritten[leaf] - right for leaf, right in trial.autodiff.items()]
+    apart = float(np.sqrt(sum(np.sum(error**2) for error in errors)))
+    flat, structure = jax.tree.flatten(params)
     step = 1e-5
 
     def at(distance):
-        moved = [value for _, value in flat]
-        moved[place] = moved[place] + distance * error / apart
-        return float(loss(jax.tree.unflatten(structure, moved), *trial.batch))
+        moved = [x + distance * error / apart for x, error in zip(flat, errors, strict=True)]
+        return float(compiled(jax.tree.unflatten(structure, moved), *trial.batch)[0])
 
-    claimed = float(np.sum(trial.handwritten[leaf] * error) / apart)
+    pairs = zip(trial.handwritten.values(), errors, strict=True)
+    claimed = sum(float(np.sum(yours * error)) for yours, error in pairs) / apart
     slope = (at(step) - at(-step)) / (2 * step)
     return "handwritten" if abs(claimed - slope) < 0.1 * apart else "autodiff"
 
@@ -191,7 +181,9 @@ def _autodiff_is_wrong(trial: Trial, leaf: str) -> LossError:
 
 
 def _leaf_report(leaf: str, trial: Trial, side: str) -> Leaf:
-    error, index = trial.errors(leaf), trial.worst(leaf)
+    error = trial.errors(leaf)
+    place = np.unravel_index(int(np.argmax(error / trial.allowed[leaf])), error.shape)
     sides = trial.allowed, trial.handwritten, trial.autodiff
-    allowed, yours, right = (float(leaves[leaf][index]) for leaves in sides)
+    values, index = (float(leaves[leaf][place]) for leaves in sides), tuple(map(int, place))
+    allowed, yours, right = values
     return Leaf(leaf, error.shape, float(error.max()), allowed, index, yours, right, not side, side)

@@ -73,23 +73,22 @@ def _by_name(result: Any, names: list[str]) -> dict[str, Any]:
 
 
 def _back(name: str, kind: str, value: Any, shape: tuple[int, ...], examples: int) -> Any:
-    found = np.shape(value)
-    if kind == "bias" and found in ((1, *shape), (*shape, 1)):
+    if kind == "bias" and np.shape(value) in ((1, *shape), (*shape, 1)):
         return value.reshape(shape)
-    if found != shape:
-        raise GradientError(
-            f"the gradient of {name} must have its shape, {shape}",
-            f"{found}, on a batch of {examples} examples",
-            repair_of_shape(found, shape, examples),
-        )
+    require_shape(name, value, shape, examples)
     return value.T if kind == "weight" else value
 
 
-def repair_of_shape(found: tuple[int, ...], shape: tuple[int, ...], examples: int) -> str:
-    """What turns an array of the wrong shape into one of the right shape."""
+def require_shape(name: str, value: Any, shape: tuple[int, ...], examples: int) -> None:
+    """Raises `GradientError`, which says what gives the right shape, unless it has that shape."""
+    found = np.shape(value)
+    if found == shape:
+        return
     summed = "a sum over the examples, .sum(axis={})"
     plain = ".ravel(), or a sum without keepdims=True"
-    repairs = {
+    both = "a sum over the examples only, not over the units"
+    repairs = dict.fromkeys({(), (1,), (1, 1)} - {shape}, both)
+    repairs |= {
         (examples,): "a sum over the examples instead of the units",
         (examples, *shape): summed.format(0),
         (*shape, examples): summed.format(len(shape)),
@@ -98,11 +97,11 @@ def repair_of_shape(found: tuple[int, ...], shape: tuple[int, ...], examples: in
         shape[::-1]: "its transpose, .T",
     }
     repairs |= {(): "an array of one entry, without .squeeze()"} if shape == (1,) else {}
-    everything = {(), (1,), (1, 1)} - {shape}
-    repairs = (
-        dict.fromkeys(everything, "a sum over the examples only, not over the units") | repairs
+    raise GradientError(
+        f"the gradient of {name} must have its shape, {shape}",
+        f"{found}, on a batch of {examples} examples",
+        repairs.get(found, "an array with one entry for each entry of the parameter"),
     )
-    return repairs.get(found, "an array with one entry for each entry of the parameter")
 
 
 def in_names_of(layout: str, text: str) -> str:

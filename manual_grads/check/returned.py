@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from manual_grads.check.layouts import GradientError, repair_of_shape
+from manual_grads.check.layouts import GradientError, require_shape
 from manual_grads.leaves import named_leaves
 
 Tree = Any
@@ -31,13 +31,7 @@ def handwritten_leaves(
         _require_numbers(leaf, value)
     named, parameters = arrays_by_name(given), arrays_by_name(params)
     for leaf, value in named.items():
-        shape = parameters[leaf].shape
-        if value.shape != shape:
-            raise GradientError(
-                f"the gradient of {leaf} must have the parameter's shape, {shape}",
-                f"{value.shape}, on a batch of {len(batch[0])} examples",
-                repair_of_shape(value.shape, shape, len(batch[0])),
-            )
+        require_shape(leaf, value, parameters[leaf].shape, len(batch[0]))
         if not np.all(np.isfinite(value)):
             raise GradientError(
                 "the gradient must be finite",

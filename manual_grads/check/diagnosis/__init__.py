@@ -1,13 +1,11 @@
 """From the user's gradient to the causes of what is wrong with it.
 
-measured    the user's gradient of single examples and of batches
-calls       what shows only in several calls
-batches     how a batch is made of its examples
-recounting  examples that are miscounted or have the labels of others
-mixtures    batches whose examples are mixed with each other
-finished    what a finished gradient shows, also without knowing the network
-causes      a mistake, its places, and both formulas
-diagnose    the questions in their order
+measured  the user's gradient of single examples and of batches
+finished  what finished gradients show, also without knowing the network
+batches   how a batch is made of its examples
+mixtures  batches whose examples are miscounted, have other labels, or are mixed with each other
+causes    a mistake, its places, and both formulas
+diagnose  the questions in their order
 """
 
 import lazy_loader

@@ -17,11 +17,10 @@ from manual_grads.check.lines import Answer, Leaf
 
 
 class Counted(NamedTuple):
-    """How the examples count in a leaf: weights w, ρ, or that their maximum is taken."""
+    """How the examples count in a leaf: their weights w, and ρ."""
 
     weights: Array
     decay: float = 0.0
-    is_maximum: bool = False
 
 
 class Counts(NamedTuple):
@@ -44,24 +43,19 @@ class Counts(NamedTuple):
 
 def counted(batch: Batch, leaf: Leaf, more: Sequence[Array] = ()) -> Counted | None:
     """How the examples count in a leaf, or None. Ways in which people miscount are tried first."""
-    (kind, layer), n = leaf, len(batch.images)
-    theta = np.ravel(batch.params[layer][kind])
+    n, theta = len(batch.singles), np.ravel(batch.theta[leaf])
     # λ θ is in each single example, but only once in the batch
-    rate = batch.decays.get(layer, 0.0) * (1 - batch.share * n) if kind == "weight" else 0.0
+    rate = batch.decays.get(leaf[1], 0.0) * (1 - batch.share * n) if leaf[0] == "weight" else 0.0
     whole = np.ravel(batch.whole[leaf]) - rate * theta
     singles = np.stack([np.ravel(one[leaf]) for one in batch.singles], axis=1) * batch.share
     largest = max(np.abs(whole).max(initial=0.0), np.abs(singles).max(initial=0.0) / 10)
     everywhere = max(np.abs(value).max(initial=0.0) for value in batch.whole.values())
     allowed = 10 * batch.tolerance * largest
-    total, ones, one, at = singles.sum(axis=1), np.ones(n), np.eye(n), np.arange(n)
+    total, ones, one = singles.sum(axis=1), np.ones(n), np.eye(n)
     if largest <= 1e-13 * everywhere:  # the sum is 0 but for rounding
         return Counted(ones)
     usual = [ones, *([] if np.any(whole) else [0 * ones]), ones * n, ones / n]
     usual += [*(1 - one), *(1 + one), *one, *(n * one), *more]
-    for kept in range(2, n - 1):
-        for side in (at < kept, at >= n - kept):
-            usual += [side * 1.0, side * n / kept]
-    usual += [(-1.0) ** (n - at), (-1.0) ** (n - 1 - at)]
     size = float(total @ total)
     usual += [ones * float(total @ whole) / size] if size > (100 * allowed) ** 2 else []
     for weights in usual:
@@ -71,8 +65,6 @@ def counted(batch: Batch, leaf: Leaf, more: Sequence[Array] = ()) -> Counted | N
         found = combination(whole, [total, term], batch.tolerance) if len(whole) > 2 else None
         if found is not None and found[0]:
             return Counted(ones * found[0], found[1])
-    if np.max(np.abs(singles.max(axis=1) - whole)) <= allowed:
-        return Counted(ones, 0.0, True)
     solved = combination(whole, [*singles.T], 10 * batch.tolerance) if len(whole) > n + 1 else None
     return None if solved is None else Counted(np.array(solved))
 
@@ -93,24 +85,22 @@ def counts_of(batches: Sequence[Batch]) -> Counts:
     groups: dict[Answer, list[Leaf]] = {}
     unusual = False
     for leaf in found:
-        each = [(len(batches[k].images), one) for k, one in found[leaf].items() if one is not None]
-        is_mean = batches[0].share != 1
-        said = said_of(each, is_mean) if leaf in loud and leaf not in mixed else None
+        each = [(len(batches[k].singles), one) for k, one in found[leaf].items() if one is not None]
+        said = said_of(each, batches[0].share != 1) if leaf in loud and leaf not in mixed else None
         if leaf not in loud and any(np.any(batch.whole[leaf]) for batch in batches):
-            said = _answer(
-                "unwritten", "0 for one example", "it is 0 for one example, but not for several"
-            )
+            said = _answer("unwritten", "0 for one example, but not for several")
         if said is not None:
             groups.setdefault(said, []).append(leaf)
             doubled = [2 * w for _, one in each for w in one.weights]
             unusual |= said.name == "overwritten" and not np.allclose(doubled, np.round(doubled))
-    return Counts(
-        [a for said, where in groups.items() for a in placed(said, where, loud)], mixed, unusual
-    )
+    answers = [a for said, where in groups.items() for a in placed(said, where, loud)]
+    return Counts(answers, mixed, unusual)
 
 
-def _answer(name: str, yours: str, words: str, number: float = 1.0) -> Answer:
-    return Answer("batch", 0, yours, "each example once", name, words, 1.0, number)
+def _answer(
+    name: str, yours: str, words: str = "", number: float = 1.0, right: str = "each example once"
+) -> Answer:
+    return Answer("batch", 0, yours, right, name, words, 1.0, number)
 
 
 def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[Answer]:
@@ -130,46 +120,34 @@ def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None
 
     `is_mean` says whether the loss is a mean over the examples, and not a sum.
     """
-    if any(one.is_maximum for _, one in each):
-        words = "the maximum over the examples is taken; take the sum"
-        return _answer("wrong-axis", "maximum over the examples", words)
     uneven = [(n, one.weights) for n, one in each if np.ptp(one.weights) > 1e-6]
     if uneven:
         return _uneven(*max(uneven, key=lambda pair: pair[0]))
     ratios = {n: float(one.weights[0]) for n, one in each}
-    decays = {n: one.decay for n, one in each if one.decay}
-
-    def are(factor):
-        return all(abs(k - factor(n)) <= 1e-6 * factor(n) + 1e-9 for n, k in ratios.items())
-
-    summed = "it is summed over the batch; divide by the batch size"
-    if decays:
-        summed = "the part without the regulariser is summed over the batch; divide by its size"
-    if decays and not are(lambda n: n):
-        text = ", ".join(f"{rounded(k)} θ for {n} examples" for n, k in decays.items())
-        words = f"the regulariser depends on the batch: beyond that of one example there is {text}"
-        return _answer("regulariser", "Σ … + ρ θ", words)
     sums = [f"{factor}Σ over the examples" for factor in ("N ", "", "(1/N) ", "(1/N²) ")]
     more, right, less = sums[1:] if is_mean else sums[:3]
-    divided = "it is divided by the batch size twice; divide once"
-    if not is_mean:
-        summed = "it is multiplied by the batch size; do not multiply"
-        divided = "it is divided by the batch size, but the loss is a sum; do not divide"
-    for factor, name, yours, words in (
-        (lambda n: n, "sum-not-mean", more, summed),
-        (lambda n: 1, "", "", ""),
-        (lambda n: 1 / n, "averaged-twice", less, divided),
-        (lambda n: 0, "unwritten", "0 for several examples",
-         "it is 0 for several examples, but not for one; compute it for all"),
-    ):  # fmt: skip
-        if are(factor):
-            return _answer(name, yours, words)._replace(right=right) if name else None
-    text = ", ".join(f"{rounded(k)} times for {n}" for n, k in sorted(ratios.items()))
-    values = [*ratios.values()]
-    number = float(f"{values[0]:.6g}") if np.ptp(values) < 1e-6 * abs(values[0]) else 1.0
-    words = f"the factor depends on the number of examples: {text}; divide by their number"
-    yours = "a factor that depends on N in another way"
-    return _answer("nominal-batch", yours, words, number)
+    summed = "it is summed over the batch; divide by the batch size" if is_mean else ""
+    name, yours, words = next(
+        (said for factor, *said in (
+            (lambda n: n, "sum-not-mean", more, summed),
+            (lambda n: 1, "", right, ""),
+            (lambda n: 1 / n, "averaged-twice", less, ""),
+            (lambda n: 0, "unwritten", "0 for several examples, but not for one", ""),
+        ) if all(abs(k - factor(n)) <= 1e-6 * factor(n) + 1e-9 for n, k in ratios.items())),
+        ("nominal-batch", "a factor that depends on N in another way", ""),
+    )  # fmt: skip
+    decays = {n: one.decay for n, one in each if one.decay}
+    if decays and name != "sum-not-mean":
+        text = ", ".join(f"{rounded(k)} for {n} examples" for n, k in decays.items())
+        words = f"the regulariser depends on the batch: beyond that of one example, ρ is {text}"
+        return _answer("regulariser", "Σ … + ρ θ", words)
+    number = 1.0
+    if name == "nominal-batch":
+        text = ", ".join(f"{rounded(k)} times for {n}" for n, k in sorted(ratios.items()))
+        words = f"the factor depends on the number of examples: {text}; divide by their number"
+        values = [*ratios.values()]
+        number = float(f"{values[0]:.6g}") if np.ptp(values) < 1e-6 * abs(values[0]) else 1.0
+    return _answer(name, yours, words, number, right) if name else None
 
 
 def _uneven(n: int, weights: Array) -> Answer:

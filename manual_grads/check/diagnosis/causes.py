@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from manual_grads.check.formulas import Problem
 from manual_grads.check.lines import Answer
 
 EVERYWHERE = "every leaf"
@@ -31,34 +30,30 @@ class Cause(NamedTuple):
         return ", ".join(self.places)
 
 
-def merged(lines: Sequence[Answer], counts: Sequence[Answer], problem: Problem) -> list[Answer]:
+def merged(lines: Sequence[Answer], counts: Sequence[Answer], top: int) -> list[Answer]:
     """The answers on lines and on batches, without those that follow from others.
 
-    A line that is not proportional to δ lacks the 1/N in it, so that its batch is wrong too. A
-    constant factor 1/C in δ^L and a sum over the batch are one mistake, dividing by C.
+    A line that is not proportional to δ lacks the 1/N in it, so that its batch is wrong too; `top`
+    is the output layer. A factor 1/C and a sum over the batch are one mistake, dividing by C.
     """
-    bent = [line for line in lines if not line.is_linear]
-    masked = any(
-        "dropout" in line.words or line.name in ("low-precision", "small-constant")
-        for line in lines
-    )
+    bent = [line.layer for line in lines if not line.is_linear]
+    is_rough = any(line.name in ("low-precision", "small-constant") for line in lines)
 
     def follows(count):
-        return (masked and count.name in ("unknown", "not-cleared")) or any(
-            (line.kind, line.layer) == (count.kind, count.layer)
-            or (line.kind == "delta" and count.layer <= line.layer and count.kind != "batch")
-            or (line.kind, line.layer) == ("delta", problem.network.depth)
-            or (count.kind == "batch" and len(bent) > 1)
-            for line in bent
-        )
+        if is_rough and count.name in ("unknown", "not-cleared"):
+            return True
+        if count.kind == "batch":
+            return top in bent or len(bent) > 1
+        return any(count.layer <= layer for layer in bent)
 
     counts = [count for count in counts if not follows(count)]
-    factors = [a for a in lines if a.kind == "delta" and a.name in ("factor", "averaged-twice")]
+    scaled = [line for line in lines if line.name in ("factor", "averaged-twice")]
+    factors = [line for line in scaled if line.kind in ("delta", "batch")]
     for count in counts:
         if count.kind != "batch" or not factors:
             continue
         k, others = factors[0].number, [line for line in lines if line is not factors[0]]
-        if count.name == "sum-not-mean" and 0 < k < 1 and problem.reduction == "mean":
+        if count.name == "sum-not-mean" and 0 < k < 1 and count.right.startswith("(1/N)"):
             words = f"every batch is divided by {1 / k:.6g}; divide by the actual batch size"
             yours = f"1/{1 / k:.6g} Σ over the examples"
             return [*others, count._replace(name="nominal-batch", yours=yours, words=words)]
@@ -76,8 +71,8 @@ def causes_of(answers: Sequence[Answer]) -> list[Cause]:
     causes = []
     for alike in groups.values():
         first = alike[0]
-        places = tuple(dict.fromkeys(map(_place, alike)))
-        words = first.words or f"it is {first.yours.partition(' = ')[2]}"
+        places = tuple(dict.fromkeys(place(*answer.place) for answer in alike))
+        words = first.words or f"it is {first.yours.rpartition(' = ')[2]}"
         words += f"; begin with {places[0]}" if first.name == "unknown" else ""
         words, yours, right = (
             _written(text, first.layer) for text in (words, first.yours, first.right)
@@ -86,13 +81,13 @@ def causes_of(answers: Sequence[Answer]) -> list[Cause]:
     return causes
 
 
-def _place(answer: Answer) -> str:
-    if answer.kind == "batch":
-        return EVERYWHERE
-    if answer.kind in ("delta", "forward"):
-        return f"{answer.kind} {answer.layer}"
-    is_of_layer = answer.kind in ("weight", "bias")
-    return f"{answer.layer}/{answer.kind}" if is_of_layer else answer.kind
+def place(kind: str, layer: int) -> str:
+    """A place as the report has it: `1/bias`, `delta 1`, `every leaf`, or the name of a leaf."""
+    if kind in ("weight", "bias"):
+        return f"{layer}/{kind}"
+    return {"batch": EVERYWHERE}.get(
+        kind, f"{kind} {layer}" if kind in ("delta", "forward") else kind
+    )
 
 
 def _written(text: str, layer: int) -> str:

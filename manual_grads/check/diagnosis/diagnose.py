@@ -12,21 +12,25 @@ from typing import Any
 import numpy as np
 
 from manual_grads.check import lines
-from manual_grads.check.diagnosis import calls, finished, mixtures
+from manual_grads.check.diagnosis import finished, mixtures
 from manual_grads.check.diagnosis.batches import Counts, counts_of
 from manual_grads.check.diagnosis.causes import EVERYWHERE, Cause, causes_of, merged
 from manual_grads.check.diagnosis.measured import (
     TOLERANCES,
     Batch,
+    Leaves,
     Measured,
     Question,
     measured_on,
     right_share,
     right_singles,
+    scene_on,
 )
-from manual_grads.check.diagnosis.recounting import recounted, relabelled
-from manual_grads.check.formulas import Problem, Scene, scene_of
-from manual_grads.check.lines import Known, Path
+from manual_grads.check.formulas import Scene
+from manual_grads.check.lines import Answer, Known
+from manual_grads.leaves import named_leaves
+
+Answers = tuple[Answer, ...]
 
 
 def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[list[Cause]]:
@@ -36,73 +40,96 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
     """
     params, batch = question.draws[0]
     if not repeats:
-        return [[calls.not_repeating(lambda: question.yours(params, batch), trials[0].autodiff)]]
+        return [[finished.not_repeating(lambda: question.yours(params, batch))]]
     found = finished.of_the_whole(trials)
     if found is not None:
         return [[found]]
-    if question.problem is None:
-        return finished.without_network(trials, params)
     with np.errstate(all="ignore"):  # formulas that are tried can divide by 0 or overflow
         drawn = [measured_on(question, draw) for draw in question.draws]
-        fresh = [one for one in drawn[1:] if one is not None]
-        for measured in filter(None, (fresh, [one for one in drawn[:1] if one is not None])):
-            causes = _explained(question, question.problem, measured)
+        for some in (drawn[1:], drawn[:1]):
+            measured = [one for one in some if one is not None]
+            causes = _explained(question, measured) if measured else []
             if any(cause.mistake == "unknown" for each in causes for cause in each):
-                stale = calls.stale(measured[0], question.problem)
+                stale = finished.stale(measured[0])
                 causes = causes if stale is None else [[stale]]
             if causes:
                 return causes
     return [[finished.unexplained(trials)]]
 
 
-def _explained(
-    question: Question, problem: Problem, measured: Sequence[Measured]
-) -> list[list[Cause]]:
+def _explained(question: Question, measured: Sequence[Measured]) -> list[list[Cause]]:
     """The causes that single examples and batches show; empty if they show none."""
-    examples = [(one.images, one.rows) for one in measured]
-    scene = scene_of(problem, [one.params for one in measured], examples)
-    singles = [single for one in measured for single in one.singles]
-    leaves = {leaf: [single[leaf] for single in singles] for leaf in singles[0]}
-    wholes = [whole for one in measured for whole in one.batches.values()]
-    is_silent = not any(np.any(leaf) for one in singles for leaf in one.values())
-    if is_silent and not any(np.any(leaf) for whole in wholes for leaf in whole.values()):
+    every = [leaves for one in measured for leaves in (*one.singles, *one.wholes.values())]
+    if not any(np.any(leaf) for leaves in every for leaf in leaves.values()):
         return [[Cause("unwritten", (EVERYWHERE,), "every leaf is zero; compute its derivative")]]
-    known = _known(question, scene, measured)
-    # if single examples show nothing, right ones show how those of a batch count
-    right = Path(lines.right_deltas(scene, lines.right_output(scene)), ())
-    paths = [right] if is_silent else lines.explain(scene, leaves, question.tolerance, known)
-    of_lines = lines.leaves_of(scene, paths[0].deltas, [*leaves], known.decays)
-    share = right_share(question, measured[0])
-    batches = []
-    for one, part in zip(measured, scene.columns, strict=True):
-        singles = of_lines[part] if is_silent else one.singles
-        for n, whole in one.batches.items():
-            rows, right = (one.images[:n], one.rows[:n]), of_lines[part][:n]
-            given = one.params, *rows, whole, singles[:n], right
-            batches.append(Batch(*given, known.decays, share(n), question.tolerance))
+    silent = not any(
+        np.any(leaf) for one in measured for each in one.singles for leaf in each.values()
+    )
+    answers, right, decays = _of_singles(question, measured, silent)
+    share, batches, start = right_share(question, measured[0]), [], 0
+    for one in measured:
+        theta, n = question.keyed(named_leaves(one.params)), len(one.singles)
+        for size, whole in one.wholes.items():
+            scene, own = scene_on(question, [one], size), right[start : start + size]
+            singles = own if silent else one.singles[:size]
+            given = scene, theta, whole, singles, own, decays
+            batches.append(Batch(*given, share(size), question.tolerance))
+        start += n
     counts = Counts([], [], False)
-    answers = [path.answers for path in paths]
     if batches:
-        odd = list(dict.fromkeys(answer for each in answers for answer in each))
-        explained, counts = recounted(batches, odd, counts_of(batches))
-        if counts.is_odd:
-            others = [answer for answer in odd if answer not in explained]
-            more, counts = relabelled(question, problem, measured, batches, others, counts)
-            explained += more
-        answers = [tuple(a for a in each if a not in explained) for each in answers]
-        if counts.is_odd:
-            better = mixtures.mixed_answers(problem, batches, counts.mixed)
-            if better and better[0].kind == "delta":  # it explains all leaves
-                top = ("delta", problem.network.depth)
-                answers = [tuple(a for a in each if (a.kind, a.layer) != top) for each in answers]
-                counts = Counts(better, [], False)
-            elif counts.mixed:
-                better = better or mixtures.order_matters(question, measured[0], counts.mixed)
-                counts = counts._replace(answers=counts.answers + better)
-    found = [merged(each, counts.answers, problem) for each in dict.fromkeys(answers)]
+        answers, counts = _of_batches(question, measured, batches, answers)
+    top = max(layer for _, layer in every[0])
+    found = [merged(each, counts.answers, top) for each in dict.fromkeys(answers)]
     causes = [causes_of(answers) for answers in found if answers]
     different = {tuple((c.mistake, c.places) for c in each): each for each in reversed(causes)}
     return list(reversed(different.values()))[:4]
+
+
+def _of_singles(
+    question: Question, measured: Sequence[Measured], silent: bool
+) -> tuple[list[Answers], list[Leaves], dict[int, float]]:
+    """The answers on lines, the right leaves of each example, and the λ of the weights."""
+    singles = [single for one in measured for single in one.singles]
+    leaves = {leaf: [single[leaf] for single in singles] for leaf in singles[0]}
+    answers: list[Answers] = [()]  # if single examples show nothing, a batch can
+    if question.problem is None:
+        right = [each for one in measured for each in right_singles(question, one)]
+        theta = question.keyed(named_leaves(measured[0].params))
+        if not silent:
+            answers = [finished.of_leaves(leaves, right, theta, question.tolerance)]
+        return answers, right, {}
+    scene = scene_on(question, measured)
+    known = _known(question, scene, measured)
+    deltas = lines.right_deltas(scene, lines.right_output(scene))
+    if not silent:
+        paths = lines.explain(scene, leaves, question.tolerance, known)
+        answers, deltas = [path.answers for path in paths], paths[0].deltas
+    return answers, lines.leaves_of(scene, deltas, [*leaves], known.decays), dict(known.decays)
+
+
+def _of_batches(
+    question: Question,
+    measured: Sequence[Measured],
+    batches: Sequence[Batch],
+    answers: Sequence[Answers],
+) -> tuple[list[Answers], Counts]:
+    """The answers on lines that remain, and how the examples of the batches count."""
+    odd = list(dict.fromkeys(answer for each in answers for answer in each))
+    explained, counts = mixtures.recounted(batches, odd, counts_of(batches))
+    if counts.is_odd and question.problem is not None:
+        others = [answer for answer in odd if answer not in explained]
+        more, counts = mixtures.relabelled(question, measured, batches, others, counts)
+        explained += more
+    kept = [tuple(a for a in each if a not in explained) for each in answers]
+    if counts.is_odd and question.problem is not None:
+        better = mixtures.mixed_answers(batches)
+        if better:  # it explains all leaves
+            kept = [tuple(a for a in each if better[0].place != a.place) for each in kept]
+            return kept, Counts(better, [], False)
+    if counts.mixed:
+        better = mixtures.order_matters(question, measured[0], counts.mixed)
+        counts = counts._replace(answers=counts.answers + better)
+    return kept, counts
 
 
 def _known(question: Question, scene: Scene, measured: Sequence[Measured]) -> Known:

@@ -1,20 +1,17 @@
-"""Mistakes that a finished gradient shows, also without knowing the network; and "unknown"."""
+"""Mistakes that finished gradients show, also without knowing the network; and "unknown"."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from manual_grads.check.diagnosis.batches import Counted, counted, placed, said_of
-from manual_grads.check.diagnosis.causes import EVERYWHERE, Cause, causes_of
-from manual_grads.check.diagnosis.measured import Batch
-from manual_grads.check.formulas import factor_between
+from manual_grads.check.diagnosis.batches import placed
+from manual_grads.check.diagnosis.causes import EVERYWHERE, Cause, place
+from manual_grads.check.diagnosis.measured import Measured
+from manual_grads.check.formulas import Array
 from manual_grads.check.lines import Answer, Leaf, finished_line
-from manual_grads.leaves import named_leaves
 
 Leaves = Mapping[str, np.ndarray]
-LOW_PRECISIONS = {"bfloat16": (8, 2.0**-8), "float16": (11, 2.0**-11)}
-"""The number of significant bits and the unit roundoff of each type."""
 
 
 def of_the_whole(trials: Sequence[Any]) -> Cause | None:
@@ -42,12 +39,12 @@ def _clipped_by_norm(trials: Sequence[Any]) -> Cause | None:
 
 
 def _low_precision(trial: Any) -> Cause | None:
-    for name, (bits, u) in LOW_PRECISIONS.items():
+    for name in ("bfloat16", "float16"):
         if all(
-            np.array_equal(np.ldexp(mantissa, bits), np.round(np.ldexp(mantissa, bits)))
-            and np.abs(trial.handwritten[leaf] - right).max() <= 64 * u * np.abs(right).max()
+            np.array_equal(yours.astype(name).astype(float), yours)
+            and np.abs(yours - right).max() <= np.abs(right).max() / 4
             for leaf, right in trial.autodiff.items()
-            for mantissa in [np.frexp(trial.handwritten[leaf])[0]]
+            for yours in [trial.handwritten[leaf]]
         ):
             words = f"all values are rounded to {name}; compute in float32 or float64"
             return Cause("low-precision", (EVERYWHERE,), words)
@@ -75,72 +72,77 @@ def _leaked(trial: Any) -> Cause | None:
 
 
 def unexplained(trials: Sequence[Any]) -> Cause:
-    """The answer if nothing explains the gradient: nearly right, or unknown."""
+    """The answer if nothing explains the gradient."""
     trial = next((one for one in trials if one.bad()), trials[0])
-    shares = {
-        leaf: float(np.abs(trial.handwritten[leaf] - right).max() / (np.abs(right).max() or np.inf))
-        for leaf, right in trial.autodiff.items()
-    }
-    worst = max(shares.values())
-    if worst <= 64 * 2.0**-24:
-        words = f"it is right but for a part of {worst:.0e}, which is about what float32 rounds; "
-        return Cause("low-precision", (EVERYWHERE,), words + "use float64 in all of it")
-    bad = sorted(trial.bad(), key=lambda leaf: leaf.split("/")[0], reverse=True) or [*shares]
-    words = f"no formula explains it; begin with {bad[0]}, the first wrong leaf from the output"
-    return Cause("unknown", (bad[0],), words)
+    wrong = trial.bad() or [*trial.allowed]
+    first = max(wrong, key=lambda leaf: leaf.split("/")[0])
+    words = f"no formula explains it; begin with {first}, the first wrong leaf from the output"
+    return Cause("unknown", (first,), words)
 
 
-def without_network(trials: Sequence[Any], params: Any) -> list[list[Cause]]:
-    """The mistakes that the leaves show, if each wrong leaf shows one in all trials; else unknown.
-
-    Each leaf of every trial is made of the right one, or some examples do not count once.
-    """
-    theta = {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
-    bad = [leaf for leaf in theta if any(leaf in trial.bad() for trial in trials)]
-    singles = [trial for trial in trials if len(trial.batch[0]) == 1]
-    first, *others = singles or trials[:1]
-    if any(np.any(one.autodiff[bad[0]] - first.autodiff[bad[0]]) for one in others) and all(
-        np.array_equal(one.handwritten[leaf], first.handwritten[leaf])
-        for one in others
-        for leaf in theta
-    ):
-        words = "it is the same for every example; keep nothing from earlier calls"
-        return [[Cause("stale", (EVERYWHERE,), words)]]
+def of_leaves(
+    leaves: Mapping[Leaf, Sequence[Array]],
+    rights: Sequence[Mapping[Leaf, Array]],
+    theta: Mapping[Leaf, Array],
+    tolerance: float,
+) -> tuple[Answer, ...]:
+    """What the wrong leaves of single examples show of themselves, without a network."""
     groups: dict[Answer, list[Leaf]] = {}
-    for leaf in bad:
-        said = _line(trials, leaf, theta[leaf]) or _counts(trials, singles, leaf, theta[leaf])
-        if said is None:
-            return [[unexplained(trials)]]
-        groups.setdefault(said, []).append((leaf, 0))
-    loud = [(leaf, 0) for leaf in theta if np.any(trials[0].autodiff[leaf])]
-    return [causes_of([one for said, where in groups.items() for one in placed(said, where, loud)])]
+    for leaf, each in leaves.items():
+        seen, right = np.stack(each, axis=-1), np.stack([one[leaf] for one in rights], axis=-1)
+        size = max(np.abs(seen).max(initial=0.0), np.abs(right).max(initial=0.0))
+        if np.max(np.abs(seen - right), initial=0.0) <= tolerance * size:
+            continue
+        repeated = np.stack([theta[leaf]] * len(each), axis=-1)
+        found = finished_line(right, seen, repeated, leaf[0], tolerance)
+        said = Answer("batch", 0, "", "", "unknown", "nothing explains it")
+        if found is not None:
+            k = float(f"{found.factor:.9g}")  # the same in all leaves, but for rounding
+            said = said._replace(
+                name=found.name, words=found.words or f"it is {found.text}", number=k
+            )
+        groups.setdefault(said, []).append(leaf)
+    loud = [leaf for leaf in leaves if any(np.any(one[leaf]) for one in rights)]
+    return tuple(one for said, where in groups.items() for one in placed(said, where, loud))
 
 
-def _line(trials: Sequence[Any], leaf: str, theta: np.ndarray) -> Answer | None:
-    """What all trials show of a leaf: what it is made of, or a factor that depends on the batch."""
-    pairs = [(trial.autodiff[leaf], trial.handwritten[leaf]) for trial in trials]
-    right, seen = (np.stack(side, axis=-1) for side in zip(*pairs, strict=True))
-    repeated = np.stack([theta] * len(trials), axis=-1)
-    found = finished_line(right, seen, repeated, leaf, {}, 1e-9)
-    if found is not None:
-        return Answer("batch", 0, "", "", found.name, found.words)
-    factors = [factor_between(b, a, 1e-9) for a, b in pairs if np.any(a) or np.any(b)]
-    sizes = [len(trial.batch[0]) for trial in trials]
-    if None in factors or len(factors) < len(pairs):
-        return None
-    each = [Counted(np.full(n, k)) for n, k in zip(sizes, factors, strict=True)]
-    return said_of([*zip(sizes, each, strict=True)], is_mean=True)
-
-
-def _counts(
-    trials: Sequence[Any], singles: Sequence[Any], leaf: str, theta: np.ndarray
-) -> Answer | None:
-    """What is said of a leaf in which some examples of the whole batch do not count once."""
-    n, key = len(trials[0].batch[0]), ("", 0)
-    each = [{key: one.autodiff[leaf]} for one in singles]
-    whole, rows = {key: trials[0].handwritten[leaf]}, trials[0].batch[0]
-    batch = Batch([{"": theta}], rows, rows, whole, each, each, {}, 1 / n, 1e-9)
-    found = counted(batch, key) if len(singles) == n else None
-    return (
-        None if found is None or np.ptp(found.weights) == 0 else said_of([(n, found)], is_mean=True)
+def not_repeating(call: Callable[[], Leaves]) -> Cause:
+    """The cause of a gradient that is another one when it is called again on the same batch."""
+    first, second, third = call(), call(), call()
+    moving = [leaf for leaf in first if np.any(second[leaf] - first[leaf])]
+    places = tuple(moving) if 0 < len(moving) < len(first) else (EVERYWHERE,)
+    pairs = [(second[leaf] - first[leaf], third[leaf] - second[leaf]) for leaf in moving]
+    if all(np.allclose(later, step, 1e-6, 1e-6 * np.abs(step).max()) for step, later in pairs):
+        words = "what it returns contains earlier calls; set all sums to zero at the start of each"
+        yours, right = "sum over the calls", "the gradient of this call"
+        return Cause("not-cleared", places, f"{words} call", yours, right)
+    words = (
+        "calls with the same arguments return different gradients that are no sums; if the code "
+        "draws random numbers, as for dropout, switch them off, and keep nothing between calls"
     )
+    return Cause("not-repeating", places, words)
+
+
+def stale(one: Measured) -> Cause | None:
+    """The cause of values that stay those of an earlier call, if there are any.
+
+    The rows of a weight derivative are the activations, which differ from example to example.
+    """
+    if len(one.singles) < 3 or np.all(one.batch[0] == one.batch[0][:1]):
+        return None
+    for leaf, like in one.singles[0].items():
+        if like.ndim != 2:
+            continue
+        each = np.stack([single[leaf] for single in one.singles])
+        rows = each[np.arange(len(each)), np.abs(each).max(axis=2).argmax(axis=1)]
+        largest = rows[np.arange(len(each)), np.abs(rows).argmax(axis=1)][:, None]
+        if not np.all(largest) or rows.shape[1] < 3:
+            continue
+        rows = rows / largest
+        # if every entry is 1, the formula has no activations
+        if np.ptp(rows, axis=0).max() < 1e-9 <= np.ptp(rows[0]):
+            words = (
+                f"the a in ∂C/∂W of {place(*leaf)} is the same for all examples; compute it anew"
+            )
+            return Cause("stale", (EVERYWHERE,), f"{words} in each call")
+    return None

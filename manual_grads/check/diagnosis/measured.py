@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
-from manual_grads.check.formulas import Array, Params, Problem, Scene, scene_of
+from manual_grads.check.formulas import Array, Problem, scene_of, targets_of
 from manual_grads.check.lines import Leaf
 
 TOLERANCES = {"float64": 1e-10, "float32": 3e-4}
@@ -18,8 +19,7 @@ class Question(NamedTuple):
     """What is known about the gradient that disagrees.
 
     `yours` and `right` return the leaves of a batch by name; `draws` are parameters and batches,
-    the given ones first. `is_own_loss` is true if the loss is not that of `problem`. `targets`
-    turns labels into rows.
+    the given ones first. `is_own_loss` is true if the loss is not that of `problem`.
     """
 
     problem: Problem | None
@@ -27,7 +27,6 @@ class Question(NamedTuple):
     yours: Callable[[Any, tuple], Named]
     right: Callable[[Any, tuple], Named]
     draws: Sequence[tuple[Any, tuple]]
-    targets: Callable[[Any], Array]
     precision: str
 
     @property
@@ -35,33 +34,45 @@ class Question(NamedTuple):
         """The relative difference that rounding can explain."""
         return TOLERANCES[self.precision]
 
+    def keyed(self, leaves: Named) -> Leaves:
+        """The leaves by kind and layer, such as ("weight", 2); without a network by name and 0."""
+        found = {name: np.asarray(value, float) for name, value in leaves.items()}
+        if self.problem is None:
+            return {(name, 0): value for name, value in found.items()}
+        split = {name: name.split("/") for name in found}
+        return {(split[k][1], int(split[k][0])): value for k, value in found.items()}
+
+    def tried(self, params: Any, *batch: Any) -> Leaves:
+        """The user's gradient of a batch; nothing if it raises an error there."""
+        try:
+            return self.keyed(self.yours(params, batch))
+        except Exception:  # the given batch has raised nothing; then it alone is explained
+            return {}
+
 
 class Measured(NamedTuple):
     """The user's gradient of single examples and of batches of them, for one draw."""
 
-    given: Any
-    images: Array
-    labels: Array
-    rows: Array
+    params: Any
+    batch: tuple
     singles: list[Leaves]
-    batches: dict[int, Leaves]  # of the first examples, by their number
+    wholes: dict[int, Leaves]  # of the first examples, by their number
 
-    @property
-    def params(self) -> Params:
-        """The parameters as NumPy arrays."""
-        return [{kind: np.asarray(leaf) for kind, leaf in each.items()} for each in self.given]
+    def part(self, rows: slice) -> tuple:
+        """Some examples of the batch."""
+        return tuple(array[rows] for array in self.batch)
 
 
 class Batch(NamedTuple):
-    """A batch with target rows, the user's gradient of it, and of each of its examples alone.
+    """A batch, the user's gradient of it, and of each of its examples alone.
 
-    `lines` are the gradients of the examples as the right weight and bias lines give them, `decays`
-    the λ of the right weight derivatives, and `share` is the factor of the reduction to a mean.
+    `scene` are the values of a known network on the examples, `theta` the parameters, `lines` the
+    gradients of the examples as the right lines give them, `decays` the λ of the right weight
+    derivatives, and `share` is the factor of the reduction to a mean.
     """
 
-    params: Params
-    images: Array
-    rows: Array
+    scene: Any
+    theta: Leaves
     whole: Leaves
     singles: Sequence[Leaves]
     lines: Sequence[Leaves]
@@ -69,46 +80,39 @@ class Batch(NamedTuple):
     share: float
     tolerance: float
 
-    def scene(self, problem: Problem) -> Scene:
-        """The values of the network on the examples."""
-        return scene_of(problem, [self.params], [(self.images, self.rows)])
 
-
-def keyed(leaves: Named) -> Leaves:
-    """The leaves by kind and layer, such as ("weight", 2) for "2/weight"."""
-    split = {name: name.split("/") for name in leaves}
-    return {(split[k][1], int(split[k][0])): np.asarray(v, float) for k, v in leaves.items()}
-
-
-def tried(question: Question, params: Any, images: Any, labels: Any) -> Leaves:
-    """The user's gradient of a batch; nothing if it raises an error there."""
-    try:
-        return keyed(question.yours(params, (images, labels)))
-    except Exception:  # the given batch has raised nothing; without others, it alone is explained
-        return {}
+def scene_on(question: Question, measured: Sequence[Measured], examples: int | None = None) -> Any:
+    """The values of the network on the first examples of each draw; None without a network."""
+    if question.problem is None:
+        return None
+    batches = []
+    for one in measured:
+        images, labels = one.part(slice(examples))
+        batches.append(
+            (np.asarray(images, float), np.asarray(targets_of(question.problem, labels)))
+        )
+    draws = [jax.tree.map(np.asarray, one.params) for one in measured]
+    return scene_of(question.problem, draws, batches)
 
 
 def measured_on(question: Question, draw: tuple[Any, tuple]) -> Measured | None:
     """The user's gradient on the first examples of one draw; None if it raises an error there."""
-    params, (images, labels) = draw
-    images, labels = images[:MOST_SINGLES], labels[:MOST_SINGLES]
-    n = len(images)
+    params, batch = draw[0], tuple(array[:MOST_SINGLES] for array in draw[1])
+    n = len(batch[0])
     sizes = sorted({n, n - 2, 3, 2} & set(range(2, n + 1)))
+    one = Measured(params, batch, [], {})
     parts = [slice(k, k + 1) for k in range(n)] + [slice(0, k) for k in sizes]
-    found = [tried(question, params, images[part], labels[part]) for part in parts]
+    found = [question.tried(params, *one.part(rows)) for rows in parts]
     if not all(found):
         return None
-    rows = np.asarray(question.targets(labels), np.float64)
-    batches = dict(zip(sizes, found[n:], strict=True))
-    return Measured(params, np.asarray(images, float), labels, rows, found[:n], batches)
+    return one._replace(singles=found[:n], wholes=dict(zip(sizes, found[n:], strict=True)))
 
 
 def right_share(question: Question, one: Measured) -> Callable[[int], float]:
     """The right factor of a batch of n examples, relative to that of one."""
-    problem = question.problem
-    if problem is not None and not question.is_own_loss:
-        return problem.share
-    whole = keyed(question.right(one.given, (one.images, one.labels)))
+    if question.problem is not None and not question.is_own_loss:
+        return question.problem.share
+    whole = question.keyed(question.right(one.params, one.batch))
     leaf = max(whole, key=lambda name: np.abs(whole[name]).max())
     total = sum(single[leaf] for single in right_singles(question, one))
     is_sum = np.allclose(total, whole[leaf], 0.0, 10 * question.tolerance * np.abs(total).max())
@@ -117,5 +121,5 @@ def right_share(question: Question, one: Measured) -> Callable[[int], float]:
 
 def right_singles(question: Question, one: Measured) -> list[Leaves]:
     """Autodiff's gradients of the single examples."""
-    parts = [slice(k, k + 1) for k in range(len(one.singles))]
-    return [keyed(question.right(one.given, (one.images[k], one.labels[k]))) for k in parts]
+    parts = [one.part(slice(k, k + 1)) for k in range(len(one.singles))]
+    return [question.keyed(question.right(one.params, part)) for part in parts]

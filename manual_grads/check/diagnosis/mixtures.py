@@ -1,61 +1,133 @@
-"""Batches whose examples are mixed with each other, which no weights of the examples explain.
+"""Batches that no weights of their examples explain, or only while single examples mislead.
 
-Formulas of δ^L that mix examples are tried on the whole batch. For a weight derivative the matrix C
-in M = r Σ_nm C_nm δ_n a_mᵀ is read off; it should be the identity.
+Where an example is left out or counted twice, a batch of that example alone is 0 or twice as large,
+which looks like a mistake of a line. Where images have the labels of others, a batch is made of the
+user's gradients of each image with that other label. Both are tried with the user's own gradients,
+so that another mistake at the same time does not matter. Formulas that mix examples come last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 
 from manual_grads.check import formulas
-from manual_grads.check.diagnosis.batches import placed
-from manual_grads.check.diagnosis.measured import Batch, Leaves, Measured, Question, tried
-from manual_grads.check.formulas import Array, Problem, Scene, tables
+from manual_grads.check.diagnosis.batches import Counts, counts_of, placed
+from manual_grads.check.diagnosis.measured import Batch, Leaves, Measured, Question
+from manual_grads.check.formulas import tables
 from manual_grads.check.lines import Answer, Leaf, leaves_of, right_deltas, right_output
 
-Pairs = Sequence[tuple[Scene, Batch]]
+Order = list[int]
 
 
-def mixed_answers(
-    problem: Problem, batches: Sequence[Batch], mixed: Sequence[Leaf]
-) -> list[Answer]:
-    """The answers for leaves in which examples are mixed; empty if nothing explains them."""
-    pairs = [(batch.scene(problem), batch) for batch in batches]
+def recounted(
+    batches: Sequence[Batch], answers: Sequence[Answer], counts: Counts
+) -> tuple[list[Answer], Counts]:
+    """The answers on lines that miscounted examples explain, and the counts without them."""
+    explained: list[Answer] = []
+    for answer in answers if counts.cost else ():
+        if answer.number == 1 or answer.name == "regulariser":
+            continue
+        changed = [
+            batch._replace(singles=[*map(_without(answer), batch.singles, batch.lines)])
+            for batch in batches
+        ]
+        again = counts_of(changed)
+        new = [one for one in again.answers if one not in counts.answers]
+        if new and all(one.name == "overwritten" for one in new) and again.cost <= counts.cost:
+            explained.append(answer)
+            batches, counts = changed, again
+    return explained, counts
+
+
+def _without(answer: Answer) -> Callable[[Leaves, Leaves], Leaves]:
+    """A function that takes the answer's mistake out of the leaves of one example."""
+
+    def right(leaf, value, of_line):
+        is_above = answer.kind == "delta" and leaf[1] <= answer.layer
+        if is_above or leaf == (answer.kind, answer.layer):
+            return value / answer.number if answer.number else of_line[leaf]
+        return value
+
+    return lambda single, line: {leaf: right(leaf, value, line) for leaf, value in single.items()}
+
+
+def relabelled(
+    question: Question,
+    measured: Sequence[Measured],
+    batches: Sequence[Batch],
+    odd: Sequence[Answer],
+    counts: Counts,
+) -> tuple[list[Answer], Counts]:
+    """The counts of examples whose images have other labels, if that explains more."""
+
+    @cache
+    def pair(number, i, j):
+        """The user's gradient of an image with another label."""
+        one = measured[number]
+        images, labels = one.batch
+        return question.tried(one.params, images[i : i + 1], labels[j : j + 1])
+
+    numbers = [number for number, one in enumerate(measured) for _ in one.wholes]
+    for orders in zip(*map(_label_orders, batches), strict=True):
+        changed = []
+        for number, batch, order in zip(numbers, batches, orders, strict=True):
+            singles = [pair(number, *ij) for ij in enumerate(order)]
+            if not all(singles):
+                return [], counts
+            if order:
+                s = batch.scene._replace(y=batch.scene.y[:, order])
+                lines = leaves_of(s, right_deltas(s, right_output(s)), [*batch.whole], batch.decays)
+                changed.append(batch._replace(scene=s, singles=singles, lines=lines))
+        shifted = [order for order in orders if order and order != [*range(len(order))]]
+        if not shifted:
+            continue
+        explained, again = recounted(changed, odd, counts_of(changed))
+        if not again.is_odd:
+            order = max(shifted, key=len)
+            words = f"of {len(order)} examples, the labels are those of {order}; use each image "
+            words += "with its own label"
+            yours, right = "δ{l} with y of other examples", "δ{l} with y of each example"
+            top = Answer("delta", batches[0].scene.depth, yours, right, "labels-shifted", words)
+            return explained, Counts([top, *again.answers], [], False)
+    return [], counts
+
+
+def _label_orders(batch: Batch) -> Iterator[Order]:
+    """Which example's label each image of a batch could have; the last is read off, if it can be.
+
+    A weight derivative gives δ^L of each example if there are as many activations as examples.
+    """
+    s, n = batch.scene, len(batch.singles)
+    for shift in (1, -1):
+        yield np.roll(np.arange(n), shift).tolist()
+    yield [*range(n)][::-1]
+    yield [0] * n
+    yield [n - 1] * n
+    a = s.a[-2]
+    delta = batch.whole["weight", s.depth] @ np.linalg.pinv(a.T) / batch.share
+    each = np.stack([right_output(s._replace(y=s.y[:, [m] * n])) for m in range(n)])
+    error = np.max(np.abs(each - delta), axis=1)  # [label, image]
+    is_known = np.linalg.matrix_rank(a) == n
+    is_known &= np.all(error.min(axis=0) <= 1e4 * batch.tolerance * np.abs(delta).max())
+    is_own = np.diag(error) <= 2 * error.min(axis=0)
+    yield np.where(is_own, np.arange(n), error.argmin(axis=0)).tolist() if is_known else []
+
+
+def mixed_answers(batches: Sequence[Batch]) -> list[Answer]:
+    """The answer if a formula of δ^L that mixes examples explains all batches; else none."""
+    top, right = batches[0].scene.depth, "δ{l} of each example"
     for text, formula in tables.MIXED.items():
-        if all(_explains(*pair, formula) for pair in pairs):
+        if all(_explains(batch, formula) for batch in batches):
             name = "softmax-axis" if "exp(" in formula or "softmax" in formula else "formula"
             words = tables.SENTENCES.get(name, "δ of one example contains those of others")
-            return [_of_delta(problem, f"δ{{l}} {text}", name, words)]
-    factors = [_of_parts(*pair) for pair in pairs]
-    if all(each is not None and each != (1.0, 1.0) for each in factors):
-        sizes = [len(batch.images) for batch in batches]
-        text = ", ".join(f"{formulas.rounded(each[0])} and {formulas.rounded(each[1])} for {n}"
-                         for n, each in zip(sizes, factors, strict=True) if each)  # fmt: skip
-        words = f"outputs and targets are not averaged alike: they count {text} examples"
-        yours = "outputs and targets with different factors"
-        return [_of_delta(problem, yours, "formula", words)]
-    weights = {layer for kind, layer in mixed if kind == "weight"}
-    crossed = [_crossed(pairs, layer) for layer in sorted(weights, reverse=True)]
-    if None in crossed or not {layer for _, layer in mixed} <= weights:
-        return []
-    return [answer for answer in crossed if answer is not None]
+            return [Answer("delta", top, f"δ{{l}} = δ{{l}} {text}", right, name, words)]
+    return []
 
 
-def _of_delta(problem: Problem, yours: str, name: str, words: str) -> Answer:
-    right = "δ{l} of each example"
-    return Answer("delta", problem.network.depth, f"δ{{l}} = {yours}", right, name, words)
-
-
-def _gradient_of(s: Scene, batch: Batch, delta: Array) -> Leaves:
-    """The gradient of a batch from its δ^L, without a regulariser."""
-    deltas = right_deltas(s, delta * batch.share)
-    each = leaves_of(s, deltas, [*batch.whole], {})
-    return {leaf: np.sum([one[leaf] for one in each], axis=0) for leaf in batch.whole}
-
-
-def _explains(s: Scene, batch: Batch, formula: str) -> bool:
+def _explains(batch: Batch, formula: str) -> bool:
     """Whether this formula of δ^L gives the gradient of the whole batch."""
+    s = batch.scene
     slope, n = s.slope(s.depth), s.y.shape[1]
     names = formulas.names_of(s, s.depth, {}) | {
         "err": lambda y: right_output(s._replace(y=y)),
@@ -66,68 +138,29 @@ def _explains(s: Scene, batch: Batch, formula: str) -> bool:
     delta = formulas.value_of(formula, names, s.y.shape)
     if delta is None or not np.all(np.isfinite(delta)):
         return False
-    leaves = _gradient_of(s, batch, delta)
-    for (kind, layer), values in batch.whole.items():
-        decay = s.problem.l2 * batch.params[layer][kind] if kind == "weight" else 0.0
-        error = np.abs(values - leaves[kind, layer] - decay)
+    each = leaves_of(s, right_deltas(s, delta * batch.share), [*batch.whole], {})
+    for leaf, values in batch.whole.items():
+        decay = batch.decays.get(leaf[1], 0.0) * batch.theta[leaf] if leaf[0] == "weight" else 0.0
+        error = np.abs(values - sum(one[leaf] for one in each) - decay)
         if np.max(error) > 10 * batch.tolerance * np.abs(values).max():
             return False
     return True
 
 
-def _of_parts(s: Scene, batch: Batch) -> tuple[float, ...] | None:
-    """How often the outputs and the targets count, if they are averaged differently."""
-    outputs = right_output(s._replace(y=0 * s.y))
-    parts = [_gradient_of(s, batch, part) for part in (outputs, right_output(s) - outputs)]
-    columns = [np.concatenate([part[leaf].ravel() for leaf in batch.whole]) for part in parts]
-    whole = np.concatenate([value.ravel() for value in batch.whole.values()])
-    return formulas.combination(whole, columns, 10 * batch.tolerance)
-
-
-def _crossed(pairs: Pairs, layer: int) -> Answer | None:
-    """Reads the matrix C off, with which δ and a of different examples are multiplied."""
-    text = ""
-    for s, batch in pairs:
-        n, a = len(batch.images), s.a[layer - 1]
-        sizes = np.sum(a * a, axis=0)
-        each = [one["weight", layer] @ a[:, k] / (sizes[k] or 1)
-                for k, one in enumerate(batch.singles)]  # fmt: skip
-        delta, seen = np.stack(each, axis=1) * batch.share, batch.whole["weight", layer]
-        if min(np.linalg.matrix_rank(a), np.linalg.matrix_rank(delta)) < n:
-            continue
-        c = np.linalg.pinv(delta) @ seen @ np.linalg.pinv(a.T)
-        if np.max(np.abs(delta @ c @ a.T - seen)) > 1e4 * batch.tolerance * np.abs(seen).max():
-            return None
-        c = np.round(c, 6)
-        crossing = np.argwhere((c != 0) & ~np.eye(n, dtype=bool))[:3]
-        text = ", ".join(f"δ of example {i} with a of example {j}" for i, j in crossing)
-        if np.ptp(c) < 1e-5:
-            text = "every δ with every a"
-        elif np.ptp(c[np.triu_indices(n)]) < 1e-5 and not np.any(np.tril(c, -1)):
-            text = "δ of each example with a of those after it too, as if it were not cleared"
-    words, right = f"examples are mixed: it has {text}", "∂C/∂W{l} = Σ_n δ_n a_nᵀ"
-    yours = "∂C/∂W{l} = Σ C_nm δ_n a_mᵀ"
-    return Answer("weight", layer, yours, right, "formula", words) if text else None
-
-
 def order_matters(question: Question, one: Measured, mixed: Sequence[Leaf]) -> list[Answer]:
     """The answers for leaves in which examples are mixed in an unknown way."""
     forward, backward = (
-        tried(question, one.given, one.images[::step].copy(), one.labels[::step].copy())
+        question.tried(one.params, *(array[::step].copy() for array in one.batch))
         for step in (1, -1)
     )
     if all(
         np.allclose(v, backward.get(k, v), 0, 1e-6 * np.abs(v).max()) for k, v in forward.items()
     ):
-        words = (
-            "the gradient of a batch is not made of those of its examples, and nothing explains "
-        )
-        words += "how"
-        (kind, layer), right = mixed[0], "each example once"
-        return [Answer(kind, layer, "?", right, "unknown", words, 6.0)]
+        words = "the gradient of a batch is not made of those of its examples; nothing explains how"
+        return [Answer(*mixed[0], "?", "each example once", "unknown", words)]
     words = (
         "examples of a batch influence each other: its gradient depends on their order, though the "
         "mean over them does not; clear what is kept from one example to the next"
     )
     yours, right = "depends on the order of the examples", "does not"
-    return placed(Answer("batch", 0, yours, right, "not-cleared", words, 2.0), mixed, [*forward])
+    return placed(Answer("batch", 0, yours, right, "not-cleared", words), mixed, [*forward])

@@ -1,10 +1,9 @@
 """Formulas as text, and what they are made of.
 
 problem      the loss of a network that a gradient is checked against
-scene        the values of the network on single examples
+scene        the values of the network on single examples, and the names that formulas use
 tables       the formulas that can stand in each place of a line
 expressions  the values of formulas, and the search for one that gives the observed numbers
-namespace    the names that formulas use
 """
 
 import lazy_loader

@@ -22,14 +22,13 @@ WRITTEN = [
     (r"\bthrough\(D\)", "W{n} δ{n}"), (r"\bthrough\(", "W{n} ("),
     (r"\breshaped\(D\)", "reshape(W{n}) δ{n}"), (r"\bpartial\(D\)", "partial sums of V"),
     (r"\b(first|last)\(D\)", r"D of the \1 unit"), (r"\braw\b", "(δ{n} without its slope)"),
-    (r"\b(?:without|after)\((\d+)\)", r"(W{n} with b{n}, without column \1)ᵀ δ{n}"),
     (r"\bbelow\(d\)", "W{l}ᵀ δ{l}"), (r"\bo\b", "a^L"), (r"\blabel\(y\)", "the class number"),
     (r"\b(?:shifted|roll)\(y, 1(?:, 0)?\)", "y shifted by one class"),
     (r"\b(?:shifted|roll)\(y, -1(?:, 0)?\)", "y shifted back by one class"),
     (r"y\[::-1\]", "y in reverse order"), (r"\brows\(", "row sums of ("),
-    (r"\bcolumns\(", "column sums of ("), (r"\ball\(", "the sum of ("),
-    (r"\bcolumn\(dW, 0\)", "the first column of dW"), (r"\bpadded\(db\)", "∂C/∂b{n}"),
-    (r"\bcolumn\(dW, -1\)", "the last column of dW"), (r"/width\(dW\)", "/inputs"),
+    (r"\bcolumns\(", "column sums of ("),
+    (r"\bpadded\(db\)", "∂C/∂b{n}"),
+    (r"/width\(dW\)", "/inputs"),
     (r"\bd(W)_(\d+)", r"∂C/∂\1^\2"), (r"\bdW\b", "∂C/∂W{l}"), (r"\bT_(\d+)\(", r"W^\1ᵀ ("),
     (r"\bdf\(", "f'("), (r"\bd(sigmoid|tanh|relu|leaky_relu|gelu)\(", r"\1'("),
     (r"\bsigmoid\(", "σ("), (r"\bnormal\(", "Φ("), (r"\bdensity\(", "φ("), (r"\btop\(", "max("),
@@ -46,6 +45,7 @@ WRITTEN = [
 """Patterns, in their order, that turn a formula into mathematics and plain words."""
 
 
+@cache
 def written(expression: str) -> str:
     """The expression as mathematics, with `{l}`, `{m}`, `{n}` for the layers l, l − 1, l + 1."""
     for pattern, text in WRITTEN:
@@ -63,25 +63,17 @@ def value_of(expression: str, names: Names, shape: tuple[int, ...] | None = None
     try:
         value = eval(_compiled(expression), {"__builtins__": {}}, names)  # noqa: S307 - our tables
         value = np.asarray(value, np.float64)
-        return value if shape is None else np.broadcast_to(value, shape)
+        return value if shape in (None, value.shape) else np.broadcast_to(value, shape)
     except (NameError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
         return None
 
 
-class Change(NamedTuple):
-    """A place that is not right: its letter, its formula and the right one."""
-
-    letter: str
-    formula: str
-    right: str
-
-
 class Formula(NamedTuple):
-    """A formula that gives the observed numbers, and its places that are not right.
+    """A formula that gives the observed numbers, and what is not right in it.
 
-    `cost` is their number, and 1 more if there is a factor. `is_linear` says whether the formula is
-    still proportional to δ. Otherwise a batch, whose δ contains 1/N, is not the mean of its
-    examples, which is no mistake of its own.
+    `changed` are the letters of its wrong places, each with its formula. `cost` is their number,
+    and 1 more if there is a factor. If it is not `is_linear` in δ, which contains 1/N, a batch is
+    not the mean of its examples, which is no mistake of its own.
     """
 
     text: str
@@ -90,7 +82,7 @@ class Formula(NamedTuple):
     cost: float = 1.0
     factor: float = 1.0
     is_linear: bool = True
-    changed: tuple[Change, ...] = ()
+    changed: tuple[tuple[str, str], ...] = ()
     added: tuple[float, str] | None = None  # the rate of what is added to a leaf, and what it is
 
 
@@ -140,9 +132,9 @@ def matches(
         within, shape = inner(*filling[:-1]), observed.shape
         return None if within is None else value_of(filling[-1], {**names, **within}, shape)
 
-    best: Formula | None = None
+    best: tuple[int, float, tuple[str, ...], Array] | None = None
     for differing in range(3):
-        if best is not None and best.cost <= differing:
+        if best is not None and best[0] <= differing:
             break
         for filling in _fillings(tables, differing, first):
             values = values_of(filling)
@@ -152,17 +144,18 @@ def matches(
             if not abs(left - right) <= tolerance**0.5 * abs(left):  # the quickest test first
                 continue
             k = factor_between(observed, values, tolerance)
-            if k is None or (best is not None and differing + (k != 1) >= best.cost):
-                continue
-            pairs = zip(letters, filling, tables.values(), strict=True)
-            changed = tuple(Change(letter, c, t[0]) for letter, c, t in pairs if c != t[0])
-            said = [_said(c, t) for _, c, t in changed]
-            text = filled(letters, filling)
-            half = None if halved is None else value_of(text, halved, observed.shape)
-            linear = half is None or bool(np.allclose(2 * half, values, 1e-9, 0.0))
-            cost, words = differing + (k != 1), "; ".join(said) if all(said) else ""
-            best = Formula(text, "formula", words, cost, k, linear, changed)
-    return best
+            if k is not None and (best is None or differing + (k != 1) < best[0]):
+                best = differing + (k != 1), k, filling, values
+    if best is None:
+        return None
+    cost, k, filling, values = best
+    pairs = [*zip(letters, filling, tables.values(), strict=True)]
+    said = [_said(formula, table[0]) for _, formula, table in pairs if formula != table[0]]
+    changed = tuple((letter, formula) for letter, formula, table in pairs if formula != table[0])
+    text = filled(letters, filling)
+    half = None if halved is None else value_of(text, halved, observed.shape)
+    linear = half is None or bool(np.allclose(2 * half, values, 1e-9, 0.0))
+    return Formula(text, "formula", "; ".join(said) * all(said), cost, k, linear, changed)
 
 
 def _said(formula: str, right: str) -> str:
@@ -172,7 +165,12 @@ def _said(formula: str, right: str) -> str:
         pair = (formula[4:], right[4:])
     if any(re.search(r"\b[EPY]\b", each) for each in pair):
         return ""
-    return "{} stands in the place of {}".format(*map(written, pair))
+    return instead(*pair)
+
+
+def instead(formula: str, right: str) -> str:
+    """The sentence on a formula in the place of the right one."""
+    return f"{written(formula)} stands in the place of {written(right)}"
 
 
 def filled(letters: Iterable[str], filling: Iterable[str]) -> str:

@@ -40,11 +40,6 @@ class Problem(NamedTuple):
     reduction: str = "mean"
     l2: float = 0.0
 
-    @property
-    def is_trained(self) -> bool:
-        """Whether it is a loss that the package `mnist_jax` trains with."""
-        return self.loss == self.network.loss
-
     def factor(self, examples: int) -> float:
         """The factor r of the reduction."""
         every = examples * self.network.layer_sizes[-1]

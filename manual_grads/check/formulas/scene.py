@@ -7,16 +7,17 @@ agree for one draw can differ for another; products with weights are taken draw 
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import ndtr
 
+from manual_grads.check.formulas.expressions import value_of
 from manual_grads.check.formulas.problem import Problem
 
 Array = np.ndarray
 Params = list[dict[str, Array]]
-_ERFC = np.vectorize(math.erfc, otypes=[float])
 
 
 def sigmoid(z: Array) -> Array:
@@ -30,11 +31,6 @@ def softmax(a: Array) -> Array:
     return shifted / shifted.sum(axis=0)
 
 
-def normal(z: Array) -> Array:
-    """Φ(z), the normal distribution."""
-    return _ERFC(-z / 2**0.5) / 2
-
-
 def density(z: Array) -> Array:
     """φ(z), the density of the normal distribution."""
     return np.exp(-z * z / 2) / (2 * math.pi) ** 0.5
@@ -45,16 +41,13 @@ FUNCTIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
     "tanh": (lambda z, s: np.tanh(z), lambda z, s: 1 - np.tanh(z) ** 2),
     "relu": (lambda z, s: np.where(z > 0, z, 0.0), lambda z, s: (z > 0) * 1.0),
     "leaky_relu": (lambda z, s: np.where(z > 0, z, s * z), lambda z, s: np.where(z > 0, 1.0, s)),
-    "gelu": (lambda z, s: z * normal(z), lambda z, s: normal(z) + z * density(z)),
+    "gelu": (lambda z, s: z * ndtr(z), lambda z, s: ndtr(z) + z * density(z)),
 }
 """Each activation f(z, s) and its slope f'(z, s), with the negative slope s of leaky_relu."""
 
 
 class Scene(NamedTuple):
-    """Examples of several draws, and the forward pass; `columns` are those of each draw.
-
-    `gains` are constants by which units of a layer are multiplied in a wrong forward pass.
-    """
+    """Examples of several draws, and the forward pass; `columns` are those of each draw."""
 
     problem: Problem
     draws: Sequence[Params]
@@ -63,22 +56,17 @@ class Scene(NamedTuple):
     y: Array
     z: list[Array]
     a: list[Array]
-    gains: Mapping[int, Array] = MappingProxyType({})
 
     @property
     def depth(self) -> int:
         """L, the index of the output layer."""
         return self.problem.network.depth
 
-    def has(self, layer: int, kind: str) -> bool:
-        """Whether the layer has a weight or a bias."""
-        return kind in self.draws[0][layer]
-
     def slope(self, layer: int) -> Array | float:
         """f'(z) of the layer, or 1 if it has no activation."""
         if not is_active(self.problem, layer):
             return 1.0
-        return named_functions(self.problem)["df"](self.z[layer]) * self.gains.get(layer, 1.0)
+        return named_functions(self.problem)["df"](self.z[layer])
 
     def each(self, of: Callable[[Params, slice], Array]) -> Array:
         """The columns that `of` computes from the parameters and columns of each draw."""
@@ -102,17 +90,18 @@ def is_active(problem: Problem, layer: int) -> bool:
     return layer < problem.network.depth or problem.network.loss == "squared_error"
 
 
+@cache
 def named_functions(problem: Problem) -> dict[str, Any]:
     """The functions of formulas: f, df for f', every activation g and its slope dg, and others."""
     s = problem.network.negative_slope
     names: dict[str, Any] = {
-        "softmax": softmax, "normal": normal, "density": density, "s": s, "pi": np.pi,
-        "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs, "sign": np.sign,
-        "where": np.where, "arctan": np.arctan, "round": np.round, "roll": np.roll, "len": len,
-        "min": np.minimum, "max": np.maximum,
+        "softmax": softmax, "normal": ndtr, "density": density, "s": s, "pi": np.pi,
+        "exp": np.exp, "log": np.log, "abs": np.abs, "sign": np.sign,
+        "where": np.where, "arctan": np.arctan, "roll": np.roll, "len": len,
+        "max": np.maximum,
         "sum": lambda v: np.ones_like(v) * v.sum(axis=0),
         "top": lambda v: np.ones_like(v) * v.max(axis=0), "mean": lambda v: v.mean(axis=0),
-        "std": lambda v: v.std(axis=0), "norm": lambda v: np.sqrt(np.sum(v * v, axis=0)),
+        "std": lambda v: v.std(axis=0),
     }  # fmt: skip
     for name, (f, slope) in FUNCTIONS.items():
         names[name] = lambda z, f=f: f(z, s)
@@ -121,48 +110,104 @@ def named_functions(problem: Problem) -> dict[str, Any]:
     return names | {"f": names[own], "df": names[f"d{own}"]}
 
 
-Step = Callable[[Params, int, Array, Array], tuple[Array, Array]]
-"""Computes `(z, a)` of a layer from the parameters, the layer, the a below, and the input x."""
+class Forward(NamedTuple):
+    """A formula in the place of the right one, in the forward pass of some layers."""
 
-
-def plain_step(problem: Problem) -> Step:
-    """The right forward line of any layer: z = W a + b, or x + b in the input layer; a = f(z)."""
-    f = named_functions(problem)["f"]
-
-    def step(params, layer, below, x):
-        z = params[layer]["weight"] @ below if layer > 0 else below
-        z = z + params[layer]["bias"][:, None] if "bias" in params[layer] else z
-        return z, f(z) if is_active(problem, layer) else z
-
-    return step
+    formula: str
+    right: str
+    layers: tuple[int, ...]
 
 
 def scene_of(
     problem: Problem,
     draws: Sequence[Params],
     batches: Sequence[tuple[Array, Array]],
-    change: Step | None = None,
-    changed: Sequence[int] = (),
+    change: Forward | None = None,
 ) -> Scene:
-    """The scene of batches of images and target rows; `change` replaces the layers `changed`."""
+    """The scene of batches of images and target rows, with a wrong forward line if there is one."""
     ends = np.cumsum([0, *(len(images) for images, _ in batches)])
     columns = [slice(int(i), int(j)) for i, j in itertools.pairwise(ends)]
-    plain = plain_step(problem)
     layers: list[list[tuple[Array, Array]]] = [[] for _ in draws[0]]
     for params, (images, _) in zip(draws, batches, strict=True):
-        values = images.T, images.T
+        below = images.T
         for layer, each in enumerate(layers):
-            step = change if change is not None and layer in changed else plain
-            values = step(params, layer, values[1], images.T)
-            each.append(values)
+            each.append(_step(problem, params, layer, below, images.T, change))
+            below = each[-1][1]
     x, y = (np.concatenate([batch[k].T for batch in batches], axis=1) for k in (0, 1))
     z, a = ([np.concatenate([one[k] for one in each], axis=1) for each in layers] for k in (0, 1))
     return Scene(problem, draws, columns, x, y, z, a)
 
 
-def changed_scene(
-    s: Scene, change: Step, changed: Sequence[int], gains: Mapping[int, Array]
-) -> Scene:
-    """The same examples with another step in the layers `changed`."""
+def _step(
+    problem: Problem, params: Params, layer: int, below: Array, x: Array, change: Forward | None
+) -> tuple[Array, Array]:
+    """The forward line of a layer: z = W a + b, or x + b in the input layer; a = f(z)."""
+    functions, own = named_functions(problem), params[layer]
+    f = functions["f"] if is_active(problem, layer) else lambda z: z
+    z = own["weight"] @ below if layer > 0 else below
+    z = z + own["bias"][:, None] if "bias" in own else z
+    if change is None or layer not in change.layers:
+        return z, f(z)
+    names: dict[str, Any] = functions | {"x": x, "am": below, "zm": below, "z": z}
+    for k, leaves in enumerate(params):
+        each = {"W": leaves.get("weight"), "b": leaves.get("bias", np.array([]))[:, None]}
+        names |= {f"{name}_{k}": value for name, value in each.items()}
+        names |= each if k == layer else {}
+    value = value_of(change.formula, names, z.shape)
+    if value is None:
+        return z, np.full_like(z, np.nan)  # it does not fit here
+    if change.right == "x":
+        return _step(problem, params, layer, value, x, None)
+    return (z, value) if change.right == "f(z)" else (value, f(value))
+
+
+def changed_scene(s: Scene, change: Forward) -> Scene:
+    """The same examples with a wrong forward line."""
     batches = [(s.x[:, part].T, s.y[:, part].T) for part in s.columns]
-    return scene_of(s.problem, s.draws, batches, change, changed)._replace(gains=gains)
+    return scene_of(s.problem, s.draws, batches, change)
+
+
+def names_of(
+    s: Scene,
+    layer: int,
+    deltas: Mapping[int, Array],
+    leaf_above: Sequence[Array] = (),
+    times: float = 1.0,
+) -> dict[str, Any]:
+    """What the formulas of a layer can use; see `tables`. All δ are multiplied by `times`."""
+    deltas = {k: times * delta for k, delta in deltas.items()}
+    names: dict[str, Any] = named_functions(s.problem) | {"x": s.x, "y": s.y, "o": s.a[-1]}
+    for k in range(s.depth + 1):
+        names |= {f"z_{k}": s.z[k], f"a_{k}": s.a[k]}
+    for mark, k in (("", layer), ("m", layer - 1), ("n", layer + 1)):
+        if 0 <= k <= s.depth:
+            names |= {f"z{mark}": s.z[k], f"a{mark}": s.a[k]}
+            if "bias" in s.draws[0][k]:
+                names[f"b{mark}"] = np.stack(s.theta(k, "bias"), axis=1)
+    names |= {f"d_{k}": delta for k, delta in deltas.items()}
+    for k in range(1, s.depth + 1):
+        names[f"T_{k}"] = lambda v, k=k: s.back(k, v)
+    names["label"] = lambda y: np.argmax(y, axis=0) * 1.0
+    names["shifted"] = lambda y, by: np.eye(len(y), k=-by) @ y
+    if layer > 0:
+        names["below"] = lambda v: s.back(layer, v)
+    if layer in deltas:
+        names["d"] = deltas[layer]
+    if layer + 1 in deltas:
+        above, units = deltas[layer + 1], len(s.a[layer])
+        names |= {
+            "D": above, "V": s.back(layer + 1, above), "back": lambda v: s.back(layer + 1, v),
+            "through": lambda v: s.each(lambda p, part: p[layer + 1]["weight"] @ v[:, part]),
+            "reshaped": lambda v: s.each(
+                lambda p, part: p[layer + 1]["weight"].reshape(units, -1) @ v[:, part]
+            ),
+            "partial": lambda v: s.back(layer + 1, np.arange(len(v), 0, -1.0)[:, None] * v),
+            "first": lambda v: v * np.eye(len(v), 1),
+            "last": lambda v: v * np.eye(len(v), 1, 1 - len(v)),
+        }  # fmt: skip
+        if layer + 2 in deltas:
+            names["raw"] = s.back(layer + 2, deltas[layer + 2])
+        if len(leaf_above):
+            each_leaf = [times * leaf.T @ above[:, n] for n, leaf in enumerate(leaf_above)]
+            names["G"] = np.stack(each_leaf, axis=1)
+    return names

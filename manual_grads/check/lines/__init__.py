@@ -1,11 +1,10 @@
 """What each line of a backward pass computes, given the δ that the user's code has.
 
-readings       what is read off the derivatives of single examples
-delta_lines    the formula of a line that computes δ
-leaf_lines     the formula of a line that computes a weight or bias derivative
-forward_lines  what can be wrong in a line of the forward pass
-answers        what a line computes, beside what is right
-search         reads δ off single examples, and asks each line in turn
+readings     what is read off the derivatives of single examples
+delta_lines  the formula of a line that computes δ
+leaf_lines   the formula of a line that computes a weight or bias derivative
+answers      what a line computes, beside what is right
+search       reads δ off single examples, and asks each line in turn
 """
 
 import lazy_loader

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.check.formulas import Array, Formula, rounded, written
+from manual_grads.check.formulas import Array, Formula, Forward, rounded, tables, written
 from manual_grads.check.lines.delta_lines import right_line
-from manual_grads.check.lines.forward_lines import ForwardChange
 from manual_grads.check.lines.leaf_lines import leaf_line
 from manual_grads.check.lines.readings import Leaf, Seen
 
@@ -31,18 +30,21 @@ class Answer(NamedTuple):
     is_linear: bool = True
 
     @property
+    def place(self) -> tuple[str, int]:
+        """The kind and the layer."""
+        return self.kind, self.layer
+
+    @property
     def alike(self) -> tuple[str, str, str]:
         """Answers that are alike are one mistake in several lines."""
         return self.kind if self.kind == "forward" else "", self.name, self.yours
 
 
-def forward_answer(change: ForwardChange, layer: int) -> Answer:
+def forward_answer(change: Forward, layer: int) -> Answer:
     """The answer for a wrong forward line."""
     left = {"x": "x", "f(z)": "a{l}"}.get(change.right, "z{l}")
     yours, right = written(change.formula), written(change.right)
     words = f"the forward pass has {yours} where it should have {right}"
-    if "," in change.formula and change.gains:
-        words += ", as with a dropout mask; switch it off for the check"
     return Answer("forward", layer, f"{left} = {yours}", f"{left} = {right}", "forward", words)
 
 
@@ -58,18 +60,17 @@ def answer_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> Answe
     left, text = right.partition(" = ")[0], written(found.text)
     if f"{left} = {text}" == known:
         name, words, cost = "formula", "", float(k != 1)
-    if k != 1 and found.added is None:
+    if k not in (0, 1) and found.added is None:
         text = f"{rounded(k)} · {text}"
         extra = f"it is multiplied by {rounded(k)}; remove this factor"
         words = f"{words}; also {extra}" if words else extra
         if cost == 1 and name == "formula":
             outputs = len(scene.y) if (kind, layer) == ("delta", scene.depth) else 1
             factors = (
-                (-1.0, "sign", "the sign is wrong; change it"),
+                (-1.0, "sign", tables.SENTENCES["sign"]),
                 (255.0 if (kind, layer) == ("weight", 1) else np.nan, "wrong-factor",
                  "the pixels are from 0 to 255; scale them to [0, 1]"),
-                (1 / outputs, "averaged-twice",
-                 "it is divided by the number of outputs; do not divide"),
+                (1 / outputs, "averaged-twice", "it is divided by the number of outputs"),
                 (k, "factor", extra),
             )  # fmt: skip
             name, words = next(said for value, *said in factors if abs(k / value - 1) < 1e-6)
@@ -77,48 +78,49 @@ def answer_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> Answe
     return Answer(kind, layer, yours, right, name, words, cost, k, found.is_linear)
 
 
+def answers_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> list[Answer]:
+    """The answers for a line that explain it equally well."""
+    answer = answer_to(seen, kind, layer, found)
+    if kind == "weight":
+        return [_with_decay(seen, answer, found)]
+    if seen.scene.problem.loss == "cross_entropy" and layer == seen.scene.depth:
+        if kind == "bias" and answer.number == 0:
+            words = "the leaf is zero; its values, whose sum is 0, may be added to another bias"
+            return [answer._replace(name="leaked-slot", words=words), answer]
+        is_twice = answer.name == "factor" and abs(answer.number - 2) < 1e-6
+        if kind == "delta" and is_twice and seen.known.delta is None:
+            words = "δ is that of squared error without the softmax's Jacobian, or it is doubled"
+            return [answer._replace(name="other-loss", words=words), answer]
+    return [answer]
+
+
 def leaf_answers(
     seen: Seen, deltas: Mapping[int, Array], wrong: Sequence[Leaf]
 ) -> Iterator[tuple[Answer, ...]]:
     """The answers for wrong weight and bias lines; several if formulas tie."""
-    each = [_leaf(seen, deltas, kind, layer) for kind, layer in wrong]
+    each = [answers_to(seen, *leaf, leaf_line(seen, *leaf, deltas)) for leaf in wrong]
     for chosen in itertools.islice(itertools.product(*each), 8):
         yield tuple(answer for answer in chosen if answer.cost)
 
 
-def _leaf(seen: Seen, deltas: Mapping[int, Array], kind: str, layer: int) -> list[Answer]:
-    """The answers for one weight or bias line."""
-    found = leaf_line(seen, kind, layer, deltas)
-    answer = answer_to(seen, kind, layer, found)
-    if kind == "weight":
-        return [_with_decay(seen, answer, found)]
-    is_softmax = seen.scene.problem.loss == "cross_entropy" and layer == seen.scene.depth
-    if is_softmax and not np.any(seen.biases[layer]):
-        words = "the leaf is zero; its values, whose sum is 0, may be added to another bias"
-        return [answer._replace(name="leaked-slot", words=words), answer]
-    return [answer]
-
-
 def _with_decay(seen: Seen, answer: Answer, found: Formula | None) -> Answer:
     """The answer for a weight derivative, with its regulariser compared with that of the loss."""
-    plain, (text, rate) = PLAIN["weight"], seen.decay(answer.layer)
+    plain, rate = PLAIN["weight"], seen.decays.get(answer.layer, 0.0)
     if found is not None and found.added is not None and found.added[1] == "θ":
         rate = found.added[0]
     wanted = seen.known.decays.get(answer.layer, 0.0)
-    right = f"{plain} + {rounded(wanted)} W{{l}}" if wanted else plain
-    answer = answer._replace(right=right)
-    if text == "W{l}" and abs(rate - wanted) <= 1e-6 * max(abs(rate), abs(wanted)):
+    answer = answer._replace(right=f"{plain} + {rounded(wanted)} W{{l}}" if wanted else plain)
+    if abs(rate - wanted) <= 1e-6 * max(abs(rate), abs(wanted)):
         is_it = answer.name == "regulariser" and answer.cost <= 1
         return answer._replace(cost=0.0 if is_it else answer.cost)
     if found is None:
         return answer
-    words = f"{rounded(rate)} {written(text)} is added, unlike in the loss; remove this term"
-    if text == "W{l}" and wanted:
+    words = f"{rounded(rate)} W{{l}} is added, unlike in the loss; remove this term"
+    if wanted:
         words = f"the regulariser is {rounded(rate / wanted)} times that of the loss"
         words = words if rate else "the regulariser of the loss is missing; add it"
-    is_plain = not found.changed and answer.cost <= 1 and answer.number == 1
-    if is_plain and answer.name in ("regulariser", "formula", "factor", ""):
-        yours = f"{plain} + {rounded(rate)} {text}" if rate else plain
+    if not found.changed and answer.cost <= 1 and answer.number == 1:
+        yours = f"{plain} + {rounded(rate)} W{{l}}" if rate else plain
         return answer._replace(yours=yours, name="regulariser", words=words, cost=1.0, number=rate)
     words = f"{answer.words}; also {words}" if answer.words else words
     return answer._replace(words=words, cost=answer.cost + 1)

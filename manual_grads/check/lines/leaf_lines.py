@@ -16,8 +16,6 @@ from manual_grads.check.lines.readings import Seen, share_of
 
 NEARLY = 1e-3
 """A relative difference that rounding to few bits can explain."""
-MOST_ENTRIES = 40
-"""The number of rows and of columns of a large weight that formulas are tried on."""
 
 
 def leaf_columns(deltas: Mapping[int, Array], layer: int) -> list[str]:
@@ -33,51 +31,42 @@ def leaf_rows(s: Scene, layer: int) -> list[str]:
 
 def leaf_line(seen: Seen, kind: str, layer: int, deltas: Mapping[int, Array]) -> Formula | None:
     """The formula of a weight or bias derivative that gives what was seen."""
-    s = seen.scene
-    each = {f"∂C/∂W^{k}": np.stack(one.each, axis=2) for k, one in seen.weights.items()}
-    each |= {f"∂C/∂b^{k}": values for k, values in seen.biases.items()}
-    own = each.pop(f"∂C/∂{'W' if kind == 'weight' else 'b'}^{layer}")
-    delta, theta = deltas[layer], np.stack(s.theta(layer, kind), axis=-1)
-    text = "d (am)ᵀ" if kind == "weight" else "d"
-    right = delta[:, None] * s.a[layer - 1] if kind == "weight" else delta
-    find = _outer_product if kind == "weight" else _bias_formula
-    return find(seen, layer, deltas, own) or finished_line(
-        right, own, theta, text, each, seen.tolerance
-    )
+    s, delta, theta = seen.scene, deltas[layer], np.stack(seen.scene.theta(layer, kind), axis=-1)
+    if kind == "bias":
+        own = seen.biases[layer]
+        found = _bias_formula(seen, layer, deltas, own)
+        return found or finished_line(delta, own, theta, "d", seen.tolerance)
+    own, right = np.stack(seen.weights[layer].each, axis=2), delta[:, None] * s.a[layer - 1]
+    found = _outer_product(seen, layer, deltas)
+    return found or finished_line(right, own, theta, "d (am)ᵀ", seen.tolerance)
 
 
-def _outer_product(
-    seen: Seen, layer: int, deltas: Mapping[int, Array], own: Array
-) -> Formula | None:
+def _outer_product(seen: Seen, layer: int, deltas: Mapping[int, Array]) -> Formula | None:
     """The product of one of the columns and one of the rows."""
-    s, (units, inputs, examples) = seen.scene, own.shape
-
-    def products(some, others):
-        """The function that computes these rows and columns of a weight derivative."""
-
-        def outer(c, r):
-            c, r = np.broadcast_to(c, (units, examples)), np.broadcast_to(r, (inputs, examples))
-            return (c[some, None] * r[others]).reshape(-1, examples)
-
-        return outer
-
-    few = [np.unique(np.linspace(0, n - 1, MOST_ENTRIES).astype(int)) for n in (units, inputs)]
+    s, weight = seen.scene, seen.weights[layer]
     near = seen.tolerance * (100 if layer in seen.decays else 1)  # a regulariser was subtracted
-    places = {"C": leaf_columns(deltas, layer), "R": leaf_rows(s, layer), "L": ["outer(C, R)"]}
-    names = formulas.names_of(s, layer, deltas) | {"outer": products(*few)}
-    halved = names | formulas.names_of(s, layer, deltas, times=0.5)
-    part = own[np.ix_(*few)].reshape(-1, examples)
-    found = formulas.matches(part, places, names, near, halved)
-    every = names | {"outer": products(np.arange(units), np.arange(inputs))}
-    whole = own.reshape(-1, examples)
-    value = found and formulas.value_of(found.text, every, whole.shape)
-    if not found or value is None or formulas.factor_between(whole, value, near) is None:
-        alike = np.broadcast_to(deltas[layer][:, None], own.shape).reshape(whole.shape)
-        words = "every column is the same: one number stands in the place of a"
-        is_one_number = np.any(own) and share_of(whole, alike, near) is not None
-        return Formula("d (one number)ᵀ", "formula", words, 2.0) if is_one_number else None
-    is_row = [change.letter for change in found.changed] == ["R"]
-    return _worded(found, "wrong-factor" if is_row else "formula")
+    places = {"C": leaf_columns(deltas, layer), "L": ["C * used"]}
+    names = formulas.names_of(s, layer, deltas)
+    best: Formula | None = None
+    for number, row in enumerate(leaf_rows(s, layer) if weight.is_rank_one else ()):
+        value = formulas.value_of(row, names, weight.row.shape)
+        share = None if value is None else share_of(weight.row, value, near)
+        if value is None or share is None:
+            continue
+        used = {"used": np.any(value, axis=0)}  # an example whose row is 0 shows no column
+        half = formulas.names_of(s, layer, deltas, times=0.5) | used
+        found = formulas.matches(weight.column * share, places, names | used, near, half)
+        if found is not None and (best is None or found.cost + (number > 0) < best.cost):
+            column = found.changed[0][1] if found.changed else "d"
+            changed, text = found.changed, f"outer({column}, {row})"
+            said = [found.words] * bool(changed)
+            if number > 0:
+                changed += (("R", row),)
+                said.append(formulas.instead(row, "am"))
+            cost = found.cost + (number > 0)
+            best = found._replace(text=text, words="; ".join(said), cost=cost, changed=changed)
+    is_row = best is not None and [letter for letter, _ in best.changed] == ["R"]
+    return best and _worded(best, "wrong-factor" if is_row else "formula")
 
 
 def _bias_formula(
@@ -91,29 +80,24 @@ def _bias_formula(
         return Formula("sum(d)", "wrong-axis", words)
     more: dict[str, Any] = {
         "rows": lambda each: each.sum(axis=1), "columns": lambda each: each.sum(axis=0),
-        "all": lambda each: each.sum(axis=(0, 1)), "column": lambda each, k: each[:, k],
         "width": lambda each: each.shape[1],
         "padded": lambda each: np.pad(each, ((0, len(delta)), (0, 0)))[: len(delta)],
     }  # fmt: skip
-    more |= {f"W_{k}": np.stack(s.theta(k, "weight"), axis=2) for k in range(1, s.depth + 1)}
-    more |= {f"dW_{k}": np.stack(one.each, axis=2) for k, one in seen.weights.items()}
     if layer + 1 in seen.biases:
         more["db"] = seen.biases[layer + 1]
     if layer > 0:
-        more |= {"W": more[f"W_{layer}"], "dW": more[f"dW_{layer}"]}
-    of_weights = [f"{of}({w}_{k})" for k in seen.weights for of in ("rows", "columns")
-                  for w in ("W", "dW")]  # fmt: skip
-    texts = [*leaf_columns(deltas, layer), *tables.BIASES, *of_weights]
+        more["dW"] = np.stack(seen.weights[layer].each, axis=2)
     names = formulas.names_of(s, layer, deltas) | more
-    halved = names | formulas.names_of(s, layer, deltas, times=0.5)
-    found = formulas.matches(own, {"B": texts}, names, seen.tolerance, halved)
+    half = names | formulas.names_of(s, layer, deltas, times=0.5)
+    places = {"B": [*leaf_columns(deltas, layer), *tables.BIASES]}
+    found = formulas.matches(own, places, names, seen.tolerance, half)
     return found and _worded(found, "formula")
 
 
 def _worded(found: Formula, name: str) -> Formula:
     """The formula with its name in the catalogue and a sentence."""
     if len(found.changed) == 1:
-        name = tables.NAMES.get(found.changed[0][:2], name)
+        name = tables.NAMES.get(found.changed[0], name)
     return found._replace(name=name, words=tables.SENTENCES.get(name, found.words))
 
 
@@ -128,47 +112,30 @@ def _order(seen: Array, right: Array, tolerance: float) -> Array | None:
 
 
 def finished_line(
-    right: Array,
-    seen: Array,
-    theta: Array,
-    text: str,
-    others: Mapping[str, Array],
-    tolerance: float,
+    right: Array, seen: Array, theta: Array, text: str, tolerance: float
 ) -> Formula | None:
     """What can happen to a finished derivative of any shape; the last axis is the examples."""
     largest = float(np.max(np.abs(seen), initial=0.0))
     size = max(largest, float(np.max(np.abs(right), initial=0.0)))
-
-    def close(candidate, allowed=tolerance):
-        error = np.abs(seen - candidate) if seen.shape == candidate.shape else np.inf
-        return bool(np.max(error, initial=0.0) <= allowed * size)
-
-    turned = np.swapaxes(right, 0, 1).reshape(right.shape) if right.ndim == 3 else np.array(np.nan)
+    turned = np.swapaxes(right, 0, 1).reshape(right.shape) if right.ndim == 3 else np.nan
     is_rounded = any(np.array_equal(np.asarray(seen, kind).astype(float), seen)
                      for kind in ("float32", "float16", "bfloat16"))  # fmt: skip
-    for yours, name, words, candidate in (
-        ("0", "unwritten", "the leaf is zero everywhere; compute it", 0 * seen),
-        ("the parameter", "unwritten", "the leaf is the parameter itself; compute its derivative",
-         theta),
-        (f"transposed {text}", "transposed",
-         "the leaf is transposed, or reshaped instead of transposed; compute δ aᵀ", turned),
-        *((name, "permuted", f"this is {name}; compute the leaf's own derivative", other)
-          for name, other in others.items()),
-        (f"clip({text})", "clipped",
-         f"the gradient is clipped at ±{largest:.6g}; clip only in the optimiser",
-         np.clip(right, -largest, largest)),
-        (f"{text}, rounded", "low-precision", "it is rounded; compute in float64",
-         right if is_rounded else turned),
+    for yours, name, words, candidate, allowed in (
+        ("0", "unwritten", "the leaf is zero everywhere; compute it", 0.0, tolerance),
+        ("θ", "unwritten", "it is the parameter; compute its derivative", theta, tolerance),
+        (f"transposed {text}", "transposed", "it is transposed or reshaped", turned, tolerance),
+        (f"clip({text})", "clipped", f"it is clipped at ±{largest:.6g}; clip in the optimiser",
+         np.clip(right, -largest, largest), tolerance),
+        (f"{text}, rounded", "low-precision", "it is rounded; compute in float64", right,
+         NEARLY * is_rounded),
     ):  # fmt: skip
-        if close(candidate, NEARLY if name == "low-precision" else tolerance):
-            return Formula(yours, name, words)
+        if np.max(np.abs(seen - candidate), initial=0.0) <= allowed * size:
+            return Formula(yours, name, words, factor=float(yours != "0"))
     for what, axis in (("rows" if right.ndim == 3 else "entries", 0), ("columns", 1)):
         if axis < right.ndim - 1 and np.any(right):
             order = _order(np.swapaxes(seen, 0, axis), np.swapaxes(right, 0, axis), tolerance)
-            moved = [] if order is None else np.flatnonzero(order != np.arange(len(order)))
-            if order is not None and len(moved):
-                shown = ", ".join(f"{order[i]} is at {i}" for i in moved[:4])
-                words = f"the {what} are in a wrong order: {shown}"
+            if order is not None and np.any(order != np.arange(len(order))):
+                words = f"the {what} are in a wrong order: {', '.join(map(str, order[:8]))}"
                 return Formula("in another order", "permuted", words, 2.0)
     return _with_something(right, seen, theta, text, tolerance)
 
@@ -179,10 +146,11 @@ def _with_something(
     """A derivative to which something is added, or of which a part is wrong."""
     size = max(np.abs(seen).max(), np.abs(right).max())
     pick = np.random.default_rng(0).permutation(right.size)[:3000]
+    squares = np.sum(theta**2, axis=tuple(range(theta.ndim - 1)))
     for name, term in (
         ("θ", theta),
         ("sign θ", np.sign(theta)),
-        ("Σθ²", np.zeros_like(theta) + np.sum(theta**2, axis=tuple(range(theta.ndim - 1)))),
+        ("Σθ²", np.broadcast_to(squares, theta.shape)),
         ("1", np.ones_like(theta)),
     ):
         sides = [side.ravel()[pick] for side in (right, term)]
@@ -193,12 +161,11 @@ def _with_something(
         if np.max(np.abs(k * right + rate * term - seen)) <= 100 * tolerance * size:
             shown = [text if k == 1 else f"{formulas.rounded(k)} * {text}"] * (k != 0)
             shown += [f"{formulas.rounded(rate)} {name}"] * (rate != 0)
-            added = "the parameter" if name == "θ" else name
-            words = f"{formulas.rounded(rate)} times {added} is added"
+            words = f"{formulas.rounded(rate)} {name} is added, where θ is the parameter"
+            kind = "regulariser"
             if not rate:
-                words = f"it is multiplied by {k:.6g}; remove this factor"
-                words = tables.SENTENCES["sign"] if k == -1 else words
-            kind = "regulariser" if rate else "sign" if k == -1 else "factor"
+                kind, words = "factor", f"it is multiplied by {k:.6g}; remove this factor"
+                kind, words = ("sign", tables.SENTENCES["sign"]) if k == -1 else (kind, words)
             cost = float((k != 1) + (rate != 0))
             return Formula(" + ".join(shown), kind, words, cost, k, added=(rate, name))
     errors = seen - right
@@ -207,10 +174,9 @@ def _with_something(
     if 0 < wrong.sum() < wrong.size:
         rate = float(np.sum(theta[wrong] * errors[wrong]) / np.sum(theta[wrong] ** 2))
         if np.max(np.abs(errors - rate * theta)[wrong]) <= 10 * tolerance * size:
-            words = f"{formulas.rounded(rate)} times the parameter is added at {places} only"
-            yours = f"{text} + {formulas.rounded(rate)} θ in part"
-            return Formula(yours, "regulariser", words, 2.0)
+            added = f"{formulas.rounded(rate)} θ"
+            words = f"{added} is added at {places} only, where θ is the parameter"
+            return Formula(f"{text} + {added} in part", "regulariser", words, 2.0)
         if not np.any(seen[wrong]):
-            words = f"the entries {places} are 0; compute all of them"
-            return Formula(f"{text}, in part", "unwritten", words, 2.0)
+            return Formula(f"{text}, but 0 at {places}", "unwritten", "", 2.0)
     return None

@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manual_grads.check.formulas import Array, Scene, changed_scene, names_of, value_of
+from manual_grads.check import formulas
+from manual_grads.check.formulas import Array, Forward, Scene, tables
 from manual_grads.check.lines.answers import (
     UNKNOWN,
     Answer,
-    answer_to,
+    answers_to,
     forward_answer,
     leaf_answers,
 )
 from manual_grads.check.lines.delta_lines import delta_line, right_output
-from manual_grads.check.lines.forward_lines import forward_changes, scaled_units
 from manual_grads.check.lines.leaf_lines import leaf_rows
 from manual_grads.check.lines.readings import Known, Leaf, Seen, seen_in, share_of
 
@@ -28,9 +28,6 @@ WRONG_LEAF = 1.5
 """The assumed cost of a wrong weight or bias line, before it is explained."""
 MOST_PATHS = 8
 MOST_FORWARD = 4
-SQUARED = (
-    "δ is that of squared error without the softmax's Jacobian, or has a factor 2; it is p − y"
-)
 
 
 class Path(NamedTuple):
@@ -57,8 +54,8 @@ def explain(
     if min(path.cost for path in paths) > 1 and not _shows_right_forward(seen, paths[0]):
         least = min(path.cost for path in _paths(seen, (), False))
         tried = []
-        for change in (*scaled_units(seen), *forward_changes(scene)):
-            other = changed_scene(scene, change.step, change.layers, change.gains)
+        for change in _forward_changes(scene):
+            other = formulas.changed_scene(scene, change)
             if not all(np.all(np.isfinite(a)) for a in other.a):
                 continue
             quick = min(path.cost for path in _paths(seen._replace(scene=other), (), False))
@@ -70,6 +67,23 @@ def explain(
     best = min(path.cost for path in paths)
     kept = {path.answers: path for path in reversed(paths) if path.cost <= best + 1e-9}
     return list(reversed(kept.values()))
+
+
+def _forward_changes(scene: Scene) -> Iterator[Forward]:
+    """Every wrong formula, in each layer alone and in all hidden or all layers."""
+    depth = scene.depth
+    for formula in tables.FORWARD_INPUTS:
+        yield Forward(formula, "x", (0,))
+    groups = [(k,) for k in range(depth + 1)] + [tuple(range(1, depth)), tuple(range(1, depth + 1))]
+    for layers in dict.fromkeys(group for group in groups if group):
+        others = [k for k in range(1, depth + 1) if layers != (k,)]
+        sums = [*tables.FORWARD_SUMS, *(f"W @ am + b_{k}" for k in others)]
+        sums += [f"W_{k} @ am + b" for k in others]
+        for formula in sums if layers[0] > 0 else ():
+            yield Forward(formula, "W @ am + b", layers)
+        if layers == (depth,) or all(formulas.is_active(scene.problem, layer) for layer in layers):
+            for formula in tables.FORWARD_ACTIVATIONS:
+                yield Forward(formula, "f(z)", layers)
 
 
 def _shows_right_forward(seen: Seen, path: Path) -> bool:
@@ -104,57 +118,50 @@ def _paths(seen: Seen, answers: tuple[Answer, ...], thorough: bool) -> list[Path
     paths = [Path({}, answers)]
     for layer in reversed(range(seen.scene.depth + 1)):
         if layer > 0 or 0 in seen.biases:
-            longer = [one for path in paths for one in _extended(seen, path, layer, thorough)]
+            read = _read_off(seen, layer)
+            longer = [one for path in paths for one in _extended(seen, path, layer, read, thorough)]
             paths = sorted(longer, key=lambda path: path.cost)[:MOST_PATHS]
     return paths
 
 
-def _extended(seen: Seen, path: Path, layer: int, thorough: bool) -> Iterator[Path]:
-    """The path with each δ that the layer can have: the right one first."""
+def _extended(
+    seen: Seen, path: Path, layer: int, read: Sequence[Array], thorough: bool
+) -> Iterator[Path]:
+    """The path with each δ that the layer can have: the right one, and those read off."""
     kinds, scene = seen.scene.draws[0][layer], seen.scene
-    for number, delta in enumerate(_hypotheses(seen, path, layer)):
-        deltas = {**path.deltas, layer: delta}
-        wrong = sum(not _is_right(seen, kind, layer, delta) for kind in kinds)
-        if number == 0:
-            yield Path(deltas, path.answers, path.wrong_leaves + wrong)
-            continue
-        if wrong == len(kinds) and not thorough:
-            continue
-        found = delta_line(seen, layer, delta, path.deltas) if thorough else None
-        answer = answer_to(seen, "delta", layer, found)
-        ties = [answer] if answer.cost else []
-        is_softmax = scene.problem.loss == "cross_entropy" and layer == scene.depth
-        if is_softmax and seen.known.delta is None and abs(answer.number - 2) < 1e-6:
-            other = answer._replace(name="other-loss", words=SQUARED)
-            ties += [other] if answer.name == "factor" else []
-        for tie in reversed(ties):
-            yield Path(deltas, (*path.answers, tie), path.wrong_leaves + wrong)
-        if not ties:
-            yield Path(deltas, path.answers, path.wrong_leaves + wrong)
-
-
-def _hypotheses(seen: Seen, path: Path, layer: int) -> list[Array]:
-    """The δ that the layer can have; the first is the right one, the others are read off."""
-    scene = seen.scene
     if layer < scene.depth:
         right = scene.back(layer + 1, path.deltas[layer + 1]) * scene.slope(layer)
     else:
         right = right_output(scene) if seen.known.delta is None else seen.known.delta
+    found = [right]
+    for delta in read:
+        if not any(_close(delta, one, one, seen.tolerance) for one in found):
+            found.append(delta)
+    for number, delta in enumerate(found):
+        deltas = {**path.deltas, layer: delta}
+        wrong = sum(not _is_right(seen, kind, layer, delta) for kind in kinds)
+        longer = Path(deltas, path.answers, path.wrong_leaves + wrong)
+        if number == 0:
+            yield longer
+        elif wrong < len(kinds) or thorough:
+            line = delta_line(seen, layer, delta, path.deltas) if thorough else None
+            for tie in answers_to(seen, "delta", layer, line):
+                yield longer._replace(answers=(*path.answers, *([tie] if tie.cost else [])))
+
+
+def _read_off(seen: Seen, layer: int) -> list[Array]:
+    """What the bias and the weight derivative of a layer show of its δ."""
     read = [seen.biases[layer]] if layer in seen.biases else []
     weight = seen.weights.get(layer)
     if weight is not None and weight.is_rank_one:
-        names = names_of(scene, layer, {})
-        for row in leaf_rows(scene, layer):
-            value = value_of(row, names, weight.row.shape)
+        names = formulas.names_of(seen.scene, layer, {})
+        for row in leaf_rows(seen.scene, layer):
+            value = formulas.value_of(row, names, weight.row.shape)
             k = None if value is None else share_of(weight.row, value, seen.tolerance)
             if k is not None:
                 read.append(weight.column * k)
                 break
-    found = [right]
-    for delta in read:
-        if np.any(delta) and not any(_close(delta, one, one, seen.tolerance) for one in found):
-            found.append(delta)
-    return found
+    return [delta for delta in read if np.any(delta)]
 
 
 def _close(one: Array, other: Array, size: Array, tolerance: float) -> bool:
@@ -169,8 +176,7 @@ def _is_right(seen: Seen, kind: str, layer: int, delta: Array) -> bool:
     weight, below = seen.weights.get(layer), seen.scene.a[layer - 1]
     if weight is None:
         return True
-    text, rate = seen.decay(layer)
-    if text != "W{l}" or abs(rate - seen.known.decays.get(layer, 0.0)) > 1e-6 * abs(rate):
+    if seen.decays.get(layer, 0.0) != seen.known.decays.get(layer, 0.0):
         return False
     k = share_of(weight.row, below, seen.tolerance) if weight.is_rank_one else None
     if k is None:

@@ -69,7 +69,6 @@ WRITTEN = {
     "1/V": "1/(W{n}ᵀ δ{n})",
     "T_3(o - y)": "W^3ᵀ (a^L − y)",
     "d + padded(db)": "δ{l} + ∂C/∂b{n}",
-    "without(2)": "(W{n} with b{n}, without column 2)ᵀ δ{n}",
     "rows(dW_2)": "row sums of (∂C/∂W^2)",
     "W @ am - b": "W{l} @ a{m} − b{l}",
 }
