@@ -104,13 +104,42 @@ def require_shape(name: str, value: Any, shape: tuple[int, ...], examples: int) 
     )
 
 
+DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+OF = f"[{DIGITS}]+"
+INNER = r"\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\)"
+OPERAND = rf"([δazb]{OF}|(?:\w+'?)?{INNER})"
+IN_ROWS = [
+    (rf"(W{OF})ᵀ {OPERAND}", r"\2 @ \1.T"),
+    (rf"\((∂C/∂W{OF})\)ᵀ {OPERAND}", r"\2 @ \1.T"),
+    (rf"(W{OF}) @ {OPERAND}", r"\2 @ \1"),
+    (rf"(W{OF}) {OPERAND}(?!ᵀ)", r"\2 @ \1"),
+    (rf"^(\s*\w* *∂C/∂W{OF} = )((?:\S+ · )?)(\S+) \((.+?)\)ᵀ", r"\1\2(\4).T @ \3"),
+    (rf"^(\s*\w* *∂C/∂W{OF} = )((?:\S+ · )?)(.+?) \((.+?)\)ᵀ", r"\1\2(\4).T @ (\3)"),
+    (rf"\(((?:\w+'?)?{INNER}|[az]{OF})\)\.T", r"\1.T"),
+    (rf"∂C/∂([Wb]{OF})", r"d\1"),
+    (rf"δ({OF})|\bdelta (\d+)", r"dZ\1\2"),
+    (rf"\b([az])({OF})", lambda m: m[1].upper() + m[2]),
+    (rf"(?<=[WbAZ])({OF})", lambda m: m[1].translate(str.maketrans(DIGITS, "0123456789"))),
+    ("⊙", "*"),
+]
+"""Patterns, in their order, for formulas whose examples are rows: (X Y)ᵀ is Yᵀ Xᵀ."""
+
+
+def in_rows(text: str) -> str:
+    """A formula in NumPy's words, for examples in rows and weights `[inputs, outputs]`."""
+    for pattern, written in IN_ROWS:
+        text = re.sub(pattern, written, text)
+    return text
+
+
 def in_names_of(layout: str, text: str) -> str:
-    """The text with the names of the layout, such as `W1` for `1/weight`."""
+    """The text with the names and formulas of the layout, such as `W1` for `1/weight`."""
     if layout == "layers":
         return text
-    return re.sub(
+    text = re.sub(
         r"\b(\d+)/(weight|bias)\b", lambda m: ("W" if m[2] == "weight" else "b") + m[1], text
     )
+    return "\n".join(map(in_rows, text.split("\n")))
 
 
 FUNCTIONS = {

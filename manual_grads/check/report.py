@@ -11,9 +11,6 @@ from manual_grads.check.diagnosis import Cause
 from manual_grads.check.layouts import in_names_of
 
 SHOWN = ("mistake", "where", "message", "yours", "right")
-IN_COLUMNS = (
-    "In these formulas an example is a column, W is your W.T, and delta 1, δ¹, is your dZ1."
-)
 COLUMNS = ("leaf", "error", "allowed", "at", "handwritten", "autodiff", "verdict")
 
 
@@ -119,6 +116,4 @@ class Report(NamedTuple):
                 lines.append(f"  {mistake.mistake} at {mistake.where}: {mistake.message}")
                 if mistake.yours:
                     lines += [f"    yours  {mistake.yours}", f"    right  {mistake.right}"]
-        if self.layout != "layers" and any(mistake.yours for mistake in self.diagnoses):
-            lines.append(IN_COLUMNS)
         return in_names_of(self.layout, "\n".join(lines))

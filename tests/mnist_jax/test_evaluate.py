@@ -62,7 +62,7 @@ def test_a_run_of_an_earlier_version_is_read_and_one_of_another_format_names_its
     capsys.readouterr()
     path.write_text(json.dumps(fields | {"format": 2, "version": "7.1"}))
     assert main(["--workdir=here"]) == 1
-    assert "version 7.1 of this program, which made it" in capsys.readouterr().err
+    assert "version 7.1 of this program, which wrote it" in capsys.readouterr().err
 
 
 def test_without_a_workdir_it_says_which_flag_it_needs(capsys):

@@ -1,16 +1,20 @@
 """From the user's gradient to the causes: on whole batches, single examples, and again as a batch.
 
 1. calls      does a second call with the same arguments return the same?
-2. whole      is the finished gradient clipped, rounded to few bits, or one entry added to another?
+2. whole      is the finished gradient clipped, rounded to few bits, that of another activation, or
+              one entry added to another?
 3. examples   which line is wrong for single examples, of the given and of new random parameters?
 4. batches    does each example of a batch count once?
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 
+from manual_grads.architecture import ACTIVATION_NAMES
 from manual_grads.check import lines
 from manual_grads.check.diagnosis import finished, mixtures
 from manual_grads.check.diagnosis.batches import Counts, counts_of
@@ -26,8 +30,9 @@ from manual_grads.check.diagnosis.measured import (
     right_singles,
     scene_on,
 )
-from manual_grads.check.formulas import Scene
+from manual_grads.check.formulas import Scene, loss_of
 from manual_grads.check.lines import Answer, Known
+from manual_grads.check.returned import arrays_by_name
 from manual_grads.leaves import named_leaves
 
 Answers = tuple[Answer, ...]
@@ -41,7 +46,7 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
     params, batch = question.draws[0]
     if not repeats:
         return [[finished.not_repeating(lambda: question.yours(params, batch))]]
-    found = finished.of_the_whole(trials)
+    found = finished.of_the_whole(trials) or _of_another_activation(question, trials[0])
     if found is not None:
         return [[found]]
     with np.errstate(all="ignore"):  # formulas that are tried can divide by 0 or overflow
@@ -55,6 +60,25 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
             if causes:
                 return causes
     return [[finished.unexplained(trials)]]
+
+
+def _of_another_activation(question: Question, trial: Any) -> Cause | None:
+    """The cause of a gradient that is right for a network with another activation."""
+    problem, (params, batch) = question.problem, question.draws[0]
+    if problem is None or question.is_own_loss or len(trial.bad()) < len(trial.allowed):
+        return None
+    for name in ACTIVATION_NAMES:
+        other = problem._replace(network=replace(problem.network, activation=name))
+        right = arrays_by_name(jax.jit(jax.grad(loss_of(other)))(params, *batch))
+        if all(
+            np.abs(trial.handwritten[leaf] - value).max()
+            <= question.tolerance * np.abs(value).max()
+            for leaf, value in right.items()
+        ):
+            words = f"it is right for a network with {name}: correct f, or check with {name}"
+            yours, should = f"f = {name}", f"f = {problem.network.activation}"
+            return Cause("other-activation", (EVERYWHERE,), words, yours, should)
+    return None
 
 
 def _explained(question: Question, measured: Sequence[Measured]) -> list[list[Cause]]:
