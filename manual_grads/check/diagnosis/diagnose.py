@@ -32,7 +32,6 @@ from manual_grads.check.diagnosis.measured import (
 )
 from manual_grads.check.formulas import Scene, loss_of
 from manual_grads.check.lines import Answer, Known
-from manual_grads.check.returned import arrays_by_name
 from manual_grads.leaves import named_leaves
 
 Answers = tuple[Answer, ...]
@@ -69,7 +68,7 @@ def _of_another_activation(question: Question, trial: Any) -> Cause | None:
         return None
     for name in ACTIVATION_NAMES:
         other = problem._replace(network=replace(problem.network, activation=name))
-        right = arrays_by_name(jax.jit(jax.grad(loss_of(other)))(params, *batch))
+        right = named_leaves(jax.jit(jax.grad(loss_of(other)))(params, *batch))
         if all(
             np.abs(trial.handwritten[leaf] - value).max()
             <= question.tolerance * np.abs(value).max()
