@@ -3,12 +3,13 @@
 Errors are propagated through the network, with the sizes of terms for their values:
 
     S_δL = 2 r (|p| + |y|)      S_δ = |W|ᵀ S_δ'      E_δ = |W|ᵀ E_δ' + c S_δ + [z near a kink] S_δ
-    allowed = E_δ |a|ᵀ + c S_δ |a|ᵀ + R u max |G|
+    allowed = E_δ |a|ᵀ + c S_δ (|a| + T)ᵀ + R u max |G|
 
-where c is 4 u times the longest sum, p are the outputs, and r is the factor of the reduction. For
-a loss that is not that of the problem, S_δL = 1 + |a^L|. A kink is the z = 0 of a ReLU. S does not
-become 0 where all units are dead, so that a right gradient made of rounding errors alone is
-allowed. If the network is unknown, R u max |G| is allowed, with R successive roundings.
+where T = |W| |a'| + |b| are the terms of z, which can cancel, and a' is below. c is 8 u times the
+longest sum, p are the outputs, and r is the factor of the reduction. For a loss that is not that of
+the problem, S_δL = 1 + |a^L|. A kink is the z = 0 of a ReLU. S does not become 0 where all units
+are dead, so that a right gradient made of rounding errors alone is allowed. If the network is
+unknown, R u max |G| is allowed, with R successive roundings.
 """
 
 from typing import Any
@@ -49,7 +50,7 @@ def allowed_difference(
 def _propagated(problem: Problem, is_own_loss: bool, params: Any, batch: tuple, u: float) -> Leaves:
     images = np.asarray(batch[0], np.float64)
     s = scene_of(problem, [params], [(images, np.zeros((len(images), 1)))])
-    c = 4 * u * max(*problem.network.layer_sizes, len(images))
+    c = 8 * u * max(*problem.network.layer_sizes, len(images))
     steepest = max(1.2, abs(problem.network.negative_slope))
     is_rectifier = "relu" in problem.network.activation
     size = 1 + np.abs(s.a[-1])
@@ -58,6 +59,10 @@ def _propagated(problem: Problem, is_own_loss: bool, params: Any, batch: tuple, 
         outputs = {"cross_entropy": softmax, "binary_cross_entropy": sigmoid}
         p = outputs.get(problem.loss, lambda a: a)(s.a[-1])
         size = 2 * problem.factor(len(images)) * (np.abs(p) + np.abs(y))
+    terms = [np.abs(s.z[0])]
+    for layer in range(1, len(params)):
+        products = np.abs(params[layer]["weight"]) @ np.abs(s.a[layer - 1])
+        terms.append(np.abs(s.z[layer]) + products)
     error = c * size * np.maximum(1.0, np.abs(s.a[-1]).max(axis=0))
     allowed = {}
     for layer in reversed(range(len(params))):
@@ -65,13 +70,11 @@ def _propagated(problem: Problem, is_own_loss: bool, params: Any, batch: tuple, 
             weight = np.abs(params[layer + 1]["weight"]).T
             size, error = steepest * weight @ size, steepest * weight @ error
         if is_rectifier and not isinstance(s.slope(layer), float):
-            terms = np.abs(s.z[layer])
-            if layer > 0:
-                terms = terms + np.abs(params[layer]["weight"]) @ np.abs(s.a[layer - 1])
-            near = np.abs(s.z[layer]) <= c * terms
-            error = error + near * (np.abs(s.z[layer]) + terms > 0) * size
+            near = np.abs(s.z[layer]) <= c * terms[layer]
+            error = error + near * (terms[layer] > 0) * size
         error = error + c * size
         if layer > 0:
-            allowed[f"{layer}/weight"] = (error + c * size) @ np.abs(s.a[layer - 1]).T
+            below = np.abs(s.a[layer - 1])
+            allowed[f"{layer}/weight"] = error @ below.T + c * size @ (below + terms[layer - 1]).T
         allowed[f"{layer}/bias"] = error.sum(axis=1)
     return allowed
