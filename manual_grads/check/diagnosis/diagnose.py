@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import jax
 import numpy as np
 
 from manual_grads.architecture import ACTIVATION_NAMES
@@ -30,7 +29,7 @@ from manual_grads.check.diagnosis.measured import (
     right_singles,
     scene_on,
 )
-from manual_grads.check.formulas import Scene, loss_of
+from manual_grads.check.formulas import Problem, Scene
 from manual_grads.check.lines import Answer, Known
 from manual_grads.leaves import named_leaves
 
@@ -45,7 +44,7 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
     params, batch = question.draws[0]
     if not repeats:
         return [[finished.not_repeating(lambda: question.yours(params, batch))]]
-    found = finished.of_the_whole(trials) or _of_another_activation(question, trials[0])
+    found = finished.of_the_whole(trials) or _of_another_activation(question, trials[-1])
     if found is not None:
         return [[found]]
     with np.errstate(all="ignore"):  # formulas that are tried can divide by 0 or overflow
@@ -63,21 +62,28 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
 
 def _of_another_activation(question: Question, trial: Any) -> Cause | None:
     """The cause of a gradient that is right for a network with another activation."""
-    problem, (params, batch) = question.problem, question.draws[0]
+    problem, params = question.problem, question.draws[0][0]
     if problem is None or question.is_own_loss or len(trial.bad()) < len(trial.allowed):
         return None
+    yours, one = question.keyed(trial.handwritten), Measured(params, trial.batch, [], {})
     for name in ACTIVATION_NAMES:
         other = problem._replace(network=replace(problem.network, activation=name))
-        right = named_leaves(jax.jit(jax.grad(loss_of(other)))(params, *batch))
+        scene = scene_on(question._replace(problem=other), [one])
+        deltas = lines.right_deltas(scene, lines.right_output(scene))
+        right = lines.leaves_of(scene, deltas, [*yours], _decays(problem))[0]
         if all(
-            np.abs(trial.handwritten[leaf] - value).max()
-            <= question.tolerance * np.abs(value).max()
+            np.abs(yours[leaf] - value).max() <= question.tolerance * np.abs(value).max()
             for leaf, value in right.items()
         ):
             words = f"it is right for a network with {name}: correct f, or check with {name}"
-            yours, should = f"f = {name}", f"f = {problem.network.activation}"
-            return Cause("other-activation", (EVERYWHERE,), words, yours, should)
+            yours_is, right_is = f"f = {name}", f"f = {problem.network.activation}"
+            return Cause("other-activation", (EVERYWHERE,), words, yours_is, right_is)
     return None
+
+
+def _decays(problem: Problem) -> dict[int, float]:
+    """The λ of each layer's weights, empty if there is none."""
+    return dict.fromkeys(range(1, problem.network.depth + 1), problem.l2) if problem.l2 else {}
 
 
 def _explained(question: Question, measured: Sequence[Measured]) -> list[list[Cause]]:
@@ -157,8 +163,7 @@ def _of_batches(
 
 def _known(question: Question, scene: Scene, measured: Sequence[Measured]) -> Known:
     """The right formulas: those of the problem, or those that explain autodiff's gradient."""
-    depth, l2 = scene.depth, scene.problem.l2
-    plain = Known({}, dict.fromkeys(range(1, depth + 1), l2) if l2 else {}, None)
+    plain = Known({}, _decays(scene.problem), None)
     if not question.is_own_loss:
         return plain
     rights = [right for one in measured for right in right_singles(question, one)]
@@ -168,4 +173,4 @@ def _known(question: Question, scene: Scene, measured: Sequence[Measured]) -> Kn
     decays = {
         a.layer: a.number for a in path.answers if (a.kind, a.name) == ("weight", "regulariser")
     }
-    return Known(texts, decays, path.deltas.get(depth))
+    return Known(texts, decays, path.deltas.get(scene.depth))
