@@ -1,15 +1,15 @@
-"""The checker of handwritten gradients: it finds the wrong leaves and the mistakes in them.
+"""Checks handwritten gradients: finds the wrong leaves and the mistakes that explain them.
 
 __main__    the command `python -m manual_grads.check`
 child       the process in which the command runs the user's code
 gradient    the comparison of a handwritten gradient with autodiff's
 tolerance   the largest difference that rounding can explain
-returned    the checks of what a gradient function returned
-layouts     the forms of parameters and gradients, and a file to begin with
+returned    the checks of the value that a gradient function returned
+layouts     the layouts of parameters and gradients, and the template file
 sample      the random inputs of a check
-formulas    the formulas that lines are compared with
-lines       the search for the formula of each line
-diagnosis   from the gradient to the causes of what is wrong
+formulas    the right and wrong formulas that the user's lines are compared with
+lines       the search for the formula that each line of the user's code computes
+diagnosis   the search for the mistakes that explain a wrong gradient
 report      the result as a table, an image and JSON
 """
 

@@ -57,7 +57,7 @@ class FunctionError(InputError):
 
 @dataclass(frozen=True)
 class Network(Architecture):
-    """The architecture as in training, with more losses and without label smoothing by default."""
+    """The architecture's flags as in training; more losses, and no label smoothing by default."""
 
     loss: Annotated[
         str,
@@ -103,21 +103,21 @@ class Options:
 
     network: Network = field(default_factory=Network)
     loss_function: Annotated[
-        str | None, "FILE.py:NAME of a loss in JAX, which replaces --loss", cli.A_PATH
+        str | None, "FILE.py:NAME of a loss written in JAX, which replaces --loss", cli.A_PATH
     ] = None
     batch_size: Annotated[
         int, "number of examples; smaller batches are checked too", cli.AT_LEAST_1
     ] = 7
     labels: Annotated[
         str,
-        "what the function gets for cross_entropy: integer classes, or one_hot rows",
+        "the labels passed to the function for cross_entropy: integer classes, or one_hot rows",
         cli.one_of("integers", "one_hot"),
     ] = "integers"
     layout: Annotated[
         str,
         "how the parameters are passed. layers: a list of dicts, as above. numpy: a list [W1, b1, "
         "W2, b2], with weights [inputs, outputs]. numpy_dict: a dict of these names. The gradient "
-        "is a list, tuple or dict in the same order or with the same names; that of a bias can be "
+        "is a list, tuple or dict in the same order or with the same names; a bias gradient can be "
         "(n,), (1, n) or (n, 1)",
         cli.one_of(*LAYOUTS),
     ] = "layers"
@@ -127,16 +127,14 @@ class Options:
     seed: Annotated[int, "random seed of the parameters and the batch", cli.SEED] = 0
     time_limit: Annotated[float, "time limit of the whole check, in seconds", SECONDS] = 60.0
     json: Annotated[str | None, "JSON file to write the report to", cli.A_PATH] = None
-    heatmap: Annotated[str | None, "image file to draw the error of each entry to", cli.A_PATH] = (
-        None
-    )
+    heatmap: Annotated[str | None, "image file to plot each entry's error to", cli.A_PATH] = None
 
     def __post_init__(self):
         options.check(self)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command with the words after its name, and returns its exit status."""
+    """Runs the command with these command-line arguments, and returns its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
 
     def work(chosen: Options, words: list[str]) -> int:
@@ -183,7 +181,7 @@ def file_of(name: str) -> Path:
 
 
 def most_similar(name: str, names: Sequence[str]) -> str:
-    """The most similar of the names, of which there must be at least one."""
+    """The item of `names` that is most similar to `name`; `names` must not be empty."""
     return difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
 
 
@@ -225,7 +223,8 @@ def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict
     raise FunctionError(
         f"{name} must return without ending its process",
         f"the process ended before the check: {ended}",
-        "removing exits and signals, and closing only files that the code has opened",
+        "removing calls to exit and code that sends or handles signals, and closing only files "
+        "that your code opened",
     )
 
 

@@ -54,7 +54,7 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
         gradient = in_layout(network, chosen.layout, _guarded(_loaded(name), name, chosen))
         loss = loss_of(problem)
         if chosen.loss_function is not None:
-            in_numpy = jax.errors.TracerArrayConversionError  # the check explains it better
+            in_numpy = jax.errors.TracerArrayConversionError  # `require_scalar` explains it
             name_of_loss = chosen.loss_function
             loss = _guarded(_loaded(name_of_loss), name_of_loss, chosen, in_numpy)
         one_hot = chosen.labels == "one_hot"
@@ -126,7 +126,7 @@ def _loaded(name: str) -> Callable[..., Any]:
 def _guarded(
     function: Callable[..., Any], name: str, chosen: Options, *passed_on: type[BaseException]
 ) -> Callable[..., Any]:
-    """Converts what the function raises, except `passed_on`, to a `FunctionError` with the line."""
+    """Converts exceptions, except `passed_on`, to a `FunctionError` that shows the user's line."""
 
     def call(*arguments):
         try:
@@ -187,7 +187,7 @@ def answer(argv: Sequence[str], folder: Path) -> dict[str, Any]:
         refused = FunctionError(
             f"{words[0]} must return a gradient that can be checked",
             f"{type(error).__name__}: {error}",
-            "computing float64 arrays from float64 arrays, without other effects",
+            "computing float64 arrays from float64 arrays, without side effects",
         )
         return {"error": str(refused)}
 

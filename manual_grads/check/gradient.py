@@ -1,7 +1,7 @@
 """Compares a handwritten gradient with autodiff's and explains the differences.
 
 The gradients are compared on the whole batch, on a smaller batch and on single examples, because
-some mistakes change only some batches. Each entry can differ by the sum of both rounding bounds.
+some mistakes change only some batches. Entries are wrong if rounding cannot explain the difference.
 """
 
 from collections.abc import Callable
@@ -25,11 +25,11 @@ Tree = Any
 Leaves = dict[str, np.ndarray]
 MOST_SINGLES = 7
 LARGE = 200_000
-"""The number of parameters from which on fewer examples are drawn to explain a mistake."""
+"""With more parameters than this, fewer examples are drawn to explain a mistake."""
 
 
 class Trial(NamedTuple):
-    """A batch with both gradients, by leaf name, and the largest allowed difference per entry."""
+    """A batch; by leaf name, both gradients and the largest allowed difference of each entry."""
 
     batch: tuple
     handwritten: Leaves
@@ -37,11 +37,11 @@ class Trial(NamedTuple):
     allowed: Leaves
 
     def errors(self, leaf: str) -> np.ndarray:
-        """The difference of each entry."""
+        """The absolute difference of both gradients at each entry."""
         return np.asarray(np.abs(self.handwritten[leaf] - self.autodiff[leaf]))
 
     def bad(self) -> list[str]:
-        """The leaves that disagree."""
+        """The names of the leaves in which the gradients disagree."""
         return [k for k, allowed in self.allowed.items() if not np.all(self.errors(k) <= allowed)]
 
 
@@ -56,9 +56,9 @@ def check_gradient(
     """Compares `gradient(params, *batch)` with autodiff's gradient of `loss(params, *batch)`.
 
     The loss is a scalar, `params` any pytree of arrays, and `batch` a tuple of arrays with one
-    example per row. If `params` are those of a `network` and `batch` is `(images, labels)`, with
-    integer classes or rows of targets as labels, the wrong line of the backward pass is named too;
-    for this, the gradient is also called with other parameters and images of the same shapes.
+    example per row. With a `network`, the wrong line of the backward pass is named too; then
+    `params` must be its parameters and `batch` must be `(images, labels)`, with integer classes or
+    rows of targets as labels, and the gradient is also called on random parameters and batches.
     Raises `GradientError`, `LossError` or `InputsError`.
 
     >>> import jax.numpy as jnp, numpy as np
@@ -82,7 +82,7 @@ def check_problem(
     batch: tuple,
     problem: Problem | None,
 ) -> Report:
-    """The same as `check_gradient`, for any of the losses that a `Problem` can have."""
+    """Does the same as `check_gradient`, with a `Problem` instead of a network."""
     own = problem is None or loss is not loss_of(problem)
     with jax.enable_x64(True):
         require_batch(problem, params, batch)
@@ -149,9 +149,9 @@ def _wide(tree: Tree) -> Tree:
 def _arbiter(compiled: Callable[..., Any], params: Tree, trial: Trial) -> str:
     """Which gradient a central difference of the loss supports: "autodiff" or "handwritten".
 
-    It must be clearly nearer to the handwritten one, because a finite difference has errors too.
+    It is "handwritten" only if that is clearly nearer: a finite difference has errors too.
     """
-    # The difference is taken in the direction in which the two gradients differ.
+    # The loss is differentiated along the difference of the two gradients.
     errors = [trial.handwritten[leaf] - right for leaf, right in trial.autodiff.items()]
     apart = float(np.sqrt(sum(np.sum(error**2) for error in errors)))
     flat, structure = jax.tree.flatten(params)
@@ -173,7 +173,7 @@ def _autodiff_is_wrong(trial: Trial, leaf: str) -> LossError:
     index = np.unravel_index(int(np.argmax(error)), error.shape)
     return LossError(
         "autodiff's gradient of the loss must agree with finite differences of the loss",
-        "they disagree, and your gradient agrees with the differences: at "
+        "they disagree, and your gradient agrees with finite differences: at "
         f"{leaf}{[int(i) for i in index]}, autodiff has {trial.autodiff[leaf][index]:.6g} and you "
         f"have {trial.handwritten[leaf][index]:.6g}",
         "a loss without stop_gradient, custom derivatives or rounding to whole numbers",

@@ -1,4 +1,4 @@
-"""The forms in which parameters are passed and gradients returned, and a file to begin with.
+"""The layouts in which parameters are passed and gradients returned, and the template file.
 
 layers      [{}, {"weight": [outputs, inputs], "bias": [outputs]}, …], the input layer first
 numpy       [W1, b1, W2, b2, …], with weights [inputs, outputs]
@@ -23,7 +23,7 @@ class GradientError(InputError):
 
 
 def names_of(network: Architecture) -> list[tuple[str, int, str]]:
-    """The names such as `W1`, in order, with their layer and kind."""
+    """The names of the leaves, such as `W1`, in order, each with its layer and kind."""
     return [
         (f"{'W' if kind == 'weight' else 'b'}{layer}", layer, kind)
         for layer, shapes in enumerate(network.leaf_shapes())
@@ -34,7 +34,7 @@ def names_of(network: Architecture) -> list[tuple[str, int, str]]:
 def in_layout(
     network: Architecture, layout: str, gradient: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """A function in the layout `layers` that calls `gradient` in another one."""
+    """Wraps `gradient`, which uses `layout`, in a function that uses the layout `layers`."""
     if layout == "layers":
         return gradient
     names = names_of(network)
@@ -53,7 +53,7 @@ def in_layout(
 
 
 def _by_name(result: Any, names: list[str]) -> dict[str, Any]:
-    """The returned arrays by name. In a dict, `dW1`, `grad_W1` and `w1` are taken for `W1`."""
+    """The returned arrays by name. In a dict, the keys `dW1`, `grad_W1` and `w1` mean `W1`."""
     got = "nothing: the function has no return" if result is None else type(result).__name__
     if isinstance(result, list | tuple):
         if len(result) == len(names):
@@ -80,7 +80,7 @@ def _back(name: str, kind: str, value: Any, shape: tuple[int, ...], examples: in
 
 
 def require_shape(name: str, value: Any, shape: tuple[int, ...], examples: int) -> None:
-    """Raises `GradientError`, which says what gives the right shape, unless it has that shape."""
+    """Raises `GradientError`, which suggests a correction, unless `value` has this shape."""
     found = np.shape(value)
     if found == shape:
         return
@@ -122,11 +122,11 @@ IN_ROWS = [
     (rf"(?<=[WbAZ])({OF})", lambda m: m[1].translate(str.maketrans(DIGITS, "0123456789"))),
     ("⊙", "*"),
 ]
-"""Patterns, in their order, for formulas whose examples are rows: (X Y)ᵀ is Yᵀ Xᵀ."""
+"""Replacements, applied in order, that rewrite formulas for examples in rows: (X Y)ᵀ is Yᵀ Xᵀ."""
 
 
 def in_rows(text: str) -> str:
-    """A formula in NumPy's words, for examples in rows and weights `[inputs, outputs]`."""
+    """A formula in NumPy notation, for examples in rows and weights `[inputs, outputs]`."""
     for pattern, written in IN_ROWS:
         text = re.sub(pattern, written, text)
     return text

@@ -15,7 +15,7 @@ COLUMNS = ("leaf", "error", "allowed", "at", "handwritten", "autodiff", "verdict
 
 
 class Leaf(NamedTuple):
-    """The worst entry of one leaf, in the first batch that disagrees, else in the whole batch."""
+    """The worst entry of one leaf, in the first batch that disagrees, or in the whole batch."""
 
     leaf: str
     shape: tuple[int, ...]
@@ -29,11 +29,11 @@ class Leaf(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The verdict, the leaves and the possible causes. Each cause is a set of mistakes.
+    """The verdict, the leaves and the possible causes: lists of mistakes that explain the gradient.
 
     `precision` is the precision of the handwritten gradient, which decides the allowed difference.
     `errors` has, for each entry of each leaf, |handwritten − autodiff| / allowed difference. The
-    text has the names and indices of `layout`.
+    printed report uses the names and indices of `layout`.
     """
 
     agrees: bool

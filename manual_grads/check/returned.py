@@ -1,4 +1,4 @@
-"""What a gradient function returned, as arrays that can be compared."""
+"""Checks the value that a gradient function returned, and converts it to arrays by leaf name."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ def arrays_by_name(tree: Tree) -> Leaves:
 def handwritten_leaves(
     gradient: Callable[..., Tree], params: Tree, batch: tuple
 ) -> tuple[Leaves, str]:
-    """Calls `gradient` on copies of its arguments; returns its leaves in float64, its precision."""
+    """Calls `gradient` on copies; returns its leaves in float64 and their original precision."""
     copies = jax.tree.map(lambda leaf: leaf.copy(), (params, batch))
     given = gradient(copies[0], *copies[1])
     _require_structure(given, params)
@@ -62,7 +62,7 @@ def _require_structure(given: Any, params: Tree) -> None:
 
 
 def literal(tree: Any) -> str:
-    """A tree as it is written in Python, with the shape of each array in its place."""
+    """A tree in Python's syntax, with each array replaced by its shape."""
     if isinstance(tree, dict):
         return "{" + ", ".join(f'"{key}": {literal(one)}' for key, one in tree.items()) + "}"
     if isinstance(tree, list | tuple):
@@ -74,7 +74,7 @@ def literal(tree: Any) -> str:
 
 
 def _require_numbers(leaf: str, value: Any) -> None:
-    """Raises `GradientError` for a value that a conversion to float64 would change."""
+    """Raises `GradientError` unless the value is a float or an unmasked array of `PRECISIONS`."""
     dtype = getattr(value, "dtype", None) if isinstance(value, ARRAYS) else None
     if isinstance(value, np.ma.MaskedArray):
         got, repair = "a masked array, whose mask would be ignored", "returning its .filled(0)"

@@ -1,4 +1,4 @@
-"""The loss, the random parameters and the random batch on which a network is checked."""
+"""Requirements on the loss and the batch, and random parameters and batches for the check."""
 
 from collections.abc import Callable
 from typing import Any
@@ -53,10 +53,10 @@ def require_batch(problem: Problem | None, params: Any, batch: tuple) -> None:
 
 
 def draw(network: Architecture, batch_size: int, seed: int) -> tuple[list, tuple]:
-    """Random parameters and a random batch, such that mistakes have different effects.
+    """Random parameters and a random batch, on which different mistakes give different gradients.
 
     Weights ~ N(0, 1/inputs), biases ~ ±U(0.1, 1), images and targets ~ U(−1, 1). At least two
-    labels are equal. The values are float64, rounded to float32.
+    labels are equal. The arrays are float64, but every value is exactly representable in float32.
     """
     return draw_problem(problem_of(network), batch_size, seed)
 
@@ -64,7 +64,7 @@ def draw(network: Architecture, batch_size: int, seed: int) -> tuple[list, tuple
 def draw_problem(
     problem: Problem, batch_size: int, seed: int, like: Any = None, one_hot: bool = False
 ) -> tuple[list, tuple]:
-    """The same for any loss; with labels `like`, its rows are drawn again in another order.
+    """As `draw`, for any loss; if `like` is given, the labels are its rows in random order.
 
     The targets of binary cross-entropy are 0 or 1.
     """

@@ -1,15 +1,15 @@
 """The largest difference between two right gradients that rounding can explain.
 
-Errors are propagated through the network, with the sizes of terms for their values:
+Bounds are propagated through the network: S_δ of the size of δ, and E_δ of its rounding error.
 
-    S_δL = 2 r (|p| + |y|)      S_δ = |W|ᵀ S_δ'      E_δ = |W|ᵀ E_δ' + c S_δ + [z near a kink] S_δ
+    S_δL = 2 r (|p| + |y|)    S_δ = m |W|ᵀ S_δ'    E_δ = m |W|ᵀ E_δ' + c S_δ + [z near a kink] S_δ
     allowed = E_δ |a|ᵀ + c S_δ (|a| + T)ᵀ + R u max |G|
 
-where T = |W| |a'| + |b| are the terms of z, which can cancel, and a' is below. c is 8 u times the
-longest sum, p are the outputs, and r is the factor of the reduction. For a loss that is not that of
-the problem, S_δL = 1 + |a^L|. A kink is the z = 0 of a ReLU. S does not become 0 where all units
-are dead, so that a right gradient made of rounding errors alone is allowed. If the network is
-unknown, R u max |G| is allowed, with R successive roundings.
+where S_δ' and E_δ' belong to the layer above, and a to the layer below. T = |W| |a'| + |z| bounds
+the terms of that layer's z, which can cancel. c is 8 u times the longest sum, m bounds the slopes,
+p are the outputs, and r is the factor of the reduction. For a loss other than the problem's, S_δL
+is 1 + |a^L|. A kink is z = 0 of a ReLU. S is not 0 even if all units are dead: a right gradient can
+consist of rounding errors. If the network is unknown, only R u max |G| is allowed: R roundings.
 """
 
 from typing import Any

@@ -1,11 +1,11 @@
-"""From the user's gradient to the causes of what is wrong with it.
+"""Finds the causes of a wrong gradient.
 
 measured  the user's gradient of single examples and of batches
-finished  what finished gradients show, also without knowing the network
-batches   how a batch is made of its examples
-mixtures  batches whose examples are miscounted, have other labels, or are mixed with each other
+finished  mistakes that are found even if the network is unknown, such as clipping
+batches   how many times each example of a batch is counted
+mixtures  batches with miscounted examples, exchanged labels, or examples that affect each other
 causes    a mistake, its places, and both formulas
-diagnose  the questions in their order
+diagnose  all tests, in their order
 """
 
 import lazy_loader

@@ -1,9 +1,9 @@
-"""How the gradient of a batch is made of those of its single examples: each should count once.
+"""Tests how many times each example is counted in the gradient of a batch; once is right.
 
     M(batch) = r Σ_n w_n M(example n) + ρ θ
 
-M is the user's own gradient, so this is a question apart from all formulas. Right are w_n = 1 and
-ρ = 0, with the factor r of the reduction.
+M is the user's own gradient, so this test needs no formulas. If it is right, w_n = 1 and ρ = 0;
+r is the factor of the reduction, and θ is the parameter.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from manual_grads.check.lines import Answer, Leaf
 
 
 class Counted(NamedTuple):
-    """How the examples count in a leaf: their weights w, and ρ."""
+    """How many times each example is counted in a leaf: the weights w, and ρ as `decay`."""
 
     weights: Array
     decay: float = 0.0
 
 
 class Counts(NamedTuple):
-    """How the examples count: the answers, the leaves without any, and if a count is unusual."""
+    """Answers on wrong counts, leaves that no weights explain, and whether a count is unusual."""
 
     answers: list[Answer]
     mixed: list[Leaf]
@@ -32,17 +32,17 @@ class Counts(NamedTuple):
 
     @property
     def is_odd(self) -> bool:
-        """Whether something else may explain more."""
+        """Whether another explanation must be tried, such as exchanged labels."""
         return bool(self.mixed) or self.is_unusual
 
     @property
     def cost(self) -> int:
-        """How much is wrong or not explained."""
+        """The number of answers, plus 100 for each unexplained leaf and for an unusual count."""
         return len(self.answers) + 100 * (len(self.mixed) + self.is_unusual)
 
 
 def counted(batch: Batch, leaf: Leaf, more: Sequence[Array] = ()) -> Counted | None:
-    """How the examples count in a leaf, or None. Ways in which people miscount are tried first."""
+    """The weights of the examples in a leaf, or None. Common ways to miscount are tried first."""
     n, theta = len(batch.singles), np.ravel(batch.theta[leaf])
     # λ θ is in each single example, but only once in the batch
     rate = batch.decays.get(leaf[1], 0.0) * (1 - batch.share * n) if leaf[0] == "weight" else 0.0
@@ -70,9 +70,9 @@ def counted(batch: Batch, leaf: Leaf, more: Sequence[Array] = ()) -> Counted | N
 
 
 def counts_of(batches: Sequence[Batch]) -> Counts:
-    """How the examples of the batches count.
+    """How many times the examples of the batches are counted, in all leaves.
 
-    A leaf too small to tell the weights is given those of another leaf, if they explain it.
+    If a leaf is too small to determine the weights, those of another leaf are tried.
     """
     found: dict[Leaf, dict[int, Counted | None]] = {leaf: {} for leaf in batches[0].whole}
     for number, batch in enumerate(batches):
@@ -104,7 +104,7 @@ def _answer(
 
 
 def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[Answer]:
-    """One answer for all leaves, or for the δ of the layer from which on all are concerned."""
+    """One answer for all leaves, or for δ if the leaves of its layer and all below it are wrong."""
     top = max(layer for _, layer in where)
     below = {leaf for leaf in leaves if leaf[1] <= top}
     if set(leaves) <= set(where):
@@ -116,9 +116,9 @@ def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[
 
 
 def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None:
-    """What is said of the counts of a leaf in all batches; None if they are right.
+    """The answer on the weights of a leaf in all batches; None if they are right.
 
-    `is_mean` says whether the loss is a mean over the examples, and not a sum.
+    `is_mean` is true if the loss is a mean over the examples, not a sum.
     """
     uneven = [(n, one.weights) for n, one in each if np.ptp(one.weights) > 1e-6]
     if uneven:
@@ -151,7 +151,7 @@ def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None
 
 
 def _uneven(n: int, weights: Array) -> Answer:
-    """What is said of examples that count differently."""
+    """The answer on examples that are counted a different number of times."""
     odd, only = np.flatnonzero(np.abs(weights - 1) > 1e-6), np.flatnonzero(np.abs(weights) > 1e-9)
     counts = ", ".join(f"example {k} counts {rounded(float(weights[k]))} times" for k in odd)
     counts += ", perhaps because of = instead of +=" if len(only) == 1 else ""

@@ -1,4 +1,4 @@
-"""A cause: a mistake, its places, what the code computes there and what is right."""
+"""A cause: a mistake, its places, the formula of the user's code and the right formula."""
 
 import re
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 class Cause(NamedTuple):
     """A mistake in one or more lines.
 
-    A place is a leaf such as `1/bias`, or `delta 1`, `forward 1` or `every leaf`. `is_convention`
-    is true for what is another choice and no mistake. `yours` and `right` are formulas, or empty.
+    A place is `delta 1`, `forward 1`, `every leaf`, or a leaf such as `1/bias`. `is_convention`: a
+    choice of convention, not a mistake. `yours` and `right` are formulas as text, or empty strings.
     """
 
     mistake: str
@@ -31,10 +31,10 @@ class Cause(NamedTuple):
 
 
 def merged(lines: Sequence[Answer], counts: Sequence[Answer], top: int) -> list[Answer]:
-    """The answers on lines and on batches, without those that follow from others.
+    """The answers on lines and on batches, without those that are consequences of others.
 
-    A line that is not proportional to δ lacks the 1/N in it, so that its batch is wrong too; `top`
-    is the output layer. A factor 1/C and a sum over the batch are one mistake, dividing by C.
+    δ contains 1/N, so if a line is not proportional to δ, its batches are wrong too. `top` is the
+    output layer. A factor 1/C and a sum over the batch are one mistake: dividing by C.
     """
     bent = [line.layer for line in lines if not line.is_linear]
     is_rough = any(line.name in ("low-precision", "small-constant") for line in lines)
@@ -64,7 +64,7 @@ def merged(lines: Sequence[Answer], counts: Sequence[Answer], top: int) -> list[
 
 
 def causes_of(answers: Sequence[Answer]) -> list[Cause]:
-    """The causes of a path; answers that are one mistake in several lines are one cause."""
+    """The causes for these answers; answers that are one mistake in several lines are one cause."""
     groups: dict[tuple[str, str, str], list[Answer]] = {}
     for answer in answers:
         groups.setdefault(answer.alike, []).append(answer)
@@ -82,7 +82,7 @@ def causes_of(answers: Sequence[Answer]) -> list[Cause]:
 
 
 def place(kind: str, layer: int) -> str:
-    """A place as the report has it: `1/bias`, `delta 1`, `every leaf`, or the name of a leaf."""
+    """A place's name in the report: `1/bias`, `delta 1`, `every leaf`, or the name of a leaf."""
     if kind in ("weight", "bias"):
         return f"{layer}/{kind}"
     return {"batch": EVERYWHERE}.get(

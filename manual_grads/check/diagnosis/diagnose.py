@@ -1,10 +1,10 @@
-"""From the user's gradient to the causes: on whole batches, single examples, and again as a batch.
+"""Finds the causes of a wrong gradient with four tests, in this order.
 
 1. calls      does a second call with the same arguments return the same?
 2. whole      is the finished gradient clipped, rounded to few bits, that of another activation, or
               one entry added to another?
-3. examples   which line is wrong for single examples, of the given and of new random parameters?
-4. batches    does each example of a batch count once?
+3. examples   which line is wrong for single examples, with random, else with the given parameters?
+4. batches    is each example of a batch counted once?
 """
 
 from collections.abc import Sequence
@@ -37,9 +37,9 @@ Answers = tuple[Answer, ...]
 
 
 def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[list[Cause]]:
-    """The causes that explain the gradient; several if they tie, and "unknown" if there is none.
+    """Lists of causes, each of which explains the gradient; if there is none, the cause "unknown".
 
-    `trials` are the comparisons of the given batch, of a smaller one and of single examples.
+    `trials` compare both gradients on the given batch, a smaller batch and single examples.
     """
     params, batch = question.draws[0]
     if not repeats:
@@ -120,7 +120,7 @@ def _of_singles(
     """The answers on lines, the right leaves of each example, and the λ of the weights."""
     singles = [single for one in measured for single in one.singles]
     leaves = {leaf: [single[leaf] for single in singles] for leaf in singles[0]}
-    answers: list[Answers] = [()]  # if single examples show nothing, a batch can
+    answers: list[Answers] = [()]  # if all single examples are 0, batches decide
     if question.problem is None:
         right = [each for one in measured for each in right_singles(question, one)]
         theta = question.keyed(named_leaves(measured[0].params))
@@ -142,7 +142,7 @@ def _of_batches(
     batches: Sequence[Batch],
     answers: Sequence[Answers],
 ) -> tuple[list[Answers], Counts]:
-    """The answers on lines that remain, and how the examples of the batches count."""
+    """The answers on lines that wrong counts don't explain, and the counts of the examples."""
     odd = list(dict.fromkeys(answer for each in answers for answer in each))
     explained, counts = mixtures.recounted(batches, odd, counts_of(batches))
     if counts.is_odd and question.problem is not None:

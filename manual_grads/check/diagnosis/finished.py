@@ -1,4 +1,4 @@
-"""Mistakes that finished gradients show, also without knowing the network; and "unknown"."""
+"""Mistakes that are found even if the network is unknown; and the cause "unknown"."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -72,7 +72,7 @@ def _leaked(trial: Any) -> Cause | None:
 
 
 def unexplained(trials: Sequence[Any]) -> Cause:
-    """The answer if nothing explains the gradient."""
+    """The cause "unknown", for a gradient that nothing explains."""
     trial = next((one for one in trials if one.bad()), trials[0])
     wrong = trial.bad() or [*trial.allowed]
     first = max(wrong, key=lambda leaf: leaf.split("/")[0])
@@ -86,7 +86,7 @@ def of_leaves(
     theta: Mapping[Leaf, Array],
     tolerance: float,
 ) -> tuple[Answer, ...]:
-    """What the wrong leaves of single examples show of themselves, without a network."""
+    """The answers for the wrong leaves of single examples, if the network is unknown."""
     groups: dict[Answer, list[Leaf]] = {}
     for leaf, each in leaves.items():
         seen, right = np.stack(each, axis=-1), np.stack([one[leaf] for one in rights], axis=-1)
@@ -107,7 +107,7 @@ def of_leaves(
 
 
 def not_repeating(call: Callable[[], Leaves]) -> Cause:
-    """The cause of a gradient that is another one when it is called again on the same batch."""
+    """The cause if a second call on the same batch returns another gradient."""
     first, second, third = call(), call(), call()
     moving = [leaf for leaf in first if np.any(second[leaf] - first[leaf])]
     places = tuple(moving) if 0 < len(moving) < len(first) else (EVERYWHERE,)
@@ -124,7 +124,7 @@ def not_repeating(call: Callable[[], Leaves]) -> Cause:
 
 
 def stale(one: Measured) -> Cause | None:
-    """The cause of values that stay those of an earlier call, if there are any.
+    """The cause if the code uses values of an earlier call again; else None.
 
     The rows of a weight derivative are the activations, which differ from example to example.
     """

@@ -1,4 +1,4 @@
-"""The user's gradient of single examples and of batches, which all questions are asked about."""
+"""The user's gradient of single examples and of batches, which all tests use."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,10 +16,10 @@ Leaves = dict[Leaf, Array]
 
 
 class Question(NamedTuple):
-    """What is known about the gradient that disagrees.
+    """The wrong gradient, the right one, and the data on which they are compared.
 
-    `yours` and `right` return the leaves of a batch by name; `draws` are parameters and batches,
-    the given ones first. `is_own_loss` is true if the loss is not that of `problem`.
+    `yours` and `right` return the gradient of a batch by leaf name; `draws` are pairs of parameters
+    and batch, the given pair first. `is_own_loss`: the user's loss is not that of `problem`.
     """
 
     problem: Problem | None
@@ -35,7 +35,7 @@ class Question(NamedTuple):
         return TOLERANCES[self.precision]
 
     def keyed(self, leaves: Named) -> Leaves:
-        """The leaves by kind and layer, such as ("weight", 2); without a network by name and 0."""
+        """The leaves by kind and layer, such as ("weight", 2); without a network, by (name, 0)."""
         found = {name: np.asarray(value, float) for name, value in leaves.items()}
         if self.problem is None:
             return {(name, 0): value for name, value in found.items()}
@@ -43,20 +43,20 @@ class Question(NamedTuple):
         return {(split[k][1], int(split[k][0])): value for k, value in found.items()}
 
     def tried(self, params: Any, *batch: Any) -> Leaves:
-        """The user's gradient of a batch; nothing if it raises an error there."""
+        """The user's gradient of a batch; an empty dict if it raises an error."""
         try:
             return self.keyed(self.yours(params, batch))
-        except Exception:  # the given batch has raised nothing; then it alone is explained
+        except Exception:  # then only the given batch, which raised no error, is explained
             return {}
 
 
 class Measured(NamedTuple):
-    """The user's gradient of single examples and of batches of them, for one draw."""
+    """The user's gradient of single examples and of batches, for one item of `Question.draws`."""
 
     params: Any
     batch: tuple
     singles: list[Leaves]
-    wholes: dict[int, Leaves]  # of the first examples, by their number
+    wholes: dict[int, Leaves]  # n → gradient of the first n examples
 
     def part(self, rows: slice) -> tuple:
         """Some examples of the batch."""
@@ -64,11 +64,11 @@ class Measured(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A batch, the user's gradient of it, and of each of its examples alone.
+    """A batch, with the user's gradients of the whole batch and of each single example.
 
-    `scene` are the values of a known network on the examples, `theta` the parameters, `lines` the
-    gradients of the examples as the right lines give them, `decays` the λ of the right weight
-    derivatives, and `share` is the factor of the reduction to a mean.
+    `scene` has the values of a known network on the examples, `theta` the parameters, `lines` the
+    gradients of the examples if all weight and bias lines are right, and `decays` the λ of the
+    right weight derivatives. `share` is the right factor of the sum over `singles`.
     """
 
     scene: Any

@@ -1,9 +1,9 @@
-"""Batches that no weights of their examples explain, or only while single examples mislead.
+"""Explains batches whose gradient is not the right sum of the gradients of their examples.
 
-Where an example is left out or counted twice, a batch of that example alone is 0 or twice as large,
-which looks like a mistake of a line. Where images have the labels of others, a batch is made of the
-user's gradients of each image with that other label. Both are tried with the user's own gradients,
-so that another mistake at the same time does not matter. Formulas that mix examples come last.
+If an example is left out or counted twice, its gradient as a batch of one is 0 or doubled, which
+looks like a wrong line. If images have the labels of others, a batch is the sum of the user's
+gradients of each image with that other label. Both are tested with the user's own gradients, so
+that another mistake at the same time does not matter. Formulas that mix examples come last.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ Order = list[int]
 def recounted(
     batches: Sequence[Batch], answers: Sequence[Answer], counts: Counts
 ) -> tuple[list[Answer], Counts]:
-    """The answers on lines that miscounted examples explain, and the counts without them."""
+    """The answers on lines that are in fact miscounted examples, and the corrected counts."""
     explained: list[Answer] = []
     for answer in answers if counts.cost else ():
         if answer.number == 1 or answer.name == "regulariser":
@@ -41,7 +41,7 @@ def recounted(
 
 
 def _without(answer: Answer) -> Callable[[Leaves, Leaves], Leaves]:
-    """A function that takes the answer's mistake out of the leaves of one example."""
+    """A function that removes the answer's mistake from the leaves of one example."""
 
     def right(leaf, value, of_line):
         is_above = answer.kind == "delta" and leaf[1] <= answer.layer
@@ -59,7 +59,7 @@ def relabelled(
     odd: Sequence[Answer],
     counts: Counts,
 ) -> tuple[list[Answer], Counts]:
-    """The counts of examples whose images have other labels, if that explains more."""
+    """Tries images with other labels: the answers that this makes obsolete, and the counts."""
 
     @cache
     def pair(number, i, j):
@@ -94,9 +94,9 @@ def relabelled(
 
 
 def _label_orders(batch: Batch) -> Iterator[Order]:
-    """Which example's label each image of a batch could have; the last is read off, if it can be.
+    """Orders of the labels to try; the last one is computed from the gradient, or is empty.
 
-    A weight derivative gives δ^L of each example if there are as many activations as examples.
+    δ^L of each example follows from W^L's gradient if a^{L−1} of the n examples has rank n.
     """
     s, n = batch.scene, len(batch.singles)
     for shift in (1, -1):

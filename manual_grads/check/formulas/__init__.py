@@ -1,8 +1,8 @@
-"""Formulas as text, and what they are made of.
+"""Formulas as text, the values that they contain, and the search for a formula.
 
-problem      the loss of a network that a gradient is checked against
+problem      the network and the loss whose gradient is checked
 scene        the values of the network on single examples, and the names that formulas use
-tables       the formulas that can stand in each place of a line
+tables       the wrong formulas that are tried for each factor of a line
 expressions  the values of formulas, and the search for one that gives the observed numbers
 """
 

@@ -1,9 +1,9 @@
 """Formulas as text: each is evaluated with NumPy, and written as mathematics for the report.
 
-A line has places, each with a letter that the formulas of later places can contain; the last place
-is the line itself, such as `E * df(z)` with W δ in the place E. A mistake fills one or two places
-with another formula. A filling counts if one factor times its values gives the observed numbers of
-every example; those that differ from the right one in one place are tried before those in two.
+A line has places: letters such as E, each of which stands for one of several formulas. A formula
+can contain the letters of earlier places; the last place is the whole line, such as `E * df(z)`. A
+filling is a choice of one formula for each place. It matches if its values times one factor are the
+observed values of all examples. Fillings with one wrong formula are tried before those with two.
 """
 
 import itertools
@@ -42,7 +42,7 @@ WRITTEN = [
     (r" ?(?<!\*)\*(?!\*) ?", " ⊙ "), (r"(?<![\^\w.])(\d[\d.]*) ⊙ ", r"\1 "),
     (r"(?<=[\w)}²³]) ?- ?", " − "), (r"-", "−"), (r"<=", "≤"),
 ]  # fmt: skip
-"""Patterns, in their order, that turn a formula into mathematics and plain words."""
+"""Replacements, applied in order, that turn a formula into mathematics and plain words."""
 
 
 @cache
@@ -59,7 +59,7 @@ def _compiled(expression: str) -> Any:
 
 
 def value_of(expression: str, names: Names, shape: tuple[int, ...] | None = None) -> Array | None:
-    """The values of an expression, broadcast to `shape`; None if it does not fit there."""
+    """The values of an expression, broadcast to `shape`; None if that is impossible."""
     try:
         value = eval(_compiled(expression), {"__builtins__": {}}, names)  # noqa: S307 - our tables
         value = np.asarray(value, np.float64)
@@ -69,11 +69,11 @@ def value_of(expression: str, names: Names, shape: tuple[int, ...] | None = None
 
 
 class Formula(NamedTuple):
-    """A formula that gives the observed numbers, and what is not right in it.
+    """A formula that gives the observed values, and its differences from the right one.
 
-    `changed` are the letters of its wrong places, each with its formula. `cost` is their number,
-    and 1 more if there is a factor. If it is not `is_linear` in δ, which contains 1/N, a batch is
-    not the mean of its examples, which is no mistake of its own.
+    `changed` has the letter and the formula of each wrong place. `cost` is their number, plus 1 if
+    `factor` is not 1. `is_linear`: the formula is proportional to δ. δ contains 1/N, so otherwise
+    a batch is not the mean of its examples, which is no second mistake.
     """
 
     text: str
@@ -87,7 +87,7 @@ class Formula(NamedTuple):
 
 
 def factor_between(observed: Array, values: Array, tolerance: float) -> float | None:
-    """The k with observed = k · values, to within tolerance · the largest observed; else None."""
+    """The k with observed = k · values, up to tolerance · the largest observed value; else None."""
     size = np.vdot(values, values)
     if not 0 < size < np.inf:
         return None
@@ -106,11 +106,11 @@ def matches(
     halved: Names | None = None,
     first: str = "",
 ) -> Formula | None:
-    """The filling of the fewest differences that gives the observed values, if there is one.
+    """The formula that gives the observed values with the fewest wrong places, or None.
 
-    The first formula of each place is right. `halved` are the names with half the δ, which tell
-    whether a formula is proportional to it. Of formulas that are equal, one that differs in a place
-    of `first` is taken.
+    The first formula of each place is right. `halved` has the names with δ halved, which tests
+    whether the formula is proportional to δ. If several formulas match equally well, one with a
+    wrong formula in a place of `first` is returned.
     """
     if not np.any(observed):
         return None
@@ -159,7 +159,7 @@ def matches(
 
 
 def _said(formula: str, right: str) -> str:
-    """A sentence on a replaced formula; empty if it has places that other formulas fill."""
+    """The message on a wrong formula; empty if it or the right one contains E, P or Y."""
     pair = (formula, right)
     if all(each.startswith("E * ") for each in pair):  # the same factor before both
         pair = (formula[4:], right[4:])
@@ -169,12 +169,12 @@ def _said(formula: str, right: str) -> str:
 
 
 def instead(formula: str, right: str) -> str:
-    """The sentence on a formula in the place of the right one."""
+    """The message that `formula` was found where `right` belongs."""
     return f"{written(formula)} stands in the place of {written(right)}"
 
 
 def filled(letters: Iterable[str], filling: Iterable[str]) -> str:
-    """The expression of a line whose places have these formulas."""
+    """The expression of a line, with the formulas of `filling` substituted for the letters."""
     texts: dict[str, str] = {}
     text = ""
     for letter, formula in zip(letters, filling, strict=True):
@@ -192,7 +192,7 @@ def bracketed(text: str) -> str:
 def _fillings(
     tables: Mapping[str, Sequence[str]], differing: int, first: str
 ) -> Iterable[tuple[str, ...]]:
-    """All fillings that differ from the right one in so many places."""
+    """All fillings that differ from the right one in exactly `differing` places."""
     order = sorted(tables, key=lambda letter: letter not in first)
     for changed in itertools.combinations(order, differing):
         yield from itertools.product(*(t[1:] if k in changed else t[:1] for k, t in tables.items()))
@@ -201,9 +201,9 @@ def _fillings(
 def combination(
     observed: Array, terms: Sequence[Array], tolerance: float
 ) -> tuple[float, ...] | None:
-    """The coefficients with which the terms add up to the observed values, or None.
+    """The coefficients of the sum of terms that gives the observed values, or None.
 
-    A coefficient that is nearly a whole number is that number.
+    A coefficient that is nearly a whole number is rounded to it.
     """
     columns = np.stack([np.ravel(term) for term in terms], axis=1)
     sizes = np.abs(columns).max(axis=0)

@@ -1,4 +1,4 @@
-"""The loss of a network that a gradient is checked against.
+"""The network and the loss whose gradient is checked.
 
     C = r Σ_examples c(a^L, y) + (λ/2) Σ W²
 
@@ -46,7 +46,7 @@ class Problem(NamedTuple):
         return 1 / {"mean": examples, "sum": 1, "mean_over_all": every}[self.reduction]
 
     def share(self, examples: int) -> float:
-        """The factor r for so many examples, relative to that for one."""
+        """The factor r for this number of examples, divided by the factor for one example."""
         return self.factor(examples) / self.factor(1)
 
 
@@ -57,10 +57,10 @@ def problem_of(
     reduction: str = "mean",
     l2: float = 0.0,
 ) -> Problem:
-    """The loss of `network`, or another one of `COSTS`.
+    """The problem of `network` with its own loss, or with the `loss` of `COSTS` that is given.
 
-    `output` says whether the output layer has the activation: `activation` or `linear`; with `auto`
-    it has it for the squared errors only.
+    `output` says whether the output layer has the activation: `activation` or `linear`; `auto` is
+    `activation` for the squared errors, and `linear` for the other losses.
     """
     loss = loss or network.loss
     active = output == "activation" or (output == "auto" and "squared" in loss)
@@ -90,7 +90,7 @@ def network_loss(network: Architecture) -> Callable[..., Any]:
 
 
 def targets_of(problem: Problem, labels):
-    """The targets of the labels, if these are integer classes; rows of targets are returned."""
+    """Converts integer classes to targets; rows of targets are returned unchanged."""
     if jnp.ndim(labels) == 2:
         return labels
     smoothed = replace(problem.network, loss="cross_entropy", label_smoothing=problem.smoothing)

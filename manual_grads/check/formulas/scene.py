@@ -1,7 +1,7 @@
 """The values of a network on single examples, and the names that formulas use for them.
 
 The examples are columns. They come from several draws of the parameters, because formulas that
-agree for one draw can differ for another; products with weights are taken draw by draw.
+agree for one draw can differ for another; products with weights are computed for each draw.
 """
 
 import itertools
@@ -47,7 +47,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
 
 
 class Scene(NamedTuple):
-    """Examples of several draws, and the forward pass; `columns` are those of each draw."""
+    """Examples of several draws, with their forward pass; `columns[i]` selects those of draw i."""
 
     problem: Problem
     draws: Sequence[Params]
@@ -69,7 +69,7 @@ class Scene(NamedTuple):
         return named_functions(self.problem)["df"](self.z[layer])
 
     def each(self, of: Callable[[Params, slice], Array]) -> Array:
-        """The columns that `of` computes from the parameters and columns of each draw."""
+        """Calls `of(parameters, columns)` for each draw, and joins the columns that it returns."""
         pairs = zip(self.draws, self.columns, strict=True)
         return np.concatenate([of(params, part) for params, part in pairs], axis=1)
 
@@ -78,7 +78,7 @@ class Scene(NamedTuple):
         return self.each(lambda params, part: params[layer]["weight"].T @ delta[:, part])
 
     def theta(self, layer: int, kind: str) -> list[Array]:
-        """A weight or bias for each example."""
+        """For each example, the weight or bias of its draw."""
         pairs = zip(self.draws, self.columns, strict=True)
         return [p[layer][kind] for p, part in pairs for _ in range(part.stop - part.start)]
 
@@ -92,7 +92,7 @@ def is_active(problem: Problem, layer: int) -> bool:
 
 @cache
 def named_functions(problem: Problem) -> dict[str, Any]:
-    """The functions of formulas: f, df for f', every activation g and its slope dg, and others."""
+    """The functions in formulas: f, df for f', every activation g and its slope dg, and others."""
     s = problem.network.negative_slope
     names: dict[str, Any] = {
         "softmax": softmax, "normal": ndtr, "density": density, "s": s, "pi": np.pi,
@@ -111,7 +111,7 @@ def named_functions(problem: Problem) -> dict[str, Any]:
 
 
 class Forward(NamedTuple):
-    """A formula in the place of the right one, in the forward pass of some layers."""
+    """A wrong formula, and the right one, in the forward pass of some layers."""
 
     formula: str
     right: str
@@ -124,7 +124,7 @@ def scene_of(
     batches: Sequence[tuple[Array, Array]],
     change: Forward | None = None,
 ) -> Scene:
-    """The scene of batches of images and target rows, with a wrong forward line if there is one."""
+    """The scene of batches of images and target rows; `change` is a wrong forward line."""
     ends = np.cumsum([0, *(len(images) for images, _ in batches)])
     columns = [slice(int(i), int(j)) for i, j in itertools.pairwise(ends)]
     layers: list[list[tuple[Array, Array]]] = [[] for _ in draws[0]]
@@ -155,7 +155,7 @@ def _step(
         names |= each if k == layer else {}
     value = value_of(change.formula, names, z.shape)
     if value is None:
-        return z, np.full_like(z, np.nan)  # it does not fit here
+        return z, np.full_like(z, np.nan)  # not possible in this layer
     if change.right == "x":
         return _step(problem, params, layer, value, x, None)
     return (z, value) if change.right == "f(z)" else (value, f(value))
@@ -174,7 +174,7 @@ def names_of(
     leaf_above: Sequence[Array] = (),
     times: float = 1.0,
 ) -> dict[str, Any]:
-    """What the formulas of a layer can use; see `tables`. All δ are multiplied by `times`."""
+    """The names that formulas of a layer can use; see `tables`. All δ are multiplied by `times`."""
     deltas = {k: times * delta for k, delta in deltas.items()}
     names: dict[str, Any] = named_functions(s.problem) | {"x": s.x, "y": s.y, "o": s.a[-1]}
     for k in range(s.depth + 1):

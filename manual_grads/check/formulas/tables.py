@@ -1,10 +1,10 @@
-"""The formulas that can stand in each place of a line; the first of a place is added by its line.
+"""The wrong formulas that are tried for each factor of a line; its module adds the right one first.
 
-z, a, b are those of the layer, m marks the layer below and n the layer above, z_2 and a_2 are those
-of layer 2. D is δ of the layer above, V = Wᵀ D, d the layer's own δ, G the user's (∂C/∂W)ᵀ D of the
+z, a, b belong to the layer itself; zm, am to the layer below; zn, an to the layer above; z_2, a_2
+to layer 2. D is δ of the layer above, V = Wᵀ D, d the layer's own δ, G the user's (∂C/∂W)ᵀ D of the
 layer above. f and df are the activation and its slope, o the outputs, `back(v)` is Wᵀ v with the
 weights of the layer above, and `T_2(v)` is W²ᵀ v. dW and db are the user's weight derivative of the
-layer and bias derivative of the layer above. What the other names mean stands in `scene`.
+layer and bias derivative of the layer above. The other names are defined in `scene`.
 """
 
 from manual_grads.architecture import ACTIVATION_NAMES
@@ -32,10 +32,10 @@ OPERANDS = table("""
 """)
 OPERANDS += ERRORS
 ADDED = table("V; 1; a; df(z); V * a; V * z; V * normal(z); V * density(z); G; G * df(z)")
-"""What can be added to V df(z), or to V; each with a coefficient."""
+"""Terms that can be added to V df(z) or to V, each with a coefficient."""
 
 OUTPUTS = {"cross_entropy": "softmax(a)", "binary_cross_entropy": "sigmoid(a)"}
-"""The outputs P of a loss; those of a squared error are a."""
+"""The formula of the outputs P for each loss; for the squared errors it is `a`."""
 OUTPUT_TABLE = table("""
     softmax(a); a; sigmoid(a); z; softmax(softmax(a)); softmax(sigmoid(a)); sigmoid(sigmoid(a));
     sigmoid(softmax(a)); f(a); f(z); exp(a); exp(a - top(a)); softmax(-a); a/sum(a); tanh(a);
@@ -94,7 +94,7 @@ MIXED = {
     "with the error of the first example for all": "spread(raw(y)[:, :1]) * slope",
     "averaged over the batch before it goes back": "spread(err(y).mean(axis=1))",
 }
-"""δ^L of a whole batch in which examples are mixed: err is δ^L and raw the error, of targets."""
+"""Formulas of δ^L that mix examples: err(y) is δ^L and raw(y) is the error, for targets y."""
 
 SENTENCES = {
     "sign": "the sign is wrong; change it",
@@ -119,5 +119,5 @@ NAMES = {
     ("B", "sum(d)"): "wrong-axis",
     ("B", "sum(d)/len(d)"): "wrong-axis",
 }  # fmt: skip
-"""The names of formulas by their places, whose letters are those of `delta_lines`; B is a bias."""
+"""Names of mistakes by letter and formula; the letters are those of `delta_lines`; B is a bias."""
 NAMES |= {("Y", each): "labels-shifted" for each in TARGETS if each[:5] in ("shift", "roll(")}

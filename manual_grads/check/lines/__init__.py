@@ -1,10 +1,10 @@
-"""What each line of a backward pass computes, given the δ that the user's code has.
+"""Finds the formula that each line of the user's backward pass computes, given the user's own δ.
 
-readings     what is read off the derivatives of single examples
+readings     the user's δ and rows of activations, from derivatives of single examples
 delta_lines  the formula of a line that computes δ
 leaf_lines   the formula of a line that computes a weight or bias derivative
-answers      what a line computes, beside what is right
-search       reads δ off single examples, and asks each line in turn
+answers      the formula that a line computes, beside the right formula
+search       computes the user's δ from single examples, and explains each line in turn
 """
 
 import lazy_loader

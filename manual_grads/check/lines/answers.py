@@ -1,4 +1,4 @@
-"""What each line computes: the answers that a path through the lines consists of."""
+"""Answers: for each wrong line, its formula, the right formula, and the name of the mistake."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ UNKNOWN = 6.0
 
 
 class Answer(NamedTuple):
-    """What a line computes. `kind` is delta, weight, bias or forward, or batch for all of them."""
+    """The formula of a line and the right one. `kind`: delta, weight, bias, forward or batch."""
 
     kind: str
     layer: int
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
     @property
     def alike(self) -> tuple[str, str, str]:
-        """Answers that are alike are one mistake in several lines."""
+        """A key: answers with the same key are one mistake in several lines."""
         return self.kind if self.kind == "forward" else "", self.name, self.yours
 
 
@@ -79,7 +79,7 @@ def answer_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> Answe
 
 
 def answers_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> list[Answer]:
-    """The answers for a line that explain it equally well."""
+    """All answers for a line that explain it equally well."""
     answer = answer_to(seen, kind, layer, found)
     if kind == "weight":
         return [_with_decay(seen, answer, found)]
@@ -97,7 +97,7 @@ def answers_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> list
 def leaf_answers(
     seen: Seen, deltas: Mapping[int, Array], wrong: Sequence[Leaf]
 ) -> Iterator[tuple[Answer, ...]]:
-    """The answers for wrong weight and bias lines; several if formulas tie."""
+    """Tuples of one answer for each wrong weight or bias line; several tuples if formulas tie."""
     each = [answers_to(seen, *leaf, leaf_line(seen, *leaf, deltas)) for leaf in wrong]
     for chosen in itertools.islice(itertools.product(*each), 8):
         yield tuple(answer for answer in chosen if answer.cost)

@@ -1,4 +1,4 @@
-"""The formula of a δ that gives the observed numbers, for the δ above that the user's code has.
+"""Finds the formula by which the user's code computes δ^l from its own δ^{l+1}.
 
 δ^L = E(P, Y) f'(z^L)                  with the outputs P, the targets Y and their error E
 δ^l = (W^{l+1}ᵀ δ^{l+1}) f'(z^l)       with E = W^{l+1}ᵀ δ^{l+1}
@@ -15,13 +15,13 @@ from manual_grads.check.formulas import Array, Formula, Scene, tables
 from manual_grads.check.lines.readings import Leaf, Seen
 
 NEARLY = 1e-4
-"""A relative difference up to which a line is called right but for a small constant or rounding."""
+"""The largest relative difference that is attributed to a small constant or to rounding."""
 KINK = "E * where(z == 0"
-"""The beginning of a rectifier's slope with another convention at 0."""
+"""The first characters of the formulas in which f'(0) of a ReLU follows another convention."""
 
 
 def right_places(s: Scene, layer: int) -> dict[str, str]:
-    """The right formula in each place of the line of δ; the last one is the line itself."""
+    """The right formulas of the line of δ: outputs P, targets Y, error E, and S, the whole line."""
     line = "E * df(z)" if formulas.is_active(s.problem, layer) else "E"
     if layer < s.depth:
         return {"E": "V", "S": line}
@@ -31,7 +31,7 @@ def right_places(s: Scene, layer: int) -> dict[str, str]:
 
 
 def places_of(s: Scene, layer: int, above: Sequence[int] = ()) -> dict[str, list[str]]:
-    """The formulas of each place of the line of δ; the right one stands first."""
+    """The formulas that are tried for each letter of `right_places`; the first one is right."""
     kinks = [f"where(z == 0, {c}, df(z))" for c in (0, 0.5, 1, "s")]
     alike = [k for k in range(s.depth + 1) if k != layer and s.z[k].shape == s.z[layer].shape]
     slopes = kinks if np.any(s.z[layer] == 0) else []
@@ -56,7 +56,7 @@ def right_line(s: Scene, layer: int) -> str:
 
 
 def right_output(s: Scene) -> Array:
-    """δ^L of the network's own loss, for single examples and the reduction to a mean or a sum."""
+    """The right δ^L for the loss of the problem, of each example as a batch of one."""
     names = formulas.names_of(s, s.depth, {})
     value = formulas.value_of(right_line(s, s.depth), names, s.a[-1].shape)
     assert value is not None
@@ -64,7 +64,7 @@ def right_output(s: Scene) -> Array:
 
 
 def right_deltas(s: Scene, output: Array) -> dict[int, Array]:
-    """δ of every layer by the right formulas, for this δ^L."""
+    """δ of every layer, backpropagated by the right formulas from `output`, which is δ^L."""
     deltas = {s.depth: output}
     for layer in reversed(range(s.depth)):
         deltas[layer] = s.back(layer + 1, deltas[layer + 1]) * s.slope(layer)
@@ -87,7 +87,7 @@ def leaves_of(
 
 
 def delta_line(seen: Seen, layer: int, delta: Array, deltas: Mapping[int, Array]) -> Formula | None:
-    """The formula of δ^l that gives what was seen, for the δ above that the user's code has."""
+    """The formula of δ^l that gives the observed values, given the user's δ of the layers above."""
     s, tolerance = seen.scene, seen.tolerance
     above = seen.weights[layer + 1].each if layer + 1 in seen.weights else ()
     names = formulas.names_of(s, layer, deltas, above)
@@ -105,7 +105,7 @@ def delta_line(seen: Seen, layer: int, delta: Array, deltas: Mapping[int, Array]
 
 
 def _named(found: Formula, s: Scene, layer: int) -> Formula:
-    """The formula with its name in the catalogue and a sentence."""
+    """The formula with the name of its mistake and a message."""
     if "sum(a" in found.text:  # written with a matrix product, which mixes examples
         found = found._replace(is_linear=False)
     if len(found.changed) != 1:
@@ -128,7 +128,7 @@ def _named(found: Formula, s: Scene, layer: int) -> Formula:
 
 
 def _sums(s: Scene, layer: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The terms that the line of δ can be a sum of, and the name of that mistake."""
+    """Names of mistakes, each with terms; with the mistake, δ is a weighted sum of these terms."""
     places, right = right_places(s, layer), right_line(s, layer)
     first = [*places.values()]
     side = formulas.bracketed(formulas.filled(places, [*first[:-1], "E"]))
@@ -148,7 +148,7 @@ def _sums(s: Scene, layer: int) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _sum_found(
     name: str, terms: tuple[str, ...], delta: Array, names: dict[str, Any], tolerance: float
 ) -> Formula | None:
-    """The sum with the coefficients that give what was seen, if there are any."""
+    """The weighted sum of `terms` that gives the observed values, or None."""
     values = [formulas.value_of(term, names, delta.shape) for term in terms]
     some = [value for value in values if value is not None]
     found = formulas.combination(delta, some, tolerance) if len(some) == len(terms) else None

@@ -1,8 +1,8 @@
-"""The formula of a weight or bias derivative that gives the observed numbers.
+"""Finds the formula by which the user's code computes a weight or bias derivative.
 
     ∂C/∂W^l = δ^l (a^{l−1})ᵀ        ∂C/∂b^l = δ^l        for single examples
 
-δ and a are those that the user's code has.
+δ and a are the values in the user's code.
 """
 
 from collections.abc import Mapping
@@ -19,18 +19,18 @@ NEARLY = 1e-3
 
 
 def leaf_columns(deltas: Mapping[int, Array], layer: int) -> list[str]:
-    """What can stand for δ^l in a derivative of the layer; the right formula first."""
+    """The formulas that are tried for δ^l in a derivative of the layer; the first one is right."""
     return ["d", *(f"d_{k}" for k in deltas if k != layer), *tables.COLUMNS]
 
 
 def leaf_rows(s: Scene, layer: int) -> list[str]:
-    """What can stand for a^{l−1} in a weight derivative; the right formula first."""
+    """The formulas that are tried for a^{l−1} in a weight derivative; the first one is right."""
     layers = [k for k in range(s.depth + 1) if k != layer - 1]
     return ["am", *tables.ROWS, *(f"{v}_{k}" for k in layers for v in ("z", "a"))]
 
 
 def leaf_line(seen: Seen, kind: str, layer: int, deltas: Mapping[int, Array]) -> Formula | None:
-    """The formula of a weight or bias derivative that gives what was seen."""
+    """The formula of a weight or bias derivative that gives the observed values."""
     s, delta, theta = seen.scene, deltas[layer], np.stack(seen.scene.theta(layer, kind), axis=-1)
     if kind == "bias":
         own = seen.biases[layer]
@@ -42,9 +42,9 @@ def leaf_line(seen: Seen, kind: str, layer: int, deltas: Mapping[int, Array]) ->
 
 
 def _outer_product(seen: Seen, layer: int, deltas: Mapping[int, Array]) -> Formula | None:
-    """The product of one of the columns and one of the rows."""
+    """The product of a column and a row formula that gives the observed weight derivatives."""
     s, weight = seen.scene, seen.weights[layer]
-    near = seen.tolerance * (100 if layer in seen.decays else 1)  # a regulariser was subtracted
+    near = seen.tolerance * (100 if layer in seen.decays else 1)  # subtracting λ W adds errors
     places = {"C": leaf_columns(deltas, layer), "L": ["C * used"]}
     names = formulas.names_of(s, layer, deltas)
     best: Formula | None = None
@@ -53,7 +53,7 @@ def _outer_product(seen: Seen, layer: int, deltas: Mapping[int, Array]) -> Formu
         share = None if value is None else share_of(weight.row, value, near)
         if value is None or share is None:
             continue
-        used = {"used": np.any(value, axis=0)}  # an example whose row is 0 shows no column
+        used = {"used": np.any(value, axis=0)}  # if an example's row is 0, its column is unknown
         half = formulas.names_of(s, layer, deltas, times=0.5) | used
         found = formulas.matches(weight.column * share, places, names | used, near, half)
         if found is not None and (best is None or found.cost + (number > 0) < best.cost):
@@ -72,7 +72,7 @@ def _outer_product(seen: Seen, layer: int, deltas: Mapping[int, Array]) -> Formu
 def _bias_formula(
     seen: Seen, layer: int, deltas: Mapping[int, Array], own: Array
 ) -> Formula | None:
-    """One of the columns, or of what can be made of other derivatives."""
+    """The formula of `leaf_columns` or `tables.BIASES` that gives the observed values."""
     s, delta = seen.scene, deltas[layer]
     if np.any(own) and np.max(np.abs(own)) <= 1e-12 * np.max(np.abs(delta)):
         words = "it is 0 but for rounding, as is the sum over the units of a softmax's δ; sum over "
@@ -95,14 +95,14 @@ def _bias_formula(
 
 
 def _worded(found: Formula, name: str) -> Formula:
-    """The formula with its name in the catalogue and a sentence."""
+    """The formula with the name of its mistake and a message."""
     if len(found.changed) == 1:
         name = tables.NAMES.get(found.changed[0], name)
     return found._replace(name=name, words=tables.SENTENCES.get(name, found.words))
 
 
 def _order(seen: Array, right: Array, tolerance: float) -> Array | None:
-    """The places of units, along the first axis, among the right ones; None if they differ."""
+    """For each row of `seen`, the index of the equal row of `right`; None if a row has no equal."""
     rows, wanted = seen.reshape(len(seen), -1), right.reshape(len(right), -1)
     some = np.unique(np.linspace(0, rows.shape[1] - 1, 20).astype(int))
     distance = np.max(np.abs(rows[:, None, some] - wanted[None, :, some]), axis=2)
@@ -114,7 +114,7 @@ def _order(seen: Array, right: Array, tolerance: float) -> Array | None:
 def finished_line(
     right: Array, seen: Array, theta: Array, text: str, tolerance: float
 ) -> Formula | None:
-    """What can happen to a finished derivative of any shape; the last axis is the examples."""
+    """The change that turns the right derivative into the observed one; examples: last axis."""
     largest = float(np.max(np.abs(seen), initial=0.0))
     size = max(largest, float(np.max(np.abs(right), initial=0.0)))
     turned = np.swapaxes(right, 0, 1).reshape(right.shape) if right.ndim == 3 else np.nan
@@ -143,7 +143,7 @@ def finished_line(
 def _with_something(
     right: Array, seen: Array, theta: Array, text: str, tolerance: float
 ) -> Formula | None:
-    """A derivative to which something is added, or of which a part is wrong."""
+    """The right derivative plus a multiple of another term, or with some wrong entries."""
     size = max(np.abs(seen).max(), np.abs(right).max())
     pick = np.random.default_rng(0).permutation(right.size)[:3000]
     squares = np.sum(theta**2, axis=tuple(range(theta.ndim - 1)))

@@ -1,4 +1,4 @@
-"""What is read off the derivatives of single examples, and what is known about the right ones."""
+"""The user's δ and rows of activations, from single examples; and what is known to be right."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -12,9 +12,9 @@ Leaf = tuple[str, int]
 
 
 class Known(NamedTuple):
-    """The right formulas where they are not those of the network's own loss.
+    """The right lines, as far as they depend on the loss.
 
-    `texts` are by kind and layer, `decays` by layer, and `delta` is δ^L of each example.
+    `texts` has formulas by kind and layer, `decays` has λ by layer, `delta` is δ^L of each example.
     """
 
     texts: Mapping[Leaf, str]
@@ -32,9 +32,9 @@ class Outer(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The derivatives of single examples by layer, one example a column; and what is known.
+    """The user's derivatives of single examples, by layer; in `biases`, each column is an example.
 
-    `decays` are the λ of the λ W that were subtracted from weight derivatives.
+    `decays` has λ for each layer if λ W was subtracted from its weight derivatives.
     """
 
     scene: Scene
@@ -58,7 +58,7 @@ def outer(each: Sequence[Array], tolerance: float) -> Outer:
 
 
 def share_of(one: Array, other: Array, tolerance: float) -> Array | None:
-    """The k of each column with one = k · other, or None if there is none."""
+    """The k of each column with `one` = k · `other`; None if a column has no such k."""
     if one.shape != other.shape or not np.all(np.isfinite(other)):
         return None
     size = np.sum(other * other, axis=0)

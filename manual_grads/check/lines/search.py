@@ -1,9 +1,8 @@
-"""Explains the derivatives of single examples line by line, given the δ that the code itself has.
+"""Explains the derivatives of single examples line by line, given the δ of the user's code.
 
 For a single example the bias derivative is δ, and the weight derivative is δ times a known row. So
-the δ of the user's code is read off its own result, from the bias and from the weight separately,
-because either line can be wrong. Every line is then a question of its own. Of all ways to read the
-lines, the one with the fewest and simplest mistakes is the answer.
+the user's δ is computed from the bias and from the weight derivative separately, because either can
+be wrong. Then each line is explained alone; the fewest and simplest mistakes are the result.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ MOST_FORWARD = 4
 
 
 class Path(NamedTuple):
-    """One way to read all lines, from the output layer down, and the δ of each layer."""
+    """One explanation of all lines, from the output layer down, with the user's δ of each layer."""
 
     deltas: dict[int, Array]
     answers: tuple[Answer, ...]
@@ -39,7 +38,7 @@ class Path(NamedTuple):
 
     @property
     def cost(self) -> float:
-        """The sum of the costs of different mistakes."""
+        """The sum of the costs of all different mistakes, unknown lines and wrong leaves."""
         alike = {answer.alike: answer.cost for answer in self.answers if answer.name != "unknown"}
         unknown = sum(answer.name == "unknown" for answer in self.answers)
         return sum(alike.values()) + UNKNOWN * unknown + WRONG_LEAF * self.wrong_leaves
@@ -48,7 +47,7 @@ class Path(NamedTuple):
 def explain(
     scene: Scene, leaves: Mapping[Leaf, Sequence[Array]], tolerance: float, known: Known
 ) -> list[Path]:
-    """The cheapest ways to read the lines; several if they tie. A path without answers is right."""
+    """Explanations with the lowest cost; several if they tie. Without answers, no line is wrong."""
     seen = seen_in(leaves, scene, known, tolerance)
     paths = _read(seen, ())
     if min(path.cost for path in paths) > 1 and not _shows_right_forward(seen, paths[0]):
@@ -70,7 +69,7 @@ def explain(
 
 
 def _forward_changes(scene: Scene) -> Iterator[Forward]:
-    """Every wrong formula, in each layer alone and in all hidden or all layers."""
+    """Every wrong forward formula: in each layer alone, in all hidden layers, and in all layers."""
     depth = scene.depth
     for formula in tables.FORWARD_INPUTS:
         yield Forward(formula, "x", (0,))
@@ -96,7 +95,7 @@ def _shows_right_forward(seen: Seen, path: Path) -> bool:
 
 
 def _read(seen: Seen, answers: tuple[Answer, ...]) -> list[Path]:
-    """The paths with their weight and bias lines explained, the cheapest first."""
+    """The explanations of all lines, including weights and biases, the lowest cost first."""
     explained: list[Path] = []
     for path in _paths(seen, answers, True):
         if explained and path.cost - WRONG_LEAF * path.wrong_leaves > explained[0].cost:
@@ -114,7 +113,7 @@ def _read(seen: Seen, answers: tuple[Answer, ...]) -> list[Path]:
 
 
 def _paths(seen: Seen, answers: tuple[Answer, ...], thorough: bool) -> list[Path]:
-    """The cheapest paths; if not `thorough`, a line is right or unknown."""
+    """The explanations of lowest cost; unless `thorough`, a δ line is only right or unknown."""
     paths = [Path({}, answers)]
     for layer in reversed(range(seen.scene.depth + 1)):
         if layer > 0 or 0 in seen.biases:
@@ -127,7 +126,7 @@ def _paths(seen: Seen, answers: tuple[Answer, ...], thorough: bool) -> list[Path
 def _extended(
     seen: Seen, path: Path, layer: int, read: Sequence[Array], thorough: bool
 ) -> Iterator[Path]:
-    """The path with each δ that the layer can have: the right one, and those read off."""
+    """The path continued with each possible δ of the layer: the right one, and those in `read`."""
     kinds, scene = seen.scene.draws[0][layer], seen.scene
     if layer < scene.depth:
         right = scene.back(layer + 1, path.deltas[layer + 1]) * scene.slope(layer)
@@ -150,7 +149,7 @@ def _extended(
 
 
 def _read_off(seen: Seen, layer: int) -> list[Array]:
-    """What the bias and the weight derivative of a layer show of its δ."""
+    """The user's δ of a layer, computed from its bias and from its weight derivative."""
     read = [seen.biases[layer]] if layer in seen.biases else []
     weight = seen.weights.get(layer)
     if weight is not None and weight.is_rank_one:
@@ -169,7 +168,7 @@ def _close(one: Array, other: Array, size: Array, tolerance: float) -> bool:
 
 
 def _is_right(seen: Seen, kind: str, layer: int, delta: Array) -> bool:
-    """Whether the weight or bias line is right for this δ, as far as the layer has it."""
+    """Whether the weight or bias line is right for this δ, or the layer has no such line."""
     if kind == "bias":
         values = seen.biases.get(layer, delta)
         return _close(values, delta, np.maximum(np.abs(values), np.abs(delta)), seen.tolerance)
