@@ -3,9 +3,9 @@
     python -m experiments.compare --flagfile=experiments/base.flags
 
 Measures the errors of both gradients against float64 during training, how fast two trainings
-diverge if only their gradients differ, test accuracies over seeds, costs, and every activation,
-loss and precision on a small network. Results are cached in runs/.cache/; if the command is started
-again with the same options, it computes only the missing results.
+diverge if only their gradients differ, test accuracies over seeds, and costs. It also compares both
+gradients with every activation, loss and precision on a small network. Results are cached in
+runs/.cache/; a command with the same options computes only the missing results.
 """
 
 import itertools

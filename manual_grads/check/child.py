@@ -164,7 +164,7 @@ def _functions() -> dict[tuple[str, str], Any]:
 
 
 def _place(error: BaseException, path: Path) -> str:
-    """The error, and the last line of the user's file in its traceback."""
+    """The error, and the last entry of its traceback that is in the user's file."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).absolute() == path.absolute()]
     kind, line = f"{type(error).__name__}: {error}", ""

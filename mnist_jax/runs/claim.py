@@ -124,7 +124,7 @@ MAY_CHANGE = (
 
 
 def _require_same(was: Config, now: Config) -> None:
-    """Raises `RunDirectoryError` if the run `was` cannot be resumed with the options `now`."""
+    """Raises `RunDirectoryError` if a run with the options `was` cannot be resumed with `now`."""
     values = [
         {**vars(config), **vars(config.architecture), "architecture": None} for config in (was, now)
     ]

@@ -21,7 +21,7 @@ Batches = Int32[Array, "steps batch"]
 
 
 class Steps(NamedTuple):
-    """Each step's mean loss and number of correct answers before the update, and its inspection."""
+    """Of each step: mean loss and correct answers before the update, and the inspected gradient."""
 
     losses: Float[Array, "*steps"]
     correct: Int32[Array, "*steps"]

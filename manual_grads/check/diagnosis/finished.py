@@ -126,7 +126,8 @@ def not_repeating(call: Callable[[], Leaves]) -> Cause:
 def stale(one: Measured) -> Cause | None:
     """The cause if the code uses values of an earlier call again; else None.
 
-    The rows of a weight derivative are the activations, which differ from example to example.
+    Each row of an example's weight derivative is a multiple of its activations, which differ from
+    those of other examples unless they are stale.
     """
     if len(one.singles) < 3 or np.all(one.batch[0] == one.batch[0][:1]):
         return None

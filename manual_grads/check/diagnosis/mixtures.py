@@ -59,7 +59,7 @@ def relabelled(
     odd: Sequence[Answer],
     counts: Counts,
 ) -> tuple[list[Answer], Counts]:
-    """Tries images with other labels: the answers that this makes obsolete, and the counts."""
+    """The answers that exchanged labels explain, and the counts of the examples with them."""
 
     @cache
     def pair(number, i, j):

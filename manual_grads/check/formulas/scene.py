@@ -78,7 +78,7 @@ class Scene(NamedTuple):
         return self.each(lambda params, part: params[layer]["weight"].T @ delta[:, part])
 
     def theta(self, layer: int, kind: str) -> list[Array]:
-        """For each example, the weight or bias of its draw."""
+        """For each example, the weight or bias at the random parameters used for it."""
         pairs = zip(self.draws, self.columns, strict=True)
         return [p[layer][kind] for p, part in pairs for _ in range(part.stop - part.start)]
 

@@ -104,7 +104,7 @@ def leaf_answers(
 
 
 def _with_decay(seen: Seen, answer: Answer, found: Formula | None) -> Answer:
-    """The answer for a weight derivative, with its regulariser compared with that of the loss."""
+    """The answer for a weight derivative, after a comparison of its L2 term with the loss's."""
     plain, rate = PLAIN["weight"], seen.decays.get(answer.layer, 0.0)
     if found is not None and found.added is not None and found.added[1] == "θ":
         rate = found.added[0]

@@ -12,7 +12,7 @@ Leaf = tuple[str, int]
 
 
 class Known(NamedTuple):
-    """The right lines, as far as they depend on the loss.
+    """The right formulas of the lines that depend on the loss.
 
     `texts` has formulas by kind and layer, `decays` has λ by layer, `delta` is δ^L of each example.
     """
