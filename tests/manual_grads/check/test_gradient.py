@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.mistakes import handwritten
 from manual_grads import Architecture, check_gradient
 from manual_grads.check import GradientError, draw, network_loss
 from manual_grads.cli import InputError
@@ -261,3 +262,19 @@ def test_values_of_an_earlier_call_are_found_without_a_network():
 
     report = check_gradient(gradient, loss, PARAMS, BATCH)
     assert [d.mistake for d in report.diagnoses] == ["stale"]
+
+
+@pytest.mark.parametrize(("factor", "agrees"), [(1.0, True), (1.005, False)])
+def test_half_a_percent_is_seen_in_a_float32_gradient_too(factor, agrees):
+    network = Architecture(layer_sizes=(784, 32, 10), activation="sigmoid", label_smoothing=0.0)
+    params, batch = draw(network, 7, 0)
+    by_hand = handwritten(network, [])
+
+    def gradient(params, images, labels):
+        narrow = jax.tree.map(np.float32, (params, images))
+        found = jax.tree.map(np.float32, by_hand(*narrow, labels))
+        found[1]["weight"] = found[1]["weight"] * np.float32(factor)
+        return found
+
+    report = check_gradient(gradient, network_loss(network), params, batch, network=network)
+    assert (report.agrees, report.precision) == (agrees, "float32")
