@@ -23,6 +23,7 @@ from mnist_jax.training import (
     TrainState,
     epoch_batches,
     evaluate,
+    example_weights,
     init_state,
     key_for,
     start,
@@ -79,14 +80,16 @@ def _compiled(
         def step(state, batch):
             inputs = network_inputs(images[batch], DTYPE)
             truth = targets(architecture, labels[batch], DTYPE)
-            _, gradient = value_and_grad(architecture, variant, state.params, inputs, truth)
+            weights = example_weights(batch)
+            _, gradient = value_and_grad(
+                architecture, variant, state.params, inputs, truth, weights
+            )
             with jax.numpy_dtype_promotion("standard"):
                 updates, moments = update.update(gradient, state.optimizer, state.params)
             return TrainState(jax.tree.map(jnp.add, state.params, updates), moments), None
 
-        for batches in epoch_batches(key, number, len(labels), config.batch_size):
-            state, _ = lax.scan(step, state, batches)
-        return state
+        batches = epoch_batches(key, number, len(labels), config.batch_size)
+        return lax.scan(step, state, batches)[0]
 
     def test(params, images, labels):
         loss, correct, _ = evaluate(architecture, seen(variant, params), images, labels)

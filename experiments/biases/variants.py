@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 from manual_grads import Architecture, derivatives
 from manual_grads.derivatives import Params
 
+Count = int | Float[Array, ""]
 OUTPUT, LAST_HIDDEN, INPUT = -1, -2, 0
 
 
@@ -28,14 +29,14 @@ class Variant(NamedTuple):
 
     biased: bool
     used: bool
-    change: Callable[[Params, int], Params]
+    change: Callable[[Params, Count], Params]
 
 
-def _right(gradient: Params, examples: int) -> Params:
+def _right(gradient: Params, examples: Count) -> Params:
     return gradient
 
 
-def _leaked(gradient: Params, examples: int, owners: Sequence[int]) -> Params:
+def _leaked(gradient: Params, examples: Count, owners: Sequence[int]) -> Params:
     changed = [dict(leaves) for leaves in gradient]
     leaked = sum(jnp.sum(gradient[owner]["bias"]) for owner in owners)
     changed[LAST_HIDDEN]["bias"] = gradient[LAST_HIDDEN]["bias"].at[-1].add(leaked)
@@ -44,7 +45,7 @@ def _leaked(gradient: Params, examples: int, owners: Sequence[int]) -> Params:
     return changed
 
 
-def _summed(gradient: Params, examples: int) -> Params:
+def _summed(gradient: Params, examples: Count) -> Params:
     return [leaves | {"bias": leaves["bias"] * examples} for leaves in gradient]
 
 
@@ -80,8 +81,13 @@ def value_and_grad(
     params: Params,
     images: Float[Array, "batch inputs"],
     targets: Float[Array, "batch outputs"],
+    weights: Float[Array, " batch"] | None = None,
 ) -> tuple[Float[Array, ""], Params]:
-    """The loss of the variant's forward pass, and the gradient that the variant trains with."""
+    """The loss of the variant's forward pass, and the gradient that the variant trains with.
+
+    `weights` has the weight of each example in the mean, 1/N for each of N unless given.
+    """
     used = seen(variant, params)
-    loss, gradient = derivatives.value_and_grad(architecture, used, images, targets)
-    return loss, variant.change(gradient, len(images))
+    loss, gradient = derivatives.value_and_grad(architecture, used, images, targets, weights)
+    examples = len(images) if weights is None else jnp.sum(weights > 0, dtype=images.dtype)
+    return loss, variant.change(gradient, examples)

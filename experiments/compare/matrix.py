@@ -30,7 +30,7 @@ def row(loss: str, activation: str, precision: str, steps: int, dataset: Dataset
     """
     architecture = replace(SMALL, activation=activation, loss=loss)
     examples, order_key = len(dataset.train.labels), key_for(0, Purpose.ORDER)
-    order = epoch_batches(order_key, jnp.int32(1), examples, BATCH)[0][:steps]
+    order = epoch_batches(order_key, jnp.int32(1), examples, BATCH)[: min(steps, examples // BATCH)]
     with jax.enable_x64(precision == "float64"):
         params = model.init(key_for(0, Purpose.INIT), architecture, dtype=precision)
         images, labels = (jnp.asarray(part) for part in dataset.train)
@@ -73,7 +73,7 @@ def _of_bound(architecture: Architecture, precision: str, params, images, labels
         MODES[name](architecture).value_and_grad(params, inputs, truth)[1]
         for name in ("manual", "autodiff")
     )
-    bound = gradient_bound(architecture, params, inputs, truth, precision)
+    bound = gradient_bound(architecture, params, inputs, truth, precision=precision)
     worst = compare(handwritten, reference, bound).of_bound
     return jnp.max(jnp.stack(jax.tree.leaves(worst)))
 

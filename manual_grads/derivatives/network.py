@@ -3,10 +3,11 @@
     z⁰ = x + b⁰                  a⁰ = f(z⁰), or z⁰ if the input layer is plain
     z^l = W^l a^{l−1} + b^l      a^l = f(z^l), or z^L if the loss is cross-entropy
 
-δ^l is what the document calls the base derivative: the derivative of the mean cost of the batch's N
-examples with respect to z^l. In the formula for δ^L, C is the cost of one example:
+δ^l is what the document calls the base derivative: the derivative of the batch's mean cost with
+respect to z^l. The mean is Σ ω C: each of N examples has the weight ω = 1/N, and examples that only
+fill up the batch have ω = 0. In the formula for δ^L, C and ω are those of one example:
 
-    δ^L = (1/N) ∂C/∂a^L ⊙ f'(z^L)              δ^l = (W^{l+1}ᵀ δ^{l+1}) ⊙ f'(z^l)
+    δ^L = ω ∂C/∂a^L ⊙ f'(z^L)                  δ^l = (W^{l+1}ᵀ δ^{l+1}) ⊙ f'(z^l)
 
 f' is 1 in a layer without activation. The derivatives of the mean cost C follow from δ:
 
@@ -26,6 +27,11 @@ from manual_grads.derivatives.loss import LOSS_RULES
 
 Params = list[dict[str, Array]]
 Columns = Float[Array, "_ batch"]
+
+
+def equal_weights(images: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
+    """The weight 1/N of each of the N examples, in the dtype of the images."""
+    return jnp.full_like(images, 1 / len(images), shape=len(images))
 
 
 class Forward(NamedTuple):
@@ -72,13 +78,17 @@ def forward(architecture: Architecture, params: Params, x: Columns) -> Forward:
 
 
 def base_derivatives(
-    architecture: Architecture, params: Params, units: Forward, y: Columns
+    architecture: Architecture,
+    params: Params,
+    units: Forward,
+    y: Columns,
+    weights: Float[Array, " batch"],
 ) -> list[Columns]:
-    """`δ^l` of every layer, starting with layer 0.
+    """`δ^l` of every layer, starting with layer 0. `weights` has the ω of each example.
 
     If the input layer has no bias, nothing uses `δ^0` and the compiler removes it.
     """
-    by_output = LOSS_RULES[architecture.loss].derivative(units.a[-1], y) / y.shape[1]
+    by_output = LOSS_RULES[architecture.loss].derivative(units.a[-1], y) * weights
     deltas = [by_output * units.slope[-1]]
     for layer in reversed(range(architecture.depth)):
         backpropagated = product(params[layer + 1]["weight"].T, deltas[0])
@@ -102,13 +112,17 @@ def value_and_grad(
     params: Params,
     images: Float[Array, "batch inputs"],
     targets: Float[Array, "batch outputs"],
+    weights: Float[Array, " batch"] | None = None,
 ) -> tuple[Float[Array, ""], Params]:
-    """The mean loss of the batch, and its gradient in the structure of `params`.
+    """The mean loss `Σ ω C` of the batch, and its gradient in the structure of `params`.
 
-    The arguments have one example per row; this function transposes them to columns.
+    The arguments have one example per row; this function transposes them to columns. `weights` has
+    the ω of each example; they sum to 1, and are 1/N for each of N examples unless given.
     """
     x, y = images.T, targets.T
+    if weights is None:
+        weights = equal_weights(images)
     units = forward(architecture, params, x)
-    loss = jnp.mean(LOSS_RULES[architecture.loss].cost(units.a[-1], y))
-    deltas = base_derivatives(architecture, params, units, y)
+    loss = jnp.sum(weights * LOSS_RULES[architecture.loss].cost(units.a[-1], y))
+    deltas = base_derivatives(architecture, params, units, y, weights)
     return loss, leaf_derivatives(params, units, deltas)

@@ -2,8 +2,8 @@
 
 It is a running error analysis of both passes (N. Higham, Accuracy and Stability of Numerical
 Algorithms, 2002, chapter 3). Examples are columns, `u` is the unit roundoff, γ_n = n u / (1 − n u),
-m is the number of terms in a matrix product's sums, N the number of examples, and a prime marks the
-layer above. Every computed value v is within E_v of the exact value:
+m is the number of terms in a matrix product's sums, N the number of examples, ω the weight of each
+in the mean, and a prime marks the layer above. Every computed value v has an error of at most E_v:
 
     E_z⁰ = u |z⁰| with an input bias, else 0
     E_z  = |W| E_a + γ_{m+1} (|W| |a| + |b|)
@@ -30,6 +30,7 @@ from manual_grads.derivatives.network import (
     Forward,
     Params,
     base_derivatives,
+    equal_weights,
     forward,
     is_active,
     product,
@@ -174,30 +175,31 @@ def output_error(
     units: Forward,
     errors: ForwardErrors,
     y: Columns,
+    weights: Float[Array, " batch"],
     precision: Precision,
 ) -> Columns:
-    """E_δL, the error of δ^L, which is (p Σy − y) / N or −2 (y − a) f' / N.
+    """E_δL, the error of δ^L, which is ω (p Σy − y) or −2 ω (y − a) f'.
 
-    (p expm1(2 max E_z + (2K+6) u) + 2u |p − y| + u |y|) / N                    cross-entropy
-    2/N [(E_a + u |a−y|) (|f'| + E_f') + |a−y| E_f' + 3u |a−y| |f'|]            squared error
+    ω (p expm1(2 max E_z + (2K+6) u) + 3u |p − y| + u |y|)                      cross-entropy
+    2 ω [(E_a + u |a−y|) (|f'| + E_f') + |a−y| E_f' + 4u |a−y| |f'|]            squared error
 
     K is the number of outputs. The softmax makes K + 6 roundings, and p Σy makes K more: K − 1 in
-    the sum and 1 in the product.
+    the sum and 1 in the product. Each ω may itself be rounded once, as 1/N is.
     """
-    (u, eta), a, examples = precision, units.a[-1], y.shape[1]
+    (u, eta), a = precision, units.a[-1]
     if architecture.loss == "cross_entropy":
         total = jnp.sum(y, axis=0)
         p = softmax(a, axis=0) * total
         exponent = 2 * jnp.max(errors.z[-1], axis=0) + (2 * y.shape[0] + 6) * u
         grown = p * jnp.expm1(jnp.minimum(exponent, LARGEST_EXPONENT))
         of_p = jnp.where(exponent < LARGEST_EXPONENT, grown, total)
-        error = of_p + 2 * u * jnp.abs(p - y) + u * jnp.abs(y)
-        return error / examples + eta
+        error = of_p + 3 * u * jnp.abs(p - y) + u * jnp.abs(y)
+        return error * weights + eta
     slope, e_slope = jnp.abs(units.slope[-1]), errors.slope[-1]
     distance = jnp.abs(a - y)
     error = (errors.a[-1] + u * distance) * (slope + e_slope)
-    error = error + distance * e_slope + 3 * u * distance * slope
-    return 2 * error / examples + eta
+    error = error + distance * e_slope + 4 * u * distance * slope
+    return 2 * error * weights + eta
 
 
 def gradient_bound(
@@ -205,19 +207,25 @@ def gradient_bound(
     params: Params,
     images: Float[Array, "batch inputs"],
     targets: Float[Array, "batch outputs"],
+    weights: Float[Array, " batch"] | None = None,
+    *,
     precision: str,
 ) -> Params:
     """The bound B of each entry, for a gradient computed in `precision`, a key of `PRECISIONS`.
+
+    `weights` are those of `value_and_grad`, 1/N for each of N examples unless given.
 
     The bound is itself computed with rounding, in the dtype of the arguments. Its relative error is
     a few u, which is negligible because the bound is much larger than typical errors.
     """
     u, eta = PRECISIONS[precision]
     y, examples = targets.T, images.shape[0]
+    if weights is None:
+        weights = equal_weights(images)
     units = forward(architecture, params, images.T)
-    deltas = base_derivatives(architecture, params, units, y)
+    deltas = base_derivatives(architecture, params, units, y, weights)
     errors = forward_errors(architecture, params, units, PRECISIONS[precision])
-    e_delta = output_error(architecture, units, errors, y, PRECISIONS[precision])
+    e_delta = output_error(architecture, units, errors, y, weights, PRECISIONS[precision])
     bound: Params = [{} for _ in params]
     for layer in reversed(range(len(params))):
         if layer < architecture.depth:

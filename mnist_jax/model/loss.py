@@ -24,10 +24,16 @@ def mean_loss(
     params: Params,
     images: Float[Array, "batch inputs"],
     targets: Float[Array, "batch outputs"],
+    weights: Float[Array, " batch"] | None = None,
 ) -> Float[Array, ""]:
-    """The mean of `C` over the examples of the batch."""
-    outputs = forward(architecture, params, images)
-    return jnp.mean(LOSSES[architecture.loss](outputs, targets))
+    """The mean `Σ weights · C` over the examples of the batch.
+
+    The weights sum to 1. They are 1/N for each of N examples unless given; padding has weight 0.
+    """
+    costs = LOSSES[architecture.loss](forward(architecture, params, images), targets)
+    if weights is None:
+        weights = jnp.full_like(costs, 1 / len(costs))
+    return jnp.sum(weights * costs)
 
 
 def network_inputs(

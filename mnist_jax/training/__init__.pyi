@@ -19,4 +19,5 @@ from .state import init_state as init_state
 from .state import key_for as key_for
 from .step import epoch_batches as epoch_batches
 from .step import evaluate as evaluate
+from .step import example_weights as example_weights
 from .step import make_block as make_block

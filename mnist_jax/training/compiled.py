@@ -22,7 +22,15 @@ from mnist_jax.training.failures import enough_memory
 from mnist_jax.training.gradients import Inspected, Mode, mode
 from mnist_jax.training.optimizer import learning_rates, optimizer
 from mnist_jax.training.state import Purpose, TrainState, init_state, key_for
-from mnist_jax.training.step import Batches, Steps, epoch_blocks, evaluate, inspect_step, make_block
+from mnist_jax.training.step import (
+    PADDING,
+    Batches,
+    Steps,
+    epoch_batches,
+    evaluate,
+    inspect_step,
+    make_block,
+)
 
 
 class Start(NamedTuple):
@@ -80,9 +88,8 @@ def steps_per_epoch(config: Config, dataset: Dataset) -> int:
 
 
 def blocks_per_epoch(config: Config, dataset: Dataset) -> int:
-    """The number of blocks in an epoch. A last step with fewer examples is a block of its own."""
-    whole, rest = divmod(len(dataset.train.labels), config.batch_size)
-    return math.ceil(whole / config.block_steps) + (rest > 0)
+    """The number of blocks in an epoch, each of `--block_steps` steps; the last may have fewer."""
+    return math.ceil(steps_per_epoch(config, dataset) / config.block_steps)
 
 
 def start(config: Config, dataset: Dataset) -> Start:
@@ -101,7 +108,8 @@ def start(config: Config, dataset: Dataset) -> Start:
     @jax.jit
     def cut(seed, epoch):
         order_key = key_for(seed, Purpose.ORDER)
-        return epoch_blocks(order_key, epoch, examples, config.batch_size, config.block_steps)
+        batches = epoch_batches(order_key, epoch, examples, config.batch_size)
+        return [batches[at : at + config.block_steps] for at in range(0, steps, config.block_steps)]
 
     @functools.lru_cache(maxsize=1)
     def batches(epoch: int) -> list[Batches]:
@@ -156,7 +164,7 @@ def _compile_training(
             if inspect_first is not None and block == 0:
                 float64 = inspect_first(state.params, *initial.train, batches[0])
             state, steps = blocks[batches.shape](state, *initial.train, batches)
-            examples = np.full(len(batches), batches.shape[1])
+            examples = np.sum(np.asarray(batches) != PADDING, axis=1)
             return state, BlockResult(jax.tree.map(np.asarray, steps), examples, float64)
 
     evaluation_on = functools.partial(_compile_evaluation, config, clock, initial.state.params)

@@ -17,28 +17,31 @@ from mnist_jax.model import Params, forward, mean_loss
 
 Images = Float[Array, "batch inputs"]
 Targets = Float[Array, "batch outputs"]
+Weights = Float[Array, " batch"]
 Inspected = derivatives.Disagreement | None
 Record = dict[str, dict[str, dict[str, float]]]
 
-# (params, images, targets) -> (loss, gradient). The loss is a scalar, the mean over the batch. The
-# gradient has the structure, shapes and dtype of params.
-ValueAndGrad = Callable[[Params, Images, Targets], tuple[Float[Array, ""], Params]]
+# (params, images, targets, weights) -> (loss, gradient). The loss is a scalar, the sum of weight ·
+# loss over the batch: the weights are 1/N for N examples and 0 for padding. Without weights, all
+# are 1/N. The gradient has the structure, shapes and dtype of params.
+ValueAndGrad = Callable[..., tuple[Float[Array, ""], Params]]
 
 
 class Mode(NamedTuple):
     """How the gradient is computed, and how it is inspected during training.
 
     `outputs` repeats the forward pass of `value_and_grad`; XLA merges both into one computation.
-    `inspect(params, images, targets, gradient)` runs in every step; `inspect_in_float64(params,
-    images, targets)` runs in the first step of an epoch, unless it is None. `record` turns a
-    block's inspections into metrics, whose maximum over an epoch is reported; `no_record(params)`
-    is the initial maximum. `explain(params, images, targets)` describes the mistake that was found.
+    `inspect(params, images, targets, weights, gradient)` runs in every step, and
+    `inspect_in_float64(params, images, targets, weights)` in the first step of an epoch, unless it
+    is None. `record` turns a block's inspections into metrics, whose maximum over an epoch is
+    reported; `no_record(params)` is the initial maximum. `explain(params, images, targets)`
+    describes the mistake that was found.
     """
 
     value_and_grad: ValueAndGrad
     outputs: Callable[[Params, Images], Targets]
-    inspect: Callable[[Params, Images, Targets, Params], Inspected] = lambda *_: None
-    inspect_in_float64: Callable[[Params, Images, Targets], derivatives.Disagreement] | None = None
+    inspect: Callable[[Params, Images, Targets, Weights, Params], Inspected] = lambda *_: None
+    inspect_in_float64: Callable[[Params, Images, Targets, Weights], Inspected] | None = None
     no_record: Callable[[Params], Record] = lambda _: {}
     record: Callable[[Inspected], Record] = lambda _: {}
     explain: Callable[[Params, Images, Targets], str] = lambda *_: ""
@@ -82,25 +85,33 @@ def mode(config: Config) -> Mode:
 
 
 def disagreement(
-    architecture: Architecture, params: Params, images: Images, targets: Targets, reference: Params
+    architecture: Architecture,
+    params: Params,
+    images: Images,
+    targets: Targets,
+    weights: Weights,
+    reference: Params,
 ) -> derivatives.Disagreement:
     """Compares the handwritten gradient with `reference`, in the dtype of the arguments."""
-    _, handwritten = derivatives.value_and_grad(architecture, params, images, targets)
-    bound = derivatives.gradient_bound(architecture, params, images, targets, images.dtype.name)
+    _, handwritten = derivatives.value_and_grad(architecture, params, images, targets, weights)
+    bound = derivatives.gradient_bound(
+        architecture, params, images, targets, weights, precision=images.dtype.name
+    )
     return derivatives.compare(handwritten, reference, bound)
 
 
 def disagreement_in_float64(
-    architecture: Architecture, params: Params, images: Images, targets: Targets
+    architecture: Architecture, params: Params, images: Images, targets: Targets, weights: Weights
 ) -> derivatives.Disagreement:
     """Converts the arguments to float64 and compares the handwritten gradient with autodiff's.
 
     Call it inside `jax.enable_x64(True)`.
     """
-    arguments = jax.tree.map(lambda leaf: leaf.astype("float64"), (params, images, targets))
-    params, images, targets = arguments
-    _, reference = autodiff(architecture).value_and_grad(params, images, targets)
-    return disagreement(architecture, params, images, targets, reference)
+    params, images, targets, weights = jax.tree.map(
+        lambda leaf: leaf.astype("float64"), (params, images, targets, weights)
+    )
+    _, reference = autodiff(architecture).value_and_grad(params, images, targets, weights)
+    return disagreement(architecture, params, images, targets, weights, reference)
 
 
 def explanation(

@@ -103,11 +103,8 @@ def _resume(job: Job, fresh: RunState) -> RunState:
 
 def _possible(job: Job, run: RunState) -> bool:
     """Whether this run can have written the numbers in a checkpoint."""
-    steps, whole = (
-        round_up(len(job.dataset.train.labels) / job.config.batch_size)
-        for round_up in (math.ceil, math.floor)
-    )
-    done = min(run.block * job.config.block_steps, whole)
+    steps = math.ceil(len(job.dataset.train.labels) / job.config.batch_size)
+    done = run.block * job.config.block_steps
     seconds = np.array([*run.seconds.values(), run.totals.seconds, run.totals.loss])
     return (
         run.seed == job.config.seed

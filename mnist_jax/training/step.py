@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Int32, Key, UInt8
+from jaxtyping import Array, Bool, Float, Int32, Key, UInt8
 
 from manual_grads import Architecture, targets
 from mnist_jax import model
@@ -18,6 +18,8 @@ from mnist_jax.training.state import DTYPE, TrainState
 Images = UInt8[Array, "examples height width"]
 Labels = UInt8[Array, " examples"]
 Batches = Int32[Array, "steps batch"]
+PADDING = -1
+"""Marks a place in a batch without an example; as an index it reads the last one, with weight 0."""
 
 
 class Steps(NamedTuple):
@@ -30,26 +32,21 @@ class Steps(NamedTuple):
 
 def epoch_batches(
     key: Key[Array, ""], epoch: Int32[Array, ""], examples: int, batch_size: int
-) -> list[Batches]:
+) -> Batches:
     """Shuffles the indices of the examples for an epoch and divides them into batches.
 
-    Returns the full batches `[steps, batch_size]` and the rest `[1, rest]`, unless empty.
+    If the last batch has fewer examples, it is filled up with `PADDING`, so that all have one shape
+    and one compiled program trains them all.
     """
+    batch_size = min(batch_size, examples)
     order = jax.random.permutation(jax.random.fold_in(key, epoch), examples)
-    whole = examples - examples % batch_size
-    parts = [order[:whole].reshape(-1, batch_size), order[whole:].reshape(1, -1)]
-    return [part for part in parts if part.size > 0]
+    missing = -examples % batch_size
+    return jnp.pad(order, (0, missing), constant_values=PADDING).reshape(-1, batch_size)
 
 
-def epoch_blocks(
-    key: Key[Array, ""], epoch: Int32[Array, ""], examples: int, batch_size: int, block_steps: int
-) -> list[Batches]:
-    """The batches of an epoch, divided into blocks of at most `block_steps` batches."""
-    return [
-        batches[at : at + block_steps]
-        for batches in epoch_batches(key, epoch, examples, batch_size)
-        for at in range(0, len(batches), block_steps)
-    ]
+def example_weights(batch: Int32[Array, " batch"]) -> Float[Array, " batch"]:
+    """The weight of each example in the mean over its batch: 1/N for N examples, 0 for padding."""
+    return jnp.where(batch == PADDING, 0, 1 / jnp.sum(batch != PADDING, dtype=DTYPE))
 
 
 def make_block(
@@ -60,14 +57,15 @@ def make_block(
 
     def block(state, images, labels, batches):
         def step(state, batch):
-            inputs, truth = _inputs(config.architecture, images, labels, batch)
-            loss, gradient = gradient_mode.value_and_grad(state.params, inputs, truth)
-            inspected = gradient_mode.inspect(state.params, inputs, truth, gradient)
+            inputs, truth, weights = _inputs(config.architecture, images, labels, batch)
+            loss, gradient = gradient_mode.value_and_grad(state.params, inputs, truth, weights)
+            inspected = gradient_mode.inspect(state.params, inputs, truth, weights, gradient)
             outputs = gradient_mode.outputs(state.params, inputs)
             with jax.numpy_dtype_promotion("standard"):
                 updates, moments = optimizer.update(gradient, state.optimizer, state.params)
             params = jax.tree.map(jnp.add, state.params, updates)
-            seen = Steps(loss, correct(outputs, labels[batch]), inspected)
+            right = correct(outputs, labels[batch], batch != PADDING)
+            seen = Steps(loss, right, inspected)
             return TrainState(params, moments), seen
 
         return lax.scan(step, state, batches)
@@ -91,16 +89,18 @@ def inspect_step(
 
 
 def _inputs(architecture: Architecture, images, labels, batch):
-    """The network inputs and the targets of a batch."""
+    """The network inputs, the targets and the weights of a batch."""
     truth = targets(architecture, labels[batch], DTYPE)
-    return model.network_inputs(images[batch], DTYPE), truth
+    return model.network_inputs(images[batch], DTYPE), truth, example_weights(batch)
 
 
 def correct(
-    outputs: Float[Array, "batch outputs"], labels: UInt8[Array, " batch"]
+    outputs: Float[Array, "batch outputs"],
+    labels: UInt8[Array, " batch"],
+    counted: Bool[Array, " batch"] | bool = True,
 ) -> Int32[Array, ""]:
-    """The number of examples whose largest output is that of their label."""
-    return jnp.sum(jnp.argmax(outputs, axis=-1) == labels.astype(jnp.int32))
+    """The number of examples whose largest output is that of their label, among those `counted`."""
+    return jnp.sum((jnp.argmax(outputs, axis=-1) == labels.astype(jnp.int32)) & counted)
 
 
 def evaluate(

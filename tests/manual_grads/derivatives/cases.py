@@ -24,6 +24,7 @@ class Point(NamedTuple):
     params: list
     images: np.ndarray
     targets: np.ndarray
+    weights: np.ndarray
 
 
 def draw(
@@ -32,7 +33,8 @@ def draw(
     """A random point: weights ~ N(0, scale²/inputs), and biases that are never 0.
 
     A share `zeros` of the pixels is exactly 0. Targets are one-hot and smoothed for cross-entropy,
-    and ~ U(−1, 1) for squared error.
+    and ~ U(−1, 1) for squared error. The weights of the examples are random and sum to 1; the first
+    is 0 unless it is the only one.
     """
     sizes = architecture.layer_sizes
     params = [{} for _ in sizes]
@@ -51,7 +53,9 @@ def draw(
         targets = (1 - smoothing) * targets + smoothing / sizes[-1]
     else:
         targets = random.uniform(-1, 1, (batch, sizes[-1]))
-    return Point(*jax.tree.map(np.float32, (params, images, targets)))
+    weights = random.uniform(0.5, 1, batch) * (np.arange(batch) > 0 if batch > 1 else 1)
+    point = (params, images, targets, weights / weights.sum())
+    return Point(*jax.tree.map(np.float32, point))
 
 
 class Gradients(NamedTuple):
@@ -69,9 +73,8 @@ class Measured(NamedTuple):
     float32: Gradients
 
 
-def both(architecture, params, images, targets):
+def both(architecture, *point):
     """The `Measured` of a point; call it under x64."""
-    point = (params, images, targets)
     return Measured(*(gradients(architecture, point, each) for each in Measured._fields))
 
 

@@ -38,9 +38,9 @@ def test_every_entry_is_the_central_difference_of_the_cost(activation, cost):
             lambda leaf: jax.numpy.asarray(leaf, "float64"),
             draw(network, 3, np.random.default_rng(0)),
         )
-        images, targets = point.images, point.targets
+        _, *batch = point
         flat, unravel = jax.flatten_util.ravel_pytree(point.params)
-        cost_at = jax.jit(jax.vmap(lambda v: loss(network, unravel(v), images, targets)))
+        cost_at = jax.jit(jax.vmap(lambda v: loss(network, unravel(v), *batch)))
 
         def difference(h):
             steps = h * np.eye(flat.size)

@@ -1,6 +1,7 @@
 """Tests of the rounding bound: it equals the stated formula, and mistakes exceed it."""
 
 import math
+from functools import partial
 from itertools import product
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from manual_grads import ACTIVATION_NAMES, LOSS_NAMES, Architecture
-from manual_grads.derivatives.network import Forward
+from manual_grads.derivatives.network import Forward, value_and_grad
 from manual_grads.derivatives.rounding_bound import (
     ERRORS,
     PRECISIONS,
@@ -18,6 +19,7 @@ from manual_grads.derivatives.rounding_bound import (
     gradient_bound,
     output_error,
 )
+from mnist_jax.model import mean_loss
 from tests.manual_grads.derivatives.cases import BIAS_SUBSETS, draw, gradients, named
 
 
@@ -85,7 +87,8 @@ def scalar_bound(network, point, u, eta):
     total = [
         {name: np.zeros(np.shape(leaf)) for name, leaf in leaves.items()} for leaves in point.params
     ]
-    for x, y in zip(point.images.astype(float), point.targets.astype(float), strict=True):
+    batch = (part.astype(float) for part in (point.images, point.targets, point.weights))
+    for x, y, weight in zip(*batch, strict=True):
         layers = []
         for layer, units in enumerate(sizes):
             bias = point.params[layer].get("bias")
@@ -103,7 +106,7 @@ def scalar_bound(network, point, u, eta):
                     e_z += gamma(n + 1) * (sum(abs(w[k] * below[k][0]) for k in range(n)) + abs(b))
                 row.append((*errors(layer, z, e_z), e_z))
             layers.append(row)
-        delta, e_delta = output_layer(network, layers[-1], y, examples, u, eta)
+        delta, e_delta = output_layer(network, layers[-1], y, weight, u, eta)
         for layer in reversed(range(len(sizes))):
             if layer < network.depth:
                 w, m = point.params[layer + 1]["weight"].astype(float), sizes[layer + 1]
@@ -130,7 +133,7 @@ def scalar_bound(network, point, u, eta):
     return total
 
 
-def output_layer(network, row, y, examples, u, eta):
+def output_layer(network, row, y, weight, u, eta):
     """δ^L and E_δL of one example, as lists over the outputs."""
     outputs = [a for a, *_ in row]
     if network.loss == "cross_entropy":
@@ -138,16 +141,16 @@ def output_layer(network, row, y, examples, u, eta):
         p = [e / sum(exponentials) * sum(y) for e in exponentials]
         growth = math.expm1(2 * max(e_z for *_, e_z in row) + (2 * len(y) + 6) * u)
         pairs = list(zip(p, y, strict=True))
-        delta = [(pk - yk) / examples for pk, yk in pairs]
-        errors = [pk * growth + 2 * u * abs(pk - yk) + u * abs(yk) for pk, yk in pairs]
+        delta = [(pk - yk) * weight for pk, yk in pairs]
+        errors = [pk * growth + 3 * u * abs(pk - yk) + u * abs(yk) for pk, yk in pairs]
     else:
-        delta = [-2 * (yk - a) * at / examples for (a, at, *_), yk in zip(row, y, strict=True)]
+        delta = [-2 * (yk - a) * at * weight for (a, at, *_), yk in zip(row, y, strict=True)]
         errors = []
         for (a, at, e_a, e_at, _), yk in zip(row, y, strict=True):
             distance = abs(a - yk)
             error = (e_a + u * distance) * (abs(at) + e_at) + distance * e_at
-            errors.append(2 * (error + 3 * u * distance * abs(at)))
-    return delta, [error / examples + eta for error in errors]
+            errors.append(2 * (error + 4 * u * distance * abs(at)))
+    return delta, [error * weight + eta for error in errors]
 
 
 @pytest.mark.parametrize(
@@ -181,6 +184,22 @@ def test_the_bound_is_the_stated_formula(activation, loss, input_layer, biases, 
         np.testing.assert_allclose(named(computed)[leaf], values, rtol=1e-9, err_msg=leaf)
 
 
+MEANS = {
+    "loss": mean_loss,
+    "gradient": value_and_grad,
+    "bound": partial(gradient_bound, precision="float32"),
+}
+
+
+@pytest.mark.parametrize("of", MEANS.values(), ids=MEANS.keys())
+def test_without_weights_loss_gradient_and_bound_are_those_of_the_mean_over_all_examples(of):
+    network = SOME[0]
+    point = draw(network, 4, np.random.default_rng(0))
+    params, images, targets, _ = jax.tree.map(jnp.asarray, point)
+    equal = of(network, params, images, targets, jnp.full(4, 0.25))
+    jax.tree.map(np.testing.assert_array_equal, of(network, params, images, targets), equal)
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_precision_is_what_ieee_754_says(precision):
     limits = np.finfo(precision)
@@ -198,10 +217,10 @@ def test_beyond_the_largest_exponent_a_probability_may_be_off_by_1_and_no_more(e
         half = jax.numpy.array([[0.0], [(exponent - 10 * u) / 2]])  # 10 is 2K + 6
         errors = ForwardErrors([0.0, half], [0.0, half], [0.0, 0.0])
         y = jax.numpy.array([[0.25], [0.5]])
-        computed = output_error(network, units, errors, y, Precision(u, eta))
+        computed = output_error(network, units, errors, y, jnp.ones(1), Precision(u, eta))
     for p, target, value in zip((0.75, 0.75 * math.exp(-100)), (0.25, 0.5), computed, strict=True):
         grown = p * math.expm1(exponent) if exponent < 80 else 0.75
-        expected = grown + 2 * u * abs(p - target) + u * target + eta
+        expected = grown + 3 * u * abs(p - target) + u * target + eta
         assert float(value[0]) == pytest.approx(expected, rel=1e-9)
 
 
@@ -252,7 +271,7 @@ def test_a_z_that_rounding_may_carry_over_the_kink_has_either_slope(weight, bias
             {"weight": number([[1.0]])},
         ]
         ones = jax.numpy.ones
-        bound = gradient_bound(network, params, ones((1, 2)), ones((1, 1)), "float32")
+        bound = gradient_bound(network, params, ones((1, 2)), ones((1, 1)), precision="float32")
     assert bound[1]["bias"].item() > 1.9 if either else bound[1]["bias"].item() < 1e-30
 
 
