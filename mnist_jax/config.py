@@ -42,19 +42,19 @@ class Config:
 
     architecture: Architecture = field(default_factory=Architecture)
 
-    epochs: Annotated[int, "number of passes over the training examples", EPOCHS] = 9
+    epochs: Annotated[int, "number of passes over the training examples", EPOCHS] = 4
     batch_size: Annotated[
         int, "examples in a step; the last step of an epoch may have fewer", AT_LEAST_1
     ] = 256
-    learning_rate: Annotated[float, "the peak learning rate", POSITIVE] = 3e-3
+    learning_rate: Annotated[float, "the peak learning rate", POSITIVE] = 5e-3
     optimizer: Annotated[
         str,
         "the optimizer; adam and adamw are the same here: both decouple the weight decay",
         one_of("sgd", "momentum", "adam", "adamw"),
     ] = "adamw"
     momentum: Annotated[float, "velocity decay rate, for --optimizer=momentum", FRACTION] = 0.9
-    b1: Annotated[float, "decay rate of Adam's running mean of gradients", FRACTION] = 0.9
-    b2: Annotated[float, "decay rate of Adam's running mean of squared gradients", FRACTION] = 0.999
+    b1: Annotated[float, "decay rate of Adam's running mean of gradients", FRACTION] = 0.7
+    b2: Annotated[float, "decay rate of Adam's running mean of squared gradients", FRACTION] = 0.95
     weight_decay: Annotated[
         float,
         "each step subtracts learning rate · weight decay · weight; biases do not decay",
@@ -64,8 +64,8 @@ class Config:
         str,
         "schedule of the learning rate; cosine and linear fall to 0 at the end of the run",
         one_of("constant", "cosine", "linear"),
-    ] = "cosine"
-    warmup_epochs: Annotated[float, "epochs of linear learning rate warmup", NOT_NEGATIVE] = 0.0
+    ] = "linear"
+    warmup_epochs: Annotated[float, "epochs of linear learning rate warmup", NOT_NEGATIVE] = 0.05
     gradient: Annotated[
         str,
         "how the gradient is computed; checked trains with autodiff and compares the manual "

@@ -145,7 +145,7 @@ BAD_INPUT = {
     "a number that is none": (
         lambda: ["--epochs=ten"],
         "--epochs must be a whole number",
-        "--epochs=9",
+        "--epochs=4",
     ),
     "epochs without end": (
         lambda: ["--epochs=99999999999999999999"],
