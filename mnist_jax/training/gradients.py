@@ -11,7 +11,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from manual_grads import Architecture, check_gradient, derivatives, named_leaves
+import manual_grads
+from manual_grads import Architecture, derivatives, named_leaves
 from mnist_jax.config import Config
 from mnist_jax.model import Params, forward, mean_loss
 
@@ -124,7 +125,8 @@ def explanation(
         return derivatives.value_and_grad(architecture, params, images, targets)[1]
 
     loss = partial(mean_loss, architecture)
-    report = check_gradient(handwritten, loss, params, (images, targets), network=architecture)
+    check = manual_grads.check_gradient  # imported here, because it is slow and rarely needed
+    report = check(handwritten, loss, params, (images, targets), network=architecture)
     if report.agrees:
         return "a few examples show no mistake; look for code that depends on the batch"
     return report.verdict()
