@@ -1,4 +1,4 @@
-"""The document's network as pure JAX functions, trained on handwritten digits.
+"""A fully connected network as pure JAX functions, trained on handwritten digits.
 
 config     the configuration of a run
 background  running a function in a thread

@@ -12,8 +12,8 @@ def started(work: Callable[[], Result]) -> "Future[Result]":
     """Calls `work` in a new thread, and returns a future of its result or exception.
 
     The thread is a daemon, so that it cannot keep the process alive. Meanwhile the main thread must
-    not import modules that are in a cycle with those that `work` imports: if two threads would
-    deadlock on an import lock, Python lets one continue with a partially initialized module.
+    not import modules that are in an import cycle with those that `work` imports: to avoid a
+    deadlock of two threads, Python would let one use a partially initialized module.
     """
     future: Future[Result] = Future()
 

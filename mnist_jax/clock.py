@@ -31,7 +31,7 @@ def start_clock() -> Clock:
 
 
 def go_on(clock: Clock, earlier: Seconds) -> None:
-    """Adds `earlier`, the `seconds_of` an earlier process that worked on the run, to the clock."""
+    """Adds `earlier`, the seconds that earlier processes worked on the run, to the clock."""
     for part in PARTS:
         clock.parts[part] += earlier[part]
     clock.parts["before"] += earlier["total"]
@@ -54,7 +54,7 @@ def seconds_of(clock: Clock) -> Seconds:
 
 
 def timings(clock: Clock) -> Seconds:
-    """The seconds of all parts, including those in `AROUND`, and the total."""
+    """The seconds of all parts, `AROUND` included, and the total."""
     seconds = seconds_of(clock)
     return {part: clock.parts[part] for part in AROUND} | seconds
 

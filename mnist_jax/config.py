@@ -52,7 +52,7 @@ class Config:
         "the optimizer; adam and adamw are the same here: both decouple the weight decay",
         one_of("sgd", "momentum", "adam", "adamw"),
     ] = "adamw"
-    momentum: Annotated[float, "velocity decay rate, for --optimizer=momentum", FRACTION] = 0.9
+    momentum: Annotated[float, "decay rate of the velocity in --optimizer=momentum", FRACTION] = 0.9
     b1: Annotated[float, "decay rate of Adam's running mean of gradients", FRACTION] = 0.7
     b2: Annotated[float, "decay rate of Adam's running mean of squared gradients", FRACTION] = 0.95
     weight_decay: Annotated[
@@ -65,7 +65,7 @@ class Config:
         "schedule of the learning rate; cosine and linear fall to 0 at the end of the run",
         one_of("constant", "cosine", "linear"),
     ] = "linear"
-    warmup_epochs: Annotated[float, "epochs of linear learning rate warmup", NOT_NEGATIVE] = 0.05
+    warmup_epochs: Annotated[float, "epochs until the learning rate peaks", NOT_NEGATIVE] = 0.05
     gradient: Annotated[
         str,
         "how the gradient is computed; checked trains with autodiff and compares the manual "
@@ -97,7 +97,7 @@ class Config:
     validation_examples: Annotated[
         int | None,
         "use the last N training examples for validation: report their loss after each epoch, and "
-        "keep the checkpoint at which it is lowest; none if not given",
+        "keep the checkpoint with the lowest one; no validation if not given",
         AT_LEAST_1,
     ] = None
 
@@ -112,7 +112,7 @@ class Config:
     ] = 30.0
     timings: Annotated[bool, "also print the seconds that each part of the run took", ANY] = False
     block_steps: Annotated[
-        int, "maximum steps in a compiled block; Ctrl-C waits for the block to end", AT_LEAST_1
+        int, "maximum number of steps compiled as one block; Ctrl-C waits for its end", AT_LEAST_1
     ] = 2000
 
     def __post_init__(self):
@@ -140,7 +140,7 @@ class Config:
                 )
         if self.overwrite and self.resume:
             raise OptionError(
-                "at most one of --resume and --overwrite must be given",
+                "at most one of --resume and --overwrite may be given",
                 "--resume --overwrite",
                 "--resume to continue the run, or --overwrite to replace it",
             )

@@ -16,7 +16,7 @@ DPI = 110
 SHOWN_UNITS = 64
 SHOWN_MISTAKES = 25
 AS_IT_IS: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest"}
-"""An image in axes of its own size. Layouts that matplotlib computes take half of the drawing."""
+"""Options of an image in axes of fixed size: automatic layout takes half of the drawing time."""
 
 
 def learning_curve(history: list[dict[str, Any]]) -> Figure:
@@ -77,7 +77,7 @@ def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Fi
 def _mosaic(
     images: Shaped[np.ndarray, "images side side"], columns: int, above: int
 ) -> Float[np.ndarray, "height width"]:
-    """The images in rows of `columns`, with a white border of 1 pixel, and `above` on top."""
+    """The images in rows of `columns`, each with a white border of 1 pixel, at the top `above`."""
     side, rows = images.shape[-1], -(-len(images) // columns)
     tiles = np.full((max(rows, 1) * columns, above + side + 1, side + 2), np.nan)  # drawn as white
     tiles[: len(images), above:-1, 1:-1] = images
@@ -108,9 +108,7 @@ def mistakes(examples: Examples, outputs: Float[np.ndarray, "examples classes"])
         guess = f"guess {answers[index]} ({confidence[index]:.0%}), is {examples.labels[index]}"
         middle, top = (column + 0.5) * (side + 2), row * (above + side + 1) + above - 1.5
         axes.text(middle, top, guess, fontsize=8.5, ha="center", va="bottom")
-    figure.suptitle(
-        f"wrong with the most confidence: {len(shown)} of {len(wrong)} mistakes", fontsize="medium"
-    )
+    figure.suptitle(f"the most confident mistakes: {len(shown)} of {len(wrong)}", fontsize="medium")
     return figure
 
 
@@ -120,8 +118,8 @@ def digits(rows: list[dict[str, Any]]) -> Figure:
     axes = figure.subplots()
     places = np.arange(len(rows))
     for offset, name, label, colour, hatch in (
-        (-0.2, "recall", "of the digit, read as another", "tab:blue", ""),
-        (0.2, "precision", "read as the digit, but another", "tab:orange", "//"),
+        (-0.2, "recall", "the digit, read as another", "tab:blue", ""),
+        (0.2, "precision", "another, read as the digit", "tab:orange", "//"),
     ):
         wrong = [100 * (1 - row[name]) for row in rows]
         place = places + offset
@@ -136,7 +134,7 @@ def digits(rows: list[dict[str, Any]]) -> Figure:
 
 
 def confusion(counts: Int[np.ndarray, "label answer"]) -> Figure:
-    """The confusion matrix: every count above 0 is a number, and only mistakes are coloured."""
+    """The confusion matrix: every count above 0 is printed, and only mistakes are coloured."""
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
     axes = figure.subplots()
     mistakes = np.where(np.eye(len(counts), dtype=bool), 0, counts)

@@ -20,7 +20,7 @@ Metrics = dict[str, Any]
 
 
 class Report(NamedTuple):
-    """The functions that a training calls to report its progress.
+    """The functions that the training loop calls to report its progress.
 
     It calls `compiling()` before it compiles, `advance(epochs)` after each block of steps, with the
     number of epochs done so far, such as 1.5, and `epoch(metrics)` after each epoch.
@@ -40,7 +40,7 @@ class _Remaining(TimeRemainingColumn):
 
 @contextlib.contextmanager
 def training(epochs: int) -> Iterator[Report]:
-    """Shows progress: on a terminal as one bar, else as a line before compiling and per epoch."""
+    """Shows progress: one bar on a terminal, else a line before compiling and after each epoch."""
     console = Console()
     if not console.is_terminal:
         yield Report(

@@ -1,4 +1,4 @@
-"""Trains the document's network on handwritten digits.
+"""Trains a fully connected network on handwritten digits.
 
     python -m mnist_jax.train --flagfile=experiments/base.flags
 

@@ -21,11 +21,11 @@ def first_use() -> str:
     """How long the first steps of a new user take."""
     seconds = campaign("first_use")["seconds"]
     return (
-        f"On 2 cores, installing takes about {seconds['installation']:.0f} s (with the packages of "
-        f"the tests {seconds['installation with tests']:.0f} s), training\n"
-        f"{seconds['training']:.0f} s, and the tests {seconds['tests'] / 60:.1f} minutes. Shorter: "
-        f"only the agreement of both gradients, {seconds['agreement tests']:.0f} s,\nand a "
-        f"comparison of both with a report, {seconds['quick comparison']:.0f} s:"
+        f"On 2 cores, installing takes about {seconds['installation']:.0f} s, with the test "
+        f"dependencies {seconds['installation with tests']:.0f} s, training\n"
+        f"{seconds['training']:.0f} s, and the tests {seconds['tests'] / 60:.1f} minutes. Two "
+        f"shorter commands test that both gradients agree ({seconds['agreement tests']:.0f} s), "
+        f"and\ncompare trainings with both in a report ({seconds['quick comparison']:.0f} s):"
     )
 
 
@@ -47,7 +47,7 @@ def accuracy() -> str:
 
     return table(
         "flag file | network | seeds | median accuracy | mean ± standard deviation | best "
-        "| a run after imports",
+        "| time of a run, without imports",
         [
             row("fast", "relu, cross-entropy, adamw"),
             row("base", "relu, cross-entropy, adamw"),
@@ -76,11 +76,11 @@ def open_problem() -> str:
             )
         )
     head = "way to train biases | median cost | seeds that diverge | seeds that reach the target"
-    return table(f"{head} | MNIST", rows)
+    return table(f"{head} | MNIST accuracy", rows)
 
 
 def open_problem_in_short() -> str:
-    """What came of the document's open problem, in one sentence with numbers."""
+    """The result on the document's open problem, in one sentence with numbers."""
     numbers = result("biases")
     of = {
         task["variant"]: task
@@ -89,9 +89,8 @@ def open_problem_in_short() -> str:
     }
     right, leaked = of["all biases, right"], of["both leaked"]
     return (
-        f"Trained that way from {numbers['seeds']} random starts, "
-        f"{leaked['diverged']['count']} runs diverge; with the derivatives in their own\n"
-        f"places, {right['diverged']['count']} do."
+        f"With this mistake, {leaked['diverged']['count']} of {numbers['seeds']} trainings from "
+        f"random starts diverge; without it, {right['diverged']['count']} diverge."
     )
 
 
@@ -115,24 +114,24 @@ def steps() -> str:
 
 
 def speed() -> str:
-    """The speed of training beside a matrix product."""
+    """The speed of training, compared with a matrix product."""
     numbers = result("base_throughput")
     return (
-        f"On 2 cores, the float32 training of `base.flags` reaches {numbers['ratio']:.2f} of the "
-        "operations per second of a bare\n2048×2048×2048 matrix product; its training steps "
+        f"On 2 cores, the float32 training of `base.flags` reaches {numbers['ratio']:.2f} times "
+        "the operations per second of a\n2048×2048×2048 matrix product; its training steps "
         f"compile in {numbers['compile_seconds_median']:.2f} s."
     )
 
 
 def peers() -> str:
-    """How long a whole training takes beside other libraries, and their examples a second."""
+    """The time of a whole training and the examples per second, beside other libraries."""
     numbers = result("fast_peers")
     names = {
         "warm": "`mnist_jax.train`, all files and figures written",
-        "cold": "the same, with nothing compiled before",
+        "cold": "the same, with an empty compilation cache",
         "pytorch": "PyTorch, eager, fused AdamW",
         "plain_jax": "JAX and Optax, a compiled step in a loop",
-        "scikit_learn": "scikit-learn's `MLPClassifier`, without schedule and smoothing",
+        "scikit_learn": "scikit-learn's `MLPClassifier`, constant rate, no label smoothing",
     }
     seconds, accuracies = (numbers["start_to_answer"][key] for key in ("seconds", "accuracy"))
     median = statistics.median
@@ -151,8 +150,8 @@ def peers() -> str:
     )
     libraries = ("ours", "pytorch", "plain_jax", "scikit_learn")
     rates = table(
-        "examples a second, network and batch | `mnist_jax` | PyTorch | plain JAX | scikit-learn | "
-        "`mnist_jax` ÷ the best other | of a matrix product's rate",
+        "layer sizes and batch size | `mnist_jax` | PyTorch | plain JAX | scikit-learn | "
+        "`mnist_jax` ÷ the best other | share of a matrix product's operations per second",
         [
             (
                 of,
@@ -165,13 +164,14 @@ def peers() -> str:
     )
     units = ", ".join(numbers["vector_and_matrix_units"])
     return (
-        f"On {numbers['cores']} cores with {units}, from the start of the process to its end, "
-        f"{len(seconds['warm'])} rounds:\n\n{whole}\n\n{rates}"
+        f"The median time of the whole process, in {len(seconds['warm'])} rounds on "
+        f"{numbers['cores']} cores with {units}:\n\n{whole}\n\nTraining examples per second:"
+        f"\n\n{rates}"
     )
 
 
 def comparison() -> str:
-    """How far two trainings diverge that differ in the gradient alone."""
+    """How far two trainings diverge that differ only in the gradient."""
     numbers = result("base_compare")
     means = {name: each["mean"] for name, each in numbers["accuracy"].items()}
     low, high = (100 * end for end in numbers["difference"]["interval"])
@@ -181,19 +181,20 @@ def comparison() -> str:
     }
     steps = [step for step in (1, 10, 100, 1000) if step in by_step["manual"]]
     distances = table(
-        "relative distance after | " + " | ".join(f"{step} steps" for step in steps),
+        "relative parameter distance after | " + " | ".join(f"{step} steps" for step in steps),
         [
             [name, *(f"{by_step[key][step]:.1e}" for step in steps)]
             for key, name in (
-                ("manual", "by hand beside autodiff"),
-                ("one rounding", "autodiff beside autodiff from parameters one rounding away"),
+                ("manual", "handwritten gradient and autodiff"),
+                ("one rounding", "autodiff twice, with one initial weight changed by a rounding"),
             )
         ],
     )
     return (
-        f"Over {len(numbers['seeds'])} seeds, `base.flags` ends at a mean of "
-        f"{means['autodiff']:.2%} with autodiff and {means['manual']:.2%} by hand.\nThe difference "
-        f"is between {low:+.3f} and {high:+.3f} percentage points, with 95 % confidence.\n\n"
+        f"The mean test accuracy of `base.flags` over {len(numbers['seeds'])} seeds is "
+        f"{means['autodiff']:.2%} with autodiff and {means['manual']:.2%}\nwith the handwritten "
+        f"gradient. The 95 % confidence interval of the difference is {low:+.3f} to {high:+.3f}\n"
+        "percentage points.\n\n"
         f"{distances}"
     )
 
@@ -215,7 +216,7 @@ def injected() -> str:
     alarms = numbers["false_alarms"]
     return (
         table(
-            "injected | number | named | unknown | only wrong names | a wrong name among others | "
+            "injected | number | named | unknown | one cause, wrong | several causes, all wrong | "
             "not detected | changes no gradient",
             rows,
         )
@@ -225,7 +226,7 @@ def injected() -> str:
 
 
 def real_mistakes() -> str:
-    """What the check finds of mistakes that others chose, and of right gradients."""
+    """What the check says about mistakes that others made, and about right gradients."""
     real, mutants = campaign("real_mistakes"), campaign("program_mutants")
     of_mutants = mutants["counts"]["verdicts"]
 
@@ -242,9 +243,9 @@ def real_mistakes() -> str:
     rows[1][-1] = "not judged"
     right = campaign("right_gradients")
     alarms = (
-        f"Of the {len(real['cases'])} corrected programs, {real['false_alarms']} are called wrong; "
-        f"of {right['checks']:,} right gradients\nof {right['networks']} random networks, under "
-        f"every loss, reduction and layout, {right['called wrong']}."
+        f"The check calls {real['false_alarms']} of the {len(real['cases'])} corrected programs "
+        f"wrong, and {right['called wrong']} of {right['checks']:,} right gradients\nof "
+        f"{right['networks']} random networks with every loss, reduction and layout."
     )
     head = "mistakes | number | detected | explained | unknown | wrong cause"
     return f"{table(head, rows)}\n\n{alarms}"
@@ -256,13 +257,13 @@ def check_times() -> str:
     small, large = numbers["command_median"].values()
     return (
         f"On 2 cores, the check of a 784-32-10 network takes {small:.1f} s as a command and "
-        f"{numbers['after_compilation_median']:.2f} s when called\nagain from Python; that of "
-        f"784-1024-1024-10 takes {large:.1f} s."
+        f"{numbers['after_compilation_median']:.2f} s when called\na second time from Python; that "
+        f"of 784-1024-1024-10 takes {large:.1f} s."
     )
 
 
 def mutants() -> str:
-    """What became of the mutants of the derivative files."""
+    """The outcomes of the mutants of the derivative files."""
     counts = campaign("mutation")["counts"]
     return (
         f"Of {sum(counts.values()):,} mutants, the tests detect {counts['killed']:,}. "
@@ -277,7 +278,7 @@ def checkpoint_cost() -> str:
     return (
         f"Checkpoints take {max(share, 0):.1%} of the time of a `base.flags` run. Reading damaged "
         f"files takes at most {campaign('fuzzing')['memory']:.2f} times\nthe memory of reading "
-        "good ones."
+        "undamaged ones."
     )
 
 

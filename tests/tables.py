@@ -1,4 +1,4 @@
-"""Fills the numbers of the READMEs in from the committed JSON.
+"""Writes the numbers of the committed JSON into the READMEs.
 
     python -m tests.tables
 
@@ -16,7 +16,7 @@ BLOCK = re.compile(r"(<!-- numbers: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
-    """The text of a README with every block made anew."""
+    """The text of a README with every block made again."""
     return BLOCK.sub(lambda found: f"{found[1]}{BLOCKS[found[2]]()}\n{found[3]}", text)
 
 

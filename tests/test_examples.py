@@ -1,4 +1,4 @@
-"""The examples in docstrings print what they say; every public function has one."""
+"""The examples in docstrings print what they show; every public function has one."""
 
 import doctest
 import inspect

@@ -1,4 +1,4 @@
-"""What the READMEs show is what the project does: numbers, code, commands, flags, links."""
+"""The READMEs match the project: numbers, code, commands, flags, links."""
 
 import importlib.util
 import json
@@ -126,7 +126,7 @@ def test_every_mistake_that_the_check_has_named_has_a_line():
 
 
 def commands(path):
-    """The command lines of a README, `.venv/bin/` left out."""
+    """The command lines of a README, without `.venv/bin/`."""
     text = path.read_text()
     lines = "\n".join(blocks(path, "sh")).splitlines()
     lines += re.findall(r"`((?:\.venv/bin/)?python -m [^`]+)`", text)
@@ -192,7 +192,7 @@ def test_every_place_in_its_map_is_there():
 
 
 def test_the_readmes_use_public_names_only():
-    """What they import from a package is what the package hands out."""
+    """They import from a package only the names that it exports."""
     imported = Counter()
     for path in READMES:
         for code in blocks(path, "python"):

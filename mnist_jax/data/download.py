@@ -28,8 +28,8 @@ def download(
 ) -> None:
     """Downloads `files` into `folder`. Raises `DownloadError`; `OSError` if it cannot write there.
 
-    Each file is written to a temporary file and renamed once its checksum is correct. So no file is
-    incomplete under its final name, and two processes may download at the same time.
+    Each file is written to a temporary file and renamed once its checksum is correct. So a file
+    with its final name is complete, and two processes may download at the same time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel("WARNING")
@@ -72,7 +72,7 @@ def _ask(url: str, timeout: float) -> Future[bool]:
 
 
 def _root_cause(error: BaseException) -> str:
-    """The message of the innermost error: requests wraps the system's error several times."""
+    """The message of the innermost error, because `requests` wraps an error several times."""
     inner = (getattr(error, "reason", None), error.__cause__, *error.args)
     causes = [cause for cause in inner if isinstance(cause, BaseException)]
     if causes:

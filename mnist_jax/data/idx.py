@@ -22,7 +22,7 @@ def content(path: Path, shape: tuple[int, ...]) -> bytes:
     """The decompressed bytes of a file that holds an array of this shape. Raises `DataError`.
 
     The file may be gzipped or not, whatever its name. At most one byte more than the shape needs is
-    read, so that a gzip bomb cannot fill the memory.
+    read, so a gzip bomb cannot fill the memory.
     """
     limit = _header_size(shape) + math.prod(shape) + 1
     try:

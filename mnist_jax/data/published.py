@@ -24,7 +24,7 @@ class PublishedFile(NamedTuple):
 
 
 class Published(NamedTuple):
-    """A dataset: files of training images and labels, of test images and labels, and mirrors."""
+    """A dataset: its training images and labels, its test images and labels, and its mirrors."""
 
     name: str
     files: tuple[PublishedFile, PublishedFile, PublishedFile, PublishedFile]
@@ -93,7 +93,7 @@ def read(published: Published, folder: Path) -> Dataset:
 
 
 def _path(file: PublishedFile, folder: Path) -> Path | None:
-    """The path of the file, or None. A decompressed file needs a published checksum."""
+    """The path of the file, or None. An unzipped file counts only if `file.sha256` is known."""
     names = [file.gz] if file.sha256 is None else [file.name, file.gz]
     there = [folder / name for name in names if os.path.lexists(folder / name)]
     return next((path for path in there if path.is_file()), there[0] if there else None)

@@ -1,4 +1,4 @@
-"""Which source a run reads: a named folder, the user's cache, a mirror, or the digits."""
+"""Chooses what a run reads: a named folder, the user's cache, a mirror, or the small digits."""
 
 import os
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from mnist_jax.config import Config
 from mnist_jax.data.dataset import DataError, Dataset, Examples
 from mnist_jax.data.published import FASHION_MNIST, MNIST, Published, missing, read
 
-HOW_TO_GET_MNIST = "its four files in a folder named by --data_dir, or one run while online"
+HOW_TO_GET_MNIST = "put its four files into a folder and give --data_dir, or run once while online"
 Say = Callable[[str], None]
 
 
 def load(config: Config, say: Say = print) -> Dataset:
     """The dataset that the config names. Raises `DataError`.
 
-    `say` is called with the source before it is read.
+    `say` is called with a message that names the source, before it is read.
     """
     return begin(config, say)()
 
@@ -28,12 +28,12 @@ def load(config: Config, say: Say = print) -> Dataset:
 def begin(config: Config, say: Say = print) -> Callable[[], Dataset]:
     """Starts to read the files in a thread, and returns a function that waits for the dataset.
 
-    Both can raise `DataError`. `auto` means the digits if MNIST is neither in a named folder, nor
-    in the cache, nor on a mirror; otherwise it means MNIST. An MNIST file with wrong content is an
-    error, as is a named folder that lacks a file. The digits are read without a thread.
+    Both can raise `DataError`. `auto` means MNIST if a named folder, the cache or a mirror has it,
+    else the digits. An MNIST file with wrong content is an error, and so is a named folder that
+    lacks a file. The digits are read without a thread.
     """
     if config.dataset == "digits":
-        reading = _digits("reading digits, the 1,797 small images that scikit-learn carries", say)
+        reading = _digits("reading digits, the 1,797 small images in scikit-learn", say)
     elif config.dataset == "fashion_mnist":
         reading = _published(FASHION_MNIST, config.data_dir, say)
     else:
@@ -51,7 +51,7 @@ def begin(config: Config, say: Say = print) -> Callable[[], Dataset]:
 
 
 class UnavailableError(DataError):
-    """The files are neither on this machine nor on a mirror; `why` is only the reason."""
+    """The files are neither on this machine nor on a mirror; `why` is the reason alone."""
 
     def __init__(self, name: str, why: str):
         expected = f"{name} must be on this machine, or on a mirror that can be reached"
@@ -65,7 +65,7 @@ def cache(published: Published) -> Path:
 
 
 def _published(published: Published, folder: str | None, say: Say) -> Callable[[], Dataset]:
-    """Reads from `folder` if given, else from the cache; missing files are downloaded there."""
+    """Reads from `folder` if given, else from the cache, after downloading what it lacks."""
     place = paths.of_user(folder) if folder else cache(published)
     absent = missing(published, place)
     doing = "reading {} from" if folder or not absent else "{} will be downloaded into"
@@ -109,14 +109,14 @@ def _divided(dataset: Dataset, train: int | None, validation: int | None) -> Dat
     rest = len(labels) - (validation or 0)
     if rest < (train or 1):
         raise DataError(
-            f"--train_examples and --validation_examples must be at most the {len(labels)} that "
-            f"{dataset.name} has",
+            f"--train_examples and --validation_examples together must be at most {len(labels)}, "
+            f"the training examples of {dataset.name}",
             " ".join(
                 f"--{name}_examples={count}"
                 for name, count in (("train", train), ("validation", validation))
                 if count is not None
             ),
-            "no --train_examples, for all of them" if validation is None else "fewer of either",
+            "omit --train_examples to use all" if validation is None else "smaller numbers",
         )
     count = rest if train is None else train
     held_out = Examples(images[rest:], labels[rest:]) if validation else None

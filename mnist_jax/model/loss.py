@@ -28,7 +28,7 @@ def mean_loss(
 ) -> Float[Array, ""]:
     """The mean `Σ weights · C` over the examples of the batch.
 
-    The weights sum to 1. They are 1/N for each of N examples unless given; padding has weight 0.
+    The weights sum to 1, and padding has weight 0. By default, each of N examples has 1/N.
     """
     costs = LOSSES[architecture.loss](forward(architecture, params, images), targets)
     if weights is None:

@@ -55,12 +55,12 @@ def init(
 def forward(
     architecture: Architecture, params: Params, images: Float[Array, "batch inputs"]
 ) -> Float[Array, "batch outputs"]:
-    """The outputs `a^L` of each example. With cross-entropy `a^L = z^L`, without activation.
+    """The outputs `a^L` for images x and activation f. With cross-entropy, `a^L = z^L`.
 
         z⁰ = x + b⁰                  a⁰ = f(z⁰), or z⁰ if the input layer is plain
         z^l = a^{l−1} W^lᵀ + b^l     a^l = f(z^l)
 
-    Products use full precision; by default a GPU rounds float32 factors to 10 bits.
+    Matrix products use full float32 precision. By default, a GPU would use 10-bit mantissas.
     """
 
     def f(z):

@@ -65,7 +65,7 @@ def _pixels(images: np.ndarray) -> Float[np.ndarray, "*shape"]:
         raise ImagesError(
             "images must have the shape [28, 28] or [784], or [n, 28, 28] or [n, 784]",
             str([*images.shape]),
-            "one channel of 28×28 pixels; [None] in front of a single image is not needed",
+            "images of 28×28 pixels with one channel, without an axis for the channel",
         )
     if images.dtype == np.uint8:
         return images.astype(np.float32) / 255

@@ -2,7 +2,7 @@
 
 A file contains every leaf of the state as a tensor. Its only metadata entry is the SHA-256 of the
 sorted names, dtypes, shapes and bytes of all tensors. safetensors itself has no checksum: it would
-load a file with a changed digit in the header without an error.
+load a file in which a digit of the header was changed.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ KEPT = 3
 
 
 class CheckpointError(InputError):
-    """A run has no undamaged checkpoint, or only one that another run wrote."""
+    """A run has no undamaged checkpoint, or its newest one was written by another run."""
 
 
 @contextlib.contextmanager
@@ -65,7 +65,7 @@ def _write(folder: Path, step: int, tensors: dict[str, np.ndarray], best_step: i
 
 
 def newest(workdir: Path, like: Tree, say: Callable[[str], None] = print) -> Tree | None:
-    """Loads the newest undamaged checkpoint into the structure of `like`; None if there is none.
+    """Loads the newest undamaged checkpoint into the structure of `like`; None if there is no file.
 
     A damaged file is reported and skipped. Raises `CheckpointError` if every file is damaged, or if
     the newest undamaged one does not have the leaves of `like`.

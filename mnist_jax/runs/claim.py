@@ -24,8 +24,8 @@ def claimed(config: Config) -> Iterator[Path]:
     """Yields the locked run directory. Raises `RunDirectoryError` or `CheckpointError`.
 
     It is `--workdir` if given, else the first of `runs/NAME`, `runs/NAME-2`, … that does not exist.
-    An existing run needs `--overwrite` or `--resume`, and `--resume` needs a run with checkpoints.
-    A folder that was made here is removed again if no run begins in it.
+    If it contains a run, `--overwrite` or `--resume` is needed; `--resume` needs checkpoints.
+    If the folder is new and no run begins in it, it is removed again.
     """
     if config.workdir is None:
         workdir, is_new = make_free(config.name), True

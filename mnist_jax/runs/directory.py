@@ -39,7 +39,7 @@ CHECKPOINTS = "checkpoints"
 def require_plain(workdir: Path) -> None:
     """Raises `RunDirectoryError` unless each file of a run is a plain file, or does not exist.
 
-    The run directory and its checkpoints must be folders. A link could lead out of the directory.
+    The run directory and `checkpoints` must be folders. Links could lead out of the directory.
     """
     stands = paths.what_is(workdir)
     if stands != paths.NOTHING and not stands.endswith(paths.FOLDER):
@@ -57,7 +57,7 @@ def require_plain(workdir: Path) -> None:
         wrong = [f"{LOCK}, a file that is not empty"]  # locking would truncate it
     if wrong:
         raise RunDirectoryError(
-            f"{workdir} must hold plain files and folders under a run's names, and no links",
+            f"a run's files in {workdir} must be plain files and folders, not links",
             "; ".join(wrong),
             "another --workdir",
         )
@@ -92,7 +92,7 @@ BYTES_OF_AN_EPOCH = 2**14
 
 
 def _epoch_of(metrics: Any) -> int | None:
-    """The epoch of a line, or None if its step or a number that the figures show is missing."""
+    """The epoch of a line, or None if the line lacks its step or a number that figures show."""
     shown = [f"{part}_{name}" for part in ("train", "test") for name in ("loss", "accuracy")]
     whole = (
         isinstance(metrics, dict)
@@ -116,7 +116,7 @@ def summary(
     correct: int,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """The content of `result.json`, from the metrics of the `last` epoch and `correct` answers."""
+    """The content of `result.json`; `last` is the last epoch's metrics, `correct` a count."""
     train_examples, test_examples = len(dataset.train.labels), len(dataset.test.labels)
     return {
         "dataset": dataset.name,
@@ -138,13 +138,13 @@ def summary(
 
 
 def remove_results(workdir: Path) -> None:
-    """Removes the results of parameters that are about to be replaced."""
+    """Removes the old results, before the parameters that they belong to are replaced."""
     for name in (RESULT, *EVALUATION):
         (workdir / name).unlink(missing_ok=True)
 
 
 def write_result(workdir: Path, result: dict[str, Any]) -> None:
-    """Writes `result.json` at the end of a run; the end of a resumed run replaces the file."""
+    """Writes `result.json`, the last file that a run writes."""
     write(workdir / RESULT, json.dumps(result, indent=2, allow_nan=False) + "\n")
 
 

@@ -4,7 +4,7 @@ gradients   the ways to compute the gradient
 optimizer   the optimiser and the learning rate
 step        a training step and the evaluation, as pure functions
 state       the state of a run, as saved in a checkpoint
-compiled    these functions, compiled for a run
+compiled    the functions of `step`, compiled for a run
 failures    errors that end a training
 loop        the training loop
 """

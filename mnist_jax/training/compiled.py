@@ -50,7 +50,7 @@ class Start(NamedTuple):
 class BlockResult(NamedTuple):
     """The results of a block's steps, and the number of examples in each step.
 
-    `float64` is the gradient inspection in float64; only the first block of an epoch has one.
+    `float64` is the result of `Mode.inspect_in_float64` in the first block of an epoch, else None.
     """
 
     steps: Steps

@@ -91,7 +91,7 @@ def require_agreement(
 ) -> None:
     """Raises `DisagreementError` at the first step whose gradients disagree in any leaf.
 
-    `inspected` maps the name of a precision to the inspections of a block's steps; the precisions
+    `inspected` maps the name of a precision to the comparisons in a block's steps; the precisions
     are checked in order. `explain` describes the mistake.
     """
     for precision, disagreement in inspected.items():
@@ -103,7 +103,7 @@ def require_agreement(
         step, leaf = min(broken)
         _, of_bound, entry, handwritten, autodiff = (field[leaf][step] for field in fields)
         raise DisagreementError(
-            f"handwritten and autodiff gradients must agree to twice the {precision} bound",
+            f"handwritten and autodiff gradients must agree within twice the {precision} bound",
             f"{leaf}, flat entry {entry}: handwritten {handwritten:.17g}, autodiff "
             f"{autodiff:.17g}, {of_bound:.3g} times the allowed difference, in epoch {epoch}, at "
             f"step {steps_before + step + 1}",

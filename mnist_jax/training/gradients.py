@@ -128,7 +128,7 @@ def explanation(
     check = manual_grads.check_gradient  # imported here, because it is slow and rarely needed
     report = check(handwritten, loss, params, (images, targets), network=architecture)
     if report.agrees:
-        return "a few examples show no mistake; look for code that depends on the batch"
+        return "a check of a few examples finds nothing; look for code that depends on the batch"
     return report.verdict()
 
 
@@ -139,7 +139,7 @@ def _no_record(params: Params) -> Record:
 
 
 def _record(inspected: Inspected) -> Record:
-    """For each leaf, the largest |M − G| of all steps and the largest |M − G| / 2B."""
+    """Each leaf's largest difference of all steps, absolute and divided by the allowed one."""
     worst: Any = jax.tree.map(lambda steps: float(np.max(steps)), inspected)
     of_bound = named_leaves(worst.of_bound)
     return {

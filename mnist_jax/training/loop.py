@@ -1,4 +1,4 @@
-"""A run: prepares, trains block by block, saves checkpoints, and completes the run directory."""
+"""Trains a run block by block, saves checkpoints, and completes the run directory."""
 
 import importlib
 import math
@@ -102,7 +102,7 @@ def _resume(job: Job, fresh: RunState) -> RunState:
 
 
 def _possible(job: Job, run: RunState) -> bool:
-    """Whether this run can have written the numbers in a checkpoint."""
+    """Whether the numbers in a checkpoint can come from this run."""
     steps = math.ceil(len(job.dataset.train.labels) / job.config.batch_size)
     done = run.block * job.config.block_steps
     seconds = np.array([*run.seconds.values(), run.totals.seconds, run.totals.loss])
@@ -170,7 +170,7 @@ def _next_block(job: Job, run: RunState) -> RunState:
 
 
 def _by_precision(block: BlockResult) -> dict[str, Any]:
-    """The inspections of a block, float64 first: it shows a wrong formula most clearly."""
+    """The gradient comparisons of a block; float64 shows a wrong formula better and is first."""
     found = {}
     if block.float64 is not None:
         found["float64"] = jax.tree.map(lambda value: value[None], block.float64)

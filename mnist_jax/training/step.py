@@ -20,11 +20,11 @@ Labels = UInt8[Array, " examples"]
 Batches = Int32[Array, "steps batch"]
 EVALUATED = 1000
 PADDING = -1
-"""Marks a place in a batch without an example; as an index it reads the last one, with weight 0."""
+"""Marks a place in a batch without an example. As an index, it selects one, but with weight 0."""
 
 
 class Steps(NamedTuple):
-    """Of each step: mean loss and correct answers before the update, and the inspected gradient."""
+    """For each step: mean loss and correct answers before the update, `Mode.inspect`'s result."""
 
     losses: Float[Array, "*steps"]
     correct: Int32[Array, "*steps"]

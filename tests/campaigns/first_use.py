@@ -23,14 +23,14 @@ AGREEMENT = ["python", "-m", "pytest", "tests/manual_grads/derivatives/test_agre
 
 
 def seconds(words: list[str], folder: Path) -> float:
-    """How long a command takes, which must succeed."""
+    """Runs a command, which must succeed, and returns the seconds that it takes."""
     started = time.perf_counter()
     subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 
 def seconds_to_first_line(words: list[str], folder: Path) -> float:
-    """How long a command takes until it prints a line; it is then ended."""
+    """Runs a command until it prints a line, and returns the seconds until then."""
     started = time.perf_counter()
     with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

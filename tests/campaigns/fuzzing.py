@@ -84,7 +84,7 @@ def longer(content: bytes, draw: random.Random) -> bytes:
 
 
 def noise(content: bytes, draw: random.Random) -> bytes:
-    """Replaces the content by as many random bytes."""
+    """Replaces the content by the same number of random bytes."""
     return draw.randbytes(len(content))
 
 
@@ -112,7 +112,7 @@ RARE = {"bomb": 0.02, "wrong header": 0.15}
 
 
 def read(folder: str) -> dict[str, str] | str:
-    """Reads MNIST from a folder; returns its digests, or words if the folder is refused."""
+    """Reads MNIST from a folder; returns its digests, or a text if the folder is refused."""
     try:
         return data.load(Config(dataset="mnist", data_dir=folder)).sha256
     except InputError as error:

@@ -8,7 +8,7 @@ folders, files that are huge, deeply nested, truncated or random, unusual names,
 types, and valid checkpoints with other values. `mnist_jax.load`, `mnist_jax.evaluate`, `--resume`
 and `--overwrite` are each called with a new copy. Each must succeed, or refuse with an error of
 three parts and change no file. It must not read or change the target of a link, and must return
-within 10 s and 1 GiB of memory. The results are written to `hostile_runs.json` beside this file,
+within 10 s, using at most 1 GiB. The results are written to `hostile_runs.json` beside this file,
 except by the short form. The exit status is 1 if one of these rules is violated.
 """
 
@@ -110,7 +110,7 @@ def met(door: str, seed: int, source: Path) -> tuple[str, str]:
         done = make_hostile(run, outside, seed)
         before, away = snapshot(run), snapshot(outside)
         watching = watch()
-        meant = Path(os.path.realpath(run))  # a link named as the run directory may be followed
+        meant = Path(os.path.realpath(run))  # --workdir itself may be a link
         watching.folder, watching.opened = os.path.realpath(outside), []
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak memory
         said, refusal, started = io.StringIO(), "", time.perf_counter()
@@ -145,7 +145,7 @@ def met(door: str, seed: int, source: Path) -> tuple[str, str]:
 
 
 def outside_is_as_it_was(outside: Path, before: dict[str, tuple], meant: Path) -> bool:
-    """Whether all earlier entries are unchanged, and new ones are in the run directory only."""
+    """Whether earlier entries are unchanged, and all new ones are in the run directory."""
     after = snapshot(outside)
     new = [outside.resolve() / name for name in after.keys() - before]
     return before.items() <= after.items() and all(meant in path.parents for path in new)

@@ -4,9 +4,9 @@
     python -m tests.campaigns.mutation --again
     python -m tests.campaigns.mutation --short
 
-The kill suite is run on every mutation that cosmic-ray generates for every derivative file. Each
+`KILL_SUITE` runs on every mutation that cosmic-ray generates for every derivative file. Each
 mutant needs a new process, because JAX caches traces and would reuse those of an earlier mutant.
-The process is forked when JAX is imported but none of the project's modules. It reads the mutated
+It is forked after JAX is imported, and before any module of this project. It reads the mutated
 source instead of the file, which is not changed. The results are written to `mutation.json` beside
 this file. The exit status is 1 if a mutant survives and `equivalent_mutants.json` does not explain
 it. `--again` tries only the mutants that survived in `mutation.json`, for example after tests were
@@ -74,7 +74,7 @@ class Verdict(NamedTuple):
 
 
 def mutations(name: str) -> Iterator[tuple[str, str, int]]:
-    """All mutations of the derivative file `NAME.py`: its name, an operator, and which of those."""
+    """All mutations of `NAME.py`: the name, an operator, and the number of its occurrence."""
     source = (ROOT / f"manual_grads/derivatives/{name}.py").read_text()
     nodes = list(ast_nodes(get_ast(source)))
     known = {operator: get_operator(operator) for operator in operator_names()}

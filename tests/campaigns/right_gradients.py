@@ -3,8 +3,8 @@
     python -m tests.campaigns.right_gradients [NETWORKS DRAWS]
 
 Each network has a random loss, output, reduction, regulariser, layout and batch size. Its gradient
-is written here in NumPy, without code of the check. Every second network's loss is passed as one of
-the user's own. A right gradient must agree; the result is `tests/campaigns/right_gradients.json`.
+is written here in NumPy, without code of the check. Every second network's loss is passed as a
+user's function. A right gradient must agree; the result is `tests/campaigns/right_gradients.json`.
 """
 
 import json
@@ -29,7 +29,7 @@ LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "half_square
 
 
 def error(problem: Problem, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The derivative of the cost of each example by its outputs; examples are rows."""
+    """The derivative of each example's cost with respect to its outputs; examples are rows."""
     if problem.loss == "cross_entropy":
         return softmax(outputs) - np.eye(outputs.shape[1])[labels]
     if problem.loss == "binary_cross_entropy":
@@ -38,7 +38,7 @@ def error(problem: Problem, outputs: np.ndarray, labels: np.ndarray) -> np.ndarr
 
 
 def _taken(layout: str, params: Any, place: int, layer: int, kind: str) -> np.ndarray:
-    """A leaf of parameters in this layout; weights are [inputs, outputs]."""
+    """One leaf of `params`, which are in this layout; a weight is [inputs, outputs]."""
     if layout == "layers":
         leaf = params[layer][kind]
         return leaf.T if kind == "weight" else leaf
@@ -76,7 +76,7 @@ def right_gradient(problem: Problem, layout: str, params: Any, images: Any, labe
 
 
 def alarms(draws: int, number: int) -> tuple[str, int]:
-    """What random network `number` is, and how often its right gradient is called wrong."""
+    """The kind of random network `number`, and how often its right gradient is called wrong."""
     random = np.random.default_rng(number)
     network, size = random_network(random)
     loss, output = str(random.choice(LOSSES)), str(random.choice(["activation", "linear"]))

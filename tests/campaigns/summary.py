@@ -21,7 +21,7 @@ def table(head: str, rows: Iterable[Iterable[Any]]) -> str:
 
 
 def promises() -> str:
-    """What came of the campaigns against the run directory and the commands."""
+    """The outcomes of the campaigns that test the run directory and the commands."""
     killing, fuzzing = campaign("killing"), campaign("fuzzing")
     read, misbehaving = fuzzing["checkpoints"], campaign("misbehaving")
     files = sum((Counter(each) for each in fuzzing["data"].values()), Counter())
@@ -47,38 +47,39 @@ def promises() -> str:
             (
                 "a damaged file of MNIST",
                 f"{files.total():,}",
-                f"{files['refused']:,} refused, {files['the published bytes']} with undamaged "
-                f"content read; {files.total() - files['refused'] - files['the published bytes']} "
-                "wrong",
+                f"{files['refused']:,} refused, {files['the published bytes']} read, because its "
+                "content is undamaged; "
+                f"{files.total() - files['refused'] - files['the published bytes']} wrong",
             ),
             (
-                "a damaged checkpoint",
+                "a run directory with damaged checkpoints",
                 sum(read.values()),
                 f"{read['the newest']} times the newest is undamaged and used, {older} times an "
                 f"older one is used, {read['refused']} refused; "
                 f"{sum(read.values()) - read['the newest'] - older - read['refused']} wrong",
             ),
             (
-                "a run directory with hostile content: loaded, evaluated, resumed, replaced",
+                "a run directory with hostile content, loaded, evaluated, resumed and replaced",
                 f"{campaign('hostile_runs')['directories']:,}",
-                f"{met['done']:,} times done, {met['refused']:,} times refused; "
+                f"{met['done']:,} calls succeed, {met['refused']:,} are refused; "
                 f"{met.total() - met['done'] - met['refused']} wrong",
             ),
             (
                 "Ctrl-C or SIGTERM, 0.2 to 5 s after a command starts",
                 stopped.total(),
                 f"{stopped['stopped']} end with one line and status 130 or 143, "
-                f"{stopped['ended before']} had finished; "
+                f"{stopped['ended before']} end before it; "
                 f"{stopped.total() - stopped['stopped'] - stopped['ended before']} wrong",
             ),
             (
                 "a random command line",
                 f"{lines.total():,}",
-                f"{lines['status 0']:,} done, {lines['status 1'] + lines['status 2']:,} refused in "
-                f"three parts; {lines.total() - sum(lines[f'status {n}'] for n in range(3))} wrong",
+                f"{lines['status 0']:,} succeed, {lines['status 1'] + lines['status 2']:,} get an "
+                "error of three parts; "
+                f"{lines.total() - sum(lines[f'status {n}'] for n in range(3))} wrong",
             ),
             (
-                "code that misbehaves in the check",
+                "code that misbehaves when the check calls it",
                 misbehaving["kinds"],
                 f"{misbehaving['refused']} refused; "
                 f"{misbehaving['kinds'] - misbehaving['refused']} verdicts",

@@ -1,4 +1,4 @@
-"""The committed reports are those that are drawn from the committed numbers."""
+"""The committed reports are those that the committed numbers give."""
 
 import json
 

@@ -79,7 +79,7 @@ def test_document_flags_are_the_authors_later_program():
 def test_the_command_prints_an_epoch_a_line_and_ends_with_accuracy_and_place(capsys):
     assert main(QUICK) == 0
     reading, compiling, *epochs, last = capsys.readouterr().out.splitlines()
-    assert reading == "reading digits, the 1,797 small images that scikit-learn carries"
+    assert reading == "reading digits, the 1,797 small images in scikit-learn"
     assert compiling == "compiling"
     assert [line[:9] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
     result = json.loads(Path("runs/base/result.json").read_text())
@@ -214,8 +214,8 @@ BAD_INPUT = {
     ),
     "too many examples": (
         lambda: [*QUICK, "--train_examples=1438"],
-        "must be at most the 1437",
-        "for all of them",
+        "must be at most 1437",
+        "to use all",
     ),
     "a folder that cannot be made": (
         a_file_in_the_way,

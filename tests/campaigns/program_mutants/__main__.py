@@ -5,20 +5,20 @@
 
     mutate     the mutants of a program
     edits      the edits of one node of a program
-    bench      what a mutant does, and what the check says of it
+    bench      whether a mutant changes the gradient, and the verdict of the check
     workers    processes that work on mutants, each with a time limit
     programs   five right programs in five styles
 
-The five programs in `programs/` are right. The edits are those of `mutate.py`. A mutant is set
-aside if it has the same gradient as its program, to 1e-12, on batches of 7, 5 and 1 examples and
-for four draws of the parameters, each time twice. It is refused if it raises an exception, returns
-infinity, NaN or another structure, or does not end within 60 s. If more than 900 mutants remain,
-600 of them are chosen at random, with a seed, and checked.
+The five programs in `programs/` are right. The edits are those of `mutate.py`. A mutant is
+skipped if it has the same gradient as its program, within 1e-12, on batches of 7, 5 and 1 examples
+and for four draws of the parameters; each is computed twice. It is refused if it raises an
+exception, returns infinity, NaN or another structure, or does not end within 60 s. If more than 900
+mutants remain, 600 of them are chosen at random, with a seed, and checked.
 
 The results are written to `program_mutants.json` beside this folder, or to `--out=PATH`: first the
 counts, then for each checked mutant the edit, the line before, the line after, the verdict and the
-causes, each with its mistake, its place and its message. Whether they name the line, a person must
-judge. A mutant on which the check fails counts as refused and is printed. The short form checks
+causes, each with its mistake, its place and its message. A person must judge whether they name
+the line. A mutant on which the check fails counts as refused and is printed. The short form checks
 the first 25 of the chosen and writes only with `--out`. The exit status is 1 if a mutant changes
 the gradient and the check does not detect it.
 """
@@ -70,7 +70,7 @@ def everyone(seed: int) -> list[Mutant]:
 
 
 def done(work: str, tried: Sequence[Mutant], threads: ThreadPoolExecutor) -> list[Outcome]:
-    """Each mutant with what came of it."""
+    """Each mutant with its outcome."""
 
     def call(mutant: Mutant) -> dict[str, Any]:
         if not hasattr(_OF_THE_THREAD, "worker"):
@@ -87,14 +87,14 @@ def of(program: str, outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def counts(surveyed: Sequence[Outcome], judged: Sequence[Outcome]) -> dict[str, Any]:
-    """How many mutants there are of each kind."""
+    """The number of mutants with each outcome."""
     kinds = Counter(result["verdict"] for _, result in surveyed)
     verdicts = Counter(result["verdict"] for _, result in judged)
     return {"mutants": len(surveyed), **kinds, "checked": len(judged), "verdicts": verdicts}
 
 
 def entry(mutant: Mutant, result: dict[str, Any]) -> dict[str, Any]:
-    """What is recorded of a mutant that was checked."""
+    """The record of a mutant that was checked."""
     edit, before, after = mutant.description.split("\n")
     said = {key: value for key, value in result.items() if key != "seconds"}
     return {"program": mutant.program, "edit": edit, "before": before, "after": after, **said}

@@ -1,4 +1,4 @@
-"""Loads a program, and tells what each of its mutants does and what the check says of it."""
+"""Loads a program, finds mutants that change its gradient, and gives them to the check."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ Inputs = tuple[list, np.ndarray, np.ndarray]
 
 
 def loaded(source: str, name: str) -> dict[str, Any]:
-    """What a program defines."""
+    """The names that a program defines, with their values."""
     defined: dict[str, Any] = {}
     exec(compile(source, f"{name}.py", "exec"), defined)  # noqa: S102 - a mutant of programs/
     return defined
@@ -83,7 +83,7 @@ class Bench:
 
     @cached_property
     def _answers(self) -> list[tuple[bool, Inputs, list]]:
-        """Inputs, whether the check uses them, and their right gradients."""
+        """For each batch: whether the check uses it, its inputs, and the right gradient."""
         answers = []
         for of_the_check, inputs in self._inputs():
             problem, right = _answer(self.right, inputs)
@@ -103,7 +103,7 @@ class Bench:
 
 
 def _answer(gradient: Callable[..., Any], inputs: Inputs) -> tuple[str, list]:
-    """What is wrong with the form of the returned gradient, or "", and the gradient."""
+    """The mistake in the form of the returned gradient, or "" if none, and the gradient."""
     params = inputs[0]
     try:
         given = gradient(*copy.deepcopy(inputs))

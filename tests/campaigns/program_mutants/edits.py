@@ -1,4 +1,4 @@
-"""Yields the edits of one node of a Python program, each with the node that takes its place."""
+"""Yields the edits of one node of a Python program: a description and the new node."""
 
 import ast
 import re
@@ -56,7 +56,7 @@ COUNT = re.compile(r"len\(\w+\)|\w+\.shape\[\d\]")
 
 
 class Words(NamedTuple):
-    """What occurs in a program and can be written elsewhere in it."""
+    """The names, keys and texts of a program that edits write in other places of it."""
 
     attributes: list[str]
     places: list[int | str]  # constant indices and keys
@@ -66,7 +66,7 @@ class Words(NamedTuple):
 
 
 def words_of(tree: ast.Module) -> Words:
-    """What occurs in the program."""
+    """Collects the `Words` of the program."""
     nodes = list(ast.walk(tree))
     classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
     called = [node.func for node in nodes if isinstance(node, ast.Call)]
@@ -105,7 +105,7 @@ def place(node: ast.AST | None) -> int | str | None:
 
 
 def edits(node: ast.AST, parent: ast.AST, field: str, names: Sequence[str], words: Words) -> Edits:
-    """The edits of a node, which is in this field of its parent. `names` can be exchanged."""
+    """The edits of a node in this field of its parent; a name can become another of `names`."""
     line = field == "value" and isinstance(parent, ast.Assign | ast.AugAssign | ast.Return)
     numeric = ast.BinOp | ast.Name | ast.Call | ast.Subscript | ast.Attribute
     if isinstance(node, numeric) and (line or field in ("args", "values")):
@@ -212,12 +212,12 @@ def _alike(here: int | str | None, places: Sequence[int | str]) -> list[int | st
 
 
 def sign_of(operator: ast.AST) -> str:
-    """How the operator is written."""
+    """The symbol of the operator."""
     return next(sign for sign, each in SIGNS.items() if type(each) is type(operator))
 
 
 def others(operator: ast.AST) -> list[str]:
-    """The operators that are written instead of this one."""
+    """The symbols that replace this operator."""
     return OTHERS[sign_of(operator)].split()
 
 

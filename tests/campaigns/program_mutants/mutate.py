@@ -5,12 +5,12 @@ The edits, which are made only inside functions:
     operators     another operator, operands exchanged or left out, a minus added or removed
     names         another name of the same function, whether it is read or assigned
     places        another attribute, key, index or einsum string that occurs in the program
-    numbers       plus one, times two, zero, the other sign; also those of examples, such as len(x)
-    calls         the call's first argument or its object; another function; a keyword left out
-    statements    left out; += as = or -=
+    numbers       plus one, times two, zero, the other sign; also for counts, such as len(x)
+    calls         replaced by its first argument or object; another function; no keyword
+    statements    left out; += replaced by = or -=
 
-`axis=0` as `axis=1` and the reverse are edits of numbers. If several edits lead to the same
-program, it is yielded once. A mutant has the line numbers of the original.
+To change `axis=0` to `axis=1`, or the reverse, is an edit of a number. If several edits lead to
+the same program, it is yielded once. A mutant has the line numbers of the original.
 """
 
 import ast
@@ -29,7 +29,7 @@ from tests.campaigns.program_mutants.edits import (
 
 
 def mutants(source: str) -> Iterator[tuple[str, str]]:
-    r"""The description of each mutant in three lines (edit, line before, line after), its source.
+    r"""The description of each mutant in three lines (edit, line before, line after); its source.
 
     >>> print(next(mutants("def f(a):\n    return a @ a"))[0])
     line 2: left out
@@ -52,7 +52,7 @@ def mutants(source: str) -> Iterator[tuple[str, str]]:
 
 
 def _edited(line: ast.stmt, names: Sequence[str], words: Words) -> Iterator[tuple[str, str, int]]:
-    """The edits of a statement, its first line after each, and the last line that this replaces."""
+    """The edits of a statement: description, new line, and number of the last replaced line."""
     whole = line.end_lineno or line.lineno
     yield "left out", "pass", whole
     if isinstance(line, ast.AugAssign):
@@ -96,7 +96,7 @@ def _written(line: ast.stmt) -> str:
 
 
 def _spliced(source: str, first: int, last: int, text: str) -> str:
-    """The source with one line in place of some lines, and the same number of lines."""
+    """The source with `text` in place of some lines; blank lines keep the number of lines."""
     lines = source.splitlines()
     indent = " " * (len(lines[first - 1]) - len(lines[first - 1].lstrip()))
     lines[first - 1 : last] = [indent + text, *[""] * (last - first)]

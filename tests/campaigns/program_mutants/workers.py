@@ -15,7 +15,7 @@ CONTEXT = multiprocessing.get_context("spawn")  # JAX does not survive a fork
 
 
 class Task(NamedTuple):
-    """What is to be done with a mutant: `survey` or `judge`."""
+    """The work on a mutant: `survey` or `judge`."""
 
     program: str
     work: str
@@ -23,7 +23,7 @@ class Task(NamedTuple):
 
 
 class Worker:
-    """A process that works on mutants, and is replaced if a mutant does not end or ends it."""
+    """A process that works on mutants. It is replaced if a mutant hangs or ends the process."""
 
     def __init__(self):
         self._start()

@@ -2,9 +2,9 @@
 
     python -m tests.campaigns.real_mistakes [--short] [NAME…]
 
-`cases/` has a program for each. In the wrong line, `# right:` names the corrected statement; with
-it the gradient must agree. A cause is right if its places are those of the mistake and its name is
-a right one or only a formula. The result is written to `tests/campaigns/real_mistakes.json`.
+`cases/` has a program for each. In the wrong line, the comment `# right:` has the
+corrected statement; with it, the gradient must agree. A cause is right if it has the places of the
+mistake, and a right name or none. The result is written to `tests/campaigns/real_mistakes.json`.
 """
 
 import json

@@ -13,7 +13,7 @@ from manual_grads.cli import InputError, options
 
 WITHOUT_A_NAME = {"formula", "forward", "small-constant", "softmax-axis", "broadcast", "stale"}
 WITHOUT_A_NAME |= {"not-repeating"}
-"""What the check answers where no name of the catalogue fits."""
+"""The answers of the check where no mistake of its catalogue fits."""
 
 
 def corrected(source: str) -> str:
@@ -30,7 +30,7 @@ def corrected(source: str) -> str:
 
 
 def settings(source: str) -> dict[str, Any]:
-    """FLAGS, LINES and NAMES of a case."""
+    """The FLAGS, LINES and NAMES of a case."""
     found: dict[str, Any] = {}
     exec(source.split("\ndef ")[0].split("\nclass ")[0], found)  # noqa: S102 - our own file
     return {name: found[name] for name in ("FLAGS", "LINES", "NAMES")}
@@ -60,7 +60,7 @@ def place(where: str) -> str:
 def judged(report: dict[str, Any], lines: list[str], names: list[str]) -> str:
     """The verdict on a wrong program's report.
 
-    A mistake in the form of the result is refused with a message that says what is expected.
+    A result of wrong structure is explained by the error message that refuses it.
     """
     if "refused" in report:
         return "explained" if any("structure" in line for line in lines) else "refused"
@@ -79,7 +79,7 @@ def judged(report: dict[str, Any], lines: list[str], names: list[str]) -> str:
 def _is_right(cause: list[dict], lines: list[str], names: list[str], output: str) -> bool:
     found = {place(where) for one in cause for where in one["where"].split(", ")}
     allowed = [set(line.split(" | ")) for line in lines]
-    for places in allowed:  # the outputs show only in δ^L
+    for places in allowed:  # a wrong output shows only in δ^L
         places |= {where.replace("forward", "delta") for where in places if output in where}
     whole = {"batch", "state"}
     if any(places & whole for places in allowed) and found <= whole:

@@ -1,4 +1,4 @@
-"""Cached results: a result is made again if something that decides it changes, and only then."""
+"""Cached results: a result is made again only if something that it depends on changes."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The comparison with other libraries: their programs, and the ratios made of their times."""
+"""The comparison with other libraries: their programs, and the ratios of times."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The step times: the seconds that are measured, and the ratios made of them."""
+"""The step times: the measured seconds, and their ratios."""
 
 import json
 import statistics

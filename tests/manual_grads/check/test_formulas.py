@@ -1,4 +1,4 @@
-"""The formulas of the check: each has values somewhere, and is written as mathematics."""
+"""The formulas of the check: each can be computed, and each is printed as mathematics."""
 
 import re
 

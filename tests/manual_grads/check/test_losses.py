@@ -1,4 +1,4 @@
-"""Every loss, reduction and layout of the check, and losses of one's own."""
+"""Every loss, reduction and layout of the check, and losses that a user defines."""
 
 from functools import partial
 

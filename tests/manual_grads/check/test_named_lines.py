@@ -1,4 +1,4 @@
-"""What the check says of a wrong line: its place, and both formulas."""
+"""The check names the place of a wrong line, and prints both formulas."""
 
 import jax.numpy as jnp
 import numpy as np

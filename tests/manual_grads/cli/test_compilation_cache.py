@@ -1,4 +1,4 @@
-"""Tests of the folder of compiled programs that commands keep."""
+"""Tests of the folder in which commands save compiled programs."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def no_other_cache(monkeypatch):
 
 
 def run(*words, program=PROGRAM):
-    """The finished process of a command that compiles two programs."""
+    """Runs a command that compiles two programs, and returns the finished process."""
     ran = subprocess.run(
         [sys.executable, "-c", program, *words],
         env=os.environ | {"PYTHONPATH": str(ROOT)},

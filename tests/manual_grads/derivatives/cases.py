@@ -1,4 +1,4 @@
-"""Random parameters and batches, both gradients there, and the assertion that they agree."""
+"""Random parameters and batches, both gradients at them, and the assertion of agreement."""
 
 from functools import lru_cache, partial
 from typing import NamedTuple

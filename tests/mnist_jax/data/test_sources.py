@@ -131,7 +131,7 @@ def test_each_dataset_has_a_cache_of_its_own():
 
 def test_more_train_examples_than_there_are_is_an_error(tmp_path):
     folder = str(small_mnist.write(tmp_path / "data"))
-    with pytest.raises(DataError, match="must be at most the 60 that mnist has"):
+    with pytest.raises(DataError, match="must be at most 60, the training examples of mnist"):
         data.load(Config(data_dir=folder, train_examples=61))
 
 

@@ -1,4 +1,4 @@
-"""A trained network answers for images in every form that is said, and refuses the others."""
+"""A trained network accepts images in every documented form, and refuses all others."""
 
 import jax
 import jax.numpy as jnp

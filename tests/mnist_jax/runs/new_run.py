@@ -1,4 +1,4 @@
-"""A run directory for tests that need no other process to be kept out."""
+"""Makes a run directory for tests that need no lock on it."""
 
 from mnist_jax import runs
 

@@ -211,7 +211,7 @@ def test_no_link_leads_out_of_the_run_directory(link, asked, tmp_path):
     link(folder, outside)
     plain = Config(workdir=str(folder))
     for config in (replace(plain, **{asked: True}), plain):
-        with pytest.raises(RunDirectoryError, match=r"must hold plain files .*no links"):
+        with pytest.raises(RunDirectoryError, match=r"must be plain files .*not links"):
             create(config)
     assert (outside / "theirs.txt").read_text() == "theirs"
     assert [path.read_text() for path in outside.glob("0*")] == ["theirs"]

@@ -81,7 +81,7 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch,
     plant(monkeypatch, change)
     assert main([*WORDS, "--gradient=checked", "--workdir=here"]) == 1
     _, first, second, third, fourth, yours, right = capsys.readouterr().err.splitlines()
-    assert "must agree to twice the float64 bound" in first
+    assert "must agree within twice the float64 bound" in first
     assert second.startswith("  got:      1/weight, flat entry ")
     assert "handwritten " in second
     assert ", autodiff " in second
@@ -108,7 +108,7 @@ def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsy
     monkeypatch.setattr(derivatives, "value_and_grad", value_and_grad)
     assert main([*WORDS, "--batch_size=400", "--gradient=checked", "--workdir=here"]) == 1
     _, first, second, third = capsys.readouterr().err.splitlines()
-    assert "must agree to twice the float32 bound" in first
+    assert "must agree within twice the float32 bound" in first
     assert second.startswith("  got:      2/bias, ")
     assert second.endswith("in epoch 1, at step 4")
     assert "look for code that depends on the batch" in third

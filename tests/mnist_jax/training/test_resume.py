@@ -240,5 +240,5 @@ def test_validation_examples_are_held_out_of_training():
 
 @pytest.mark.parametrize(("train", "validation"), [(1400, 100), (None, 1437)])
 def test_more_examples_than_there_are_cannot_be_held_out(train, validation):
-    with pytest.raises(data.DataError, match="must be at most the 1437 that digits has"):
+    with pytest.raises(data.DataError, match="must be at most 1437, the training examples"):
         data.load(Config(dataset="digits", train_examples=train, validation_examples=validation))

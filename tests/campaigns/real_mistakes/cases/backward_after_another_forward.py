@@ -1,4 +1,4 @@
-"""Between forward and backward the network ran on zeros, which overwrote all that it had kept.
+"""Between forward and backward, the network runs on zeros, which overwrites its stored arrays.
 
 https://github.com/torch/nn/issues/1015
 """

@@ -1,4 +1,4 @@
-"""Weights and biases lie in one matrix, and the weight decay takes the whole of it.
+"""Weights and biases lie in one matrix, and the weight decay is applied to all of it.
 
 https://github.com/rasmusbergpalm/DeepLearnToolbox/issues/32
 """

@@ -1,4 +1,4 @@
-"""The class numbers themselves are subtracted from all ten outputs, without a one-hot encoding.
+"""The labels are subtracted from all ten outputs without a one-hot encoding.
 
 https://community.deeplearning.ai/t/getting-errors-in-backpropagation-when-creating-from-scratch/488307
 """

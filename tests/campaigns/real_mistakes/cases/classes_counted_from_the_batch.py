@@ -1,4 +1,4 @@
-"""The one-hot encoding has as many classes as the largest label of the batch says, so a batch
+"""The one-hot encoding takes the number of classes from the largest label of the batch, so a batch
 without the last class does not fit.
 
 https://github.com/jwcalder/GraphLearning/issues/12

@@ -1,4 +1,4 @@
-"""The gradient of the penalty lacks the 2 that the square leaves behind.
+"""The gradient of the penalty lacks the factor 2 of the square's derivative.
 
 https://github.com/jingtinghuang/CS231n-Spring-2017/issues/3
 """

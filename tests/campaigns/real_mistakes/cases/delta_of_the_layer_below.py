@@ -1,4 +1,4 @@
-"""A layer's weights and biases get the δ that the layer passes down, not the one it receives.
+"""A layer's weights and biases get the δ of the layer below, not the layer's own.
 
 The person who opened the issue proposes this as a correction.
 

@@ -1,4 +1,4 @@
-"""Every batch is divided by the size of the training set instead of its own.
+"""The gradient of a batch is divided by the size of the training set, not of the batch.
 
 https://github.com/lipiji/rnn-theano/pull/3
 """

@@ -1,4 +1,4 @@
-"""Every example counts in full, although the loss divides by the number of examples.
+"""The gradients of the examples are added, although the loss is their mean.
 
 https://github.com/TheIndependentCode/Neural-Network/issues/1
 """

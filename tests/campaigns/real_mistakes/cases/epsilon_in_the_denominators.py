@@ -1,4 +1,4 @@
-"""A small constant against zero denominators goes into the derivative, but the loss lacks it.
+"""The derivative has a small constant in its denominators, which the loss does not have.
 
 https://github.com/apache/mxnet/issues/7116
 """

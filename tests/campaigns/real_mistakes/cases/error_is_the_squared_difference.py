@@ -1,4 +1,4 @@
-"""The squared error itself starts the backward pass, where its derivative belongs.
+"""The backward pass starts with the squared error itself instead of its derivative.
 
 https://github.com/makeyourownneuralnetwork/makeyourownneuralnetwork/issues/43
 """

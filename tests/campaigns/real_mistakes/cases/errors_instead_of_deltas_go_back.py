@@ -1,4 +1,4 @@
-"""The weights carry the errors back, before they are multiplied by the slope of their layer.
+"""The errors are backpropagated before they are multiplied by the slope of their layer.
 
 https://github.com/makeyourownneuralnetwork/makeyourownneuralnetwork/issues/88
 """

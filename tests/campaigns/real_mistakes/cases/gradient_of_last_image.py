@@ -1,4 +1,4 @@
-"""The gradient arrays are made anew for every image; the last image's alone is used.
+"""The gradient arrays are new for every image, so only the last image's gradient is used.
 
 https://github.com/dmarcosg/DSAC/issues/6
 """

@@ -1,4 +1,4 @@
-"""The forward of the leaky ReLU takes 0.1 whatever slope it is given; the backward obeys.
+"""The leaky ReLU's forward pass uses 0.1 instead of the given slope; its backward pass is right.
 
 https://github.com/apache/tvm/pull/1218
 """

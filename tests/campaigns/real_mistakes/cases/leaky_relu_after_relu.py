@@ -1,4 +1,4 @@
-"""leaky_relu overwrites x by its ReLU first, so that no negative value is left to be scaled.
+"""leaky_relu first replaces x by its ReLU, so no negative value is left to be scaled.
 
 https://github.com/tflearn/tflearn/pull/784
 """

@@ -2,7 +2,7 @@
 
 https://github.com/BrainJS/brain.js/issues/560
 
-The thread found the same slip twice: where the outputs are computed and where the deltas are.
+The thread found the mistake in two places: the outputs and the deltas.
 """
 
 import numpy as np

@@ -1,5 +1,5 @@
-"""The log-softmax adds the incoming gradient to the probability: right only if that gradient
-sums to −1, and here it is divided by the batch size.
+"""The log-softmax adds the incoming gradient to the probability. This is right only if the gradient
+sums to −1, but here it sums to −1/N.
 
 https://github.com/mlpack/mlpack/issues/2360
 """

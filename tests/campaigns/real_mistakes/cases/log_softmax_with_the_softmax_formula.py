@@ -1,5 +1,5 @@
-"""The log-softmax subtracts the product of gradient and output, as if it were a softmax;
-right is the probability times the sum of the gradient.
+"""The log-softmax subtracts the product of gradient and output, as if it were a softmax.
+Right is the probability times the sum of the gradient.
 
 https://github.com/uxlfoundation/oneDNN/issues/616
 """

@@ -1,4 +1,4 @@
-"""Only the half of binary cross-entropy with log p is differentiated: a label 0 gives nothing.
+"""Of the binary cross-entropy, only the term y log p is differentiated: a label 0 adds nothing.
 
 https://github.com/deeplearning4j/nd4j/issues/1328
 """

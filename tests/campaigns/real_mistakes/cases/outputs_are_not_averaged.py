@@ -1,4 +1,4 @@
-"""The binary cross-entropy is averaged over the outputs too, and the derivative forgets it.
+"""The binary cross-entropy is also averaged over the outputs, but its derivative is not.
 
 https://github.com/oysteijo/simd_neuralnet/issues/1
 """

@@ -1,4 +1,4 @@
-"""The sigmoid's backward is called with the sigmoid's output as the gradient from above.
+"""The sigmoid's backward is called with the sigmoid's output in place of the upstream gradient.
 
 https://github.com/torch/torch7/issues/232
 """

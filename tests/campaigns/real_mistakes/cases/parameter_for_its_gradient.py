@@ -1,4 +1,4 @@
-"""Where the bias gradients belong, the biases themselves are handed over.
+"""The biases themselves are returned in place of their gradients.
 
 https://github.com/apache/systemds/pull/2330
 """

@@ -1,4 +1,4 @@
-"""A hidden unit passes its gradient on after every path, each time with the earlier paths in it.
+"""A hidden unit backpropagates its gradient after each path, and includes the earlier paths again.
 
 https://github.com/karpathy/micrograd/issues/2
 """

@@ -1,4 +1,4 @@
-"""The bias column of the penalty is filled with ones instead of zeros: λ lands on every bias.
+"""The bias column of the penalty is filled with ones, not zeros: λ is added to every bias gradient.
 
 https://github.com/JWarmenhoven/Coursera-Machine-Learning/issues/3
 """

@@ -1,4 +1,4 @@
-"""The rectifier replaces the gradient from above by 0 or 1: the `*` of `*=` is missing.
+"""The ReLU replaces the upstream gradient by 0 or 1: the `*` of `*=` is missing.
 
 https://github.com/haifengl/smile/issues/528
 """

@@ -1,4 +1,4 @@
-"""The loop over the hidden layers asks for the sigmoid's backward, though they are ReLU layers.
+"""The loop over the hidden layers calls the sigmoid's backward, but they are ReLU layers.
 
 https://github.com/Kulbear/deep-learning-coursera/pull/20
 """

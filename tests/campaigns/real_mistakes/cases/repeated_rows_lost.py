@@ -1,4 +1,4 @@
-"""Targets are taken off by fancy indexing, where a class that occurs twice counts once.
+"""Targets are subtracted by fancy indexing, which counts a repeated class only once.
 
 https://github.com/karpathy/nn-zero-to-hero/issues/57
 """

@@ -1,4 +1,4 @@
-"""A sigmoid is taken before a loss that takes scores and has a sigmoid of its own.
+"""A sigmoid is applied before a loss that expects logits and applies a sigmoid itself.
 
 https://github.com/itakurah/focal-loss-pytorch/pull/5
 """

@@ -1,8 +1,8 @@
-"""The stored activations are put through the sigmoid once more before the slope is formed.
+"""The sigmoid is applied to the stored activations again before the slope is computed.
 
 https://github.com/rasmusbergpalm/DeepLearnToolbox/issues/165
 
-The person takes this for the correction of code that was right.
+The author of the issue believes that this corrects code which was right.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The number of examples is read off the squeezed input, which for one example counts features.
+"""The number of examples is the length of a squeezed input: for one example, that of its features.
 
 https://github.com/deeplearning4j/deeplearning4j/pull/1452
 """

@@ -1,4 +1,4 @@
-"""A layer multiplies what it hands down by the slope at its output; it belongs at its input.
+"""A layer multiplies the backpropagated gradient by the slope at its output, not at its input.
 
 https://github.com/hanbt/learn_dl/issues/15
 

@@ -1,8 +1,8 @@
-"""Both element by element products became np.dot: the slope is 1 - A1ᵀA1, over pairs of examples.
+"""Both elementwise products are np.dot, so the slope is 1 - A1ᵀA1, over pairs of examples.
 
 https://community.deeplearning.ai/t/w3-ex-6-assertionerror-wrong-values-for-dw1/402919
 
-Another person of the thread; np.dot also took the place of the product with the slope.
+The program is by another person of the thread than in `weight_gradient_carries_delta_back.py`.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The softmax layer hands the derivative with respect to its output on as that of its input.
+"""The softmax layer returns the derivative with respect to its output as that for its input.
 
 https://github.com/pjreddie/darknet/pull/96
 """

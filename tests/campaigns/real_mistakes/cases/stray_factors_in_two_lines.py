@@ -1,4 +1,4 @@
-"""A factor 2 stands in one weight gradient, and 4 instead of 1 over m in one bias gradient.
+"""One weight gradient has an extra factor 2, and one bias gradient an extra factor 4.
 
 The thread names both mistakes.
 

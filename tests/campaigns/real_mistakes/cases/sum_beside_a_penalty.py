@@ -1,4 +1,4 @@
-"""The data part is summed over the examples where the cost averages; the penalty is right.
+"""The gradient of the data term is a sum where the cost is a mean; the penalty is right.
 
 https://github.com/stephencwelch/Neural-Networks-Demystified/issues/15
 """

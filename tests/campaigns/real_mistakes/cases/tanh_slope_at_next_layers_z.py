@@ -2,7 +2,7 @@
 
 https://github.com/dennybritz/nn-from-scratch/pull/3
 
-A slip in the written formula; it only fits in shape because both layers are equally wide here.
+The mistake is in a written formula. The shapes fit only because both layers are equally wide here.
 """
 
 import numpy as np

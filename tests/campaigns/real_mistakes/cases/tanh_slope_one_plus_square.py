@@ -1,8 +1,8 @@
-"""The derivative of tanh is taken for 1 + a², which is tan's.
+"""The derivative of tanh is written as 1 + a², which is that of tan.
 
 https://github.com/nicodjimenez/lstm/issues/41
 
-The person takes this for the correction of code that was right.
+The author of the issue believes that this corrects code which was right.
 """
 
 import numpy as np

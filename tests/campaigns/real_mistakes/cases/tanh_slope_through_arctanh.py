@@ -2,7 +2,7 @@
 
 https://github.com/lazyprogrammer/facial-expression-recognition/issues/2
 
-The person takes this for the correction of code that was right.
+The author of the issue believes that this corrects code which was right.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The output error of cross-entropy is taken as target − output: the sign for going uphill.
+"""The output error of cross-entropy has the wrong sign: target − output.
 
 https://github.com/haifengl/smile/pull/151
 """

@@ -1,5 +1,5 @@
-"""Predictions of shape (N, 1) minus targets of shape (N,) is an (N, N) table, and its mean hides
-it: every output is pulled to the mean of all targets.
+"""Predictions of shape (N, 1) minus targets of shape (N,) is an (N, N) matrix, and the mean of it
+trains every output towards the mean of all targets.
 
 https://github.com/manzilzaheer/DeepSets/pull/1
 """

@@ -1,4 +1,4 @@
-"""The delta is carried back through dW2, the gradient, instead of through W2.
+"""The delta is backpropagated through the gradient dW2 instead of the weight W2.
 
 https://community.deeplearning.ai/t/w3-ex-6-assertionerror-wrong-values-for-dw1/402919
 """

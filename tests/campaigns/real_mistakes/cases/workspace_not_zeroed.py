@@ -1,4 +1,4 @@
-"""The workspace that a kernel adds its results to is not zeroed, so the last layer's remain in it.
+"""The workspace that a kernel adds its results to is not zeroed, so old results stay in it.
 
 https://github.com/PASSIONLab/OpenEquivariance/pull/138
 """

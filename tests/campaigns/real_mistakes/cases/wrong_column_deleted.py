@@ -1,8 +1,8 @@
-"""To go back, column 2 of the output weights is deleted; the bias column is the last one.
+"""The backward pass deletes column 2 of the output weights; the bias column is the last one.
 
 https://github.com/louisjc/mnist-neural-network/issues/1
 
-The bias is the last column of each matrix. The number of the column had been written down for a
+The bias is the last column of each matrix. The number of the column was right for a
 smaller hidden layer. (The thread has a second mistake, the order of the updates; it is left out.)
 """
 
