@@ -65,7 +65,7 @@ class Config:
         "schedule of the learning rate; cosine and linear fall to 0 at the end of the run",
         one_of("constant", "cosine", "linear"),
     ] = "linear"
-    warmup_epochs: Annotated[float, "epochs until the learning rate peaks", NOT_NEGATIVE] = 0.05
+    warmup_epochs: Annotated[float, "epochs of linear learning rate warmup", NOT_NEGATIVE] = 0.05
     gradient: Annotated[
         str,
         "how the gradient is computed; checked trains with autodiff and compares the manual "
@@ -97,7 +97,7 @@ class Config:
     validation_examples: Annotated[
         int | None,
         "use the last N training examples for validation: report their loss after each epoch, and "
-        "keep the checkpoint with the lowest one; no validation if not given",
+        "keep the checkpoint with the lowest loss; no validation if not given",
         AT_LEAST_1,
     ] = None
 

@@ -27,7 +27,7 @@ class Options:
 
     workdir: Annotated[str | None, "the directory of a completed run", A_PATH] = None
     data_dir: Annotated[
-        str | None, "folder of the four IDX files; if not given, as in the run", A_PATH
+        str | None, "folder of the four IDX files; if not given, that of the run", A_PATH
     ] = None
 
     def __post_init__(self):

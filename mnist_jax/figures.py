@@ -77,7 +77,7 @@ def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Fi
 def _mosaic(
     images: Shaped[np.ndarray, "images side side"], columns: int, above: int
 ) -> Float[np.ndarray, "height width"]:
-    """The images in rows of `columns`, each with a white border of 1 pixel, at the top `above`."""
+    """The images in rows of `columns`, with a white border: `above` pixels on top, else 1 pixel."""
     side, rows = images.shape[-1], -(-len(images) // columns)
     tiles = np.full((max(rows, 1) * columns, above + side + 1, side + 2), np.nan)  # drawn as white
     tiles[: len(images), above:-1, 1:-1] = images

@@ -72,7 +72,7 @@ def _ask(url: str, timeout: float) -> Future[bool]:
 
 
 def _root_cause(error: BaseException) -> str:
-    """The message of the innermost error, because `requests` wraps an error several times."""
+    """The message of the innermost error; `requests` wraps an error several times."""
     inner = (getattr(error, "reason", None), error.__cause__, *error.args)
     causes = [cause for cause in inner if isinstance(cause, BaseException)]
     if causes:

@@ -65,7 +65,7 @@ def cache(published: Published) -> Path:
 
 
 def _published(published: Published, folder: str | None, say: Say) -> Callable[[], Dataset]:
-    """Reads from `folder` if given, else from the cache, after downloading what it lacks."""
+    """Reads from `folder` if given, else from the cache, after downloading its missing files."""
     place = paths.of_user(folder) if folder else cache(published)
     absent = missing(published, place)
     doing = "reading {} from" if folder or not absent else "{} will be downloaded into"

@@ -116,7 +116,7 @@ def summary(
     correct: int,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """The content of `result.json`; `last` is the last epoch's metrics, `correct` a count."""
+    """The content of `result.json`, from the `last` metrics and the number of `correct` answers."""
     train_examples, test_examples = len(dataset.train.labels), len(dataset.test.labels)
     return {
         "dataset": dataset.name,

@@ -170,7 +170,7 @@ def _next_block(job: Job, run: RunState) -> RunState:
 
 
 def _by_precision(block: BlockResult) -> dict[str, Any]:
-    """The gradient comparisons of a block; float64 shows a wrong formula better and is first."""
+    """The gradient comparisons of a block. float64 is first: it shows a wrong formula best."""
     found = {}
     if block.float64 is not None:
         found["float64"] = jax.tree.map(lambda value: value[None], block.float64)

@@ -20,11 +20,11 @@ Labels = UInt8[Array, " examples"]
 Batches = Int32[Array, "steps batch"]
 EVALUATED = 1000
 PADDING = -1
-"""Marks a place in a batch without an example. As an index, it selects one, but with weight 0."""
+"""Marks an empty place in a batch. As an index, it selects the last example, with weight 0."""
 
 
 class Steps(NamedTuple):
-    """For each step: mean loss and correct answers before the update, `Mode.inspect`'s result."""
+    """For each step: loss and correct answers before the update, and the `Mode.inspect` result."""
 
     losses: Float[Array, "*steps"]
     correct: Int32[Array, "*steps"]
@@ -100,7 +100,7 @@ def correct(
     labels: UInt8[Array, " batch"],
     counted: Bool[Array, " batch"] | bool = True,
 ) -> Int32[Array, ""]:
-    """The number of examples whose largest output is that of their label, among those `counted`."""
+    """The number of `counted` examples whose largest output is that of their label."""
     return jnp.sum((jnp.argmax(outputs, axis=-1) == labels.astype(jnp.int32)) & counted)
 
 

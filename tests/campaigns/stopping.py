@@ -5,8 +5,8 @@
 
 `mnist_jax.train` is stopped 100 times, two processes at a time, and then each of four other
 commands 25 times. Each must end with status 130 or 143 and print one line. Training must leave an
-undamaged checkpoint of the last epoch in its metrics. The other commands may also end before the
-signal is sent. The results are written to `stopping.json` beside this file, except by the short
+undamaged checkpoint of the last epoch that its metrics list. The other commands may also end before
+the signal is sent. The results are written to `stopping.json` beside this file, except by the short
 form. The exit status is 1 if a command ends in another way.
 """
 

@@ -51,7 +51,7 @@ def answer(source: str, flags: str, folder: Path) -> dict[str, Any]:
 
 
 def place(where: str) -> str:
-    """The place of a cause in the words of the cases, such as `bias 1`."""
+    """The place of a cause as the cases write it, such as `bias 1`."""
     if match := re.fullmatch(r"(\d+)/(\w+)", where):
         return f"{match[2]} {match[1]}"
     return {"every leaf": "batch", "forward 0": "input"}.get(where, where)

@@ -109,7 +109,7 @@ OWN = {
 
 @pytest.mark.parametrize(("flag", "real"), OWN.values(), ids=OWN)
 def test_a_loss_of_ones_own_is_the_measure_and_not_that_of_the_flags(flag, real):
-    """It was called wrong before, at points where only the flags' loss has a small bound."""
+    """It was once called wrong, at points where only the loss of the flags has a small bound."""
     of_flags = network(activation="relu", loss=flag)
     problem = problem_of(of_flags, real, "linear" if flag == "cross_entropy" else "activation")
     for seed in range(5):

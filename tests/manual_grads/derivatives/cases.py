@@ -109,7 +109,7 @@ def measure(architecture, point, compiler_options=None):
 
 
 def assert_agreement(measured):
-    """Asserts that both gradients have one structure and agree in every leaf.
+    """Asserts that both gradients have the same structure and agree in every leaf.
 
     In float64, |M − G| ≤ 2B. In float32, M and G are each within B of the float64 G.
     """

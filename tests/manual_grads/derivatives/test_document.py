@@ -1,4 +1,4 @@
-"""Compares the document's derivatives with a complex step, and the general network with them."""
+"""Compares the document's derivatives with complex-step ones and with the general network's."""
 
 import jax
 import numpy as np

@@ -196,7 +196,7 @@ def test_a_bias_that_is_off_is_no_leaf():
     ],
 )
 def test_initial_weights_have_their_deviation_and_biases_are_0(initializer, deviation, key):
-    """The sample deviation of 120,000 draws has an error below 1 %, or 5 standard errors."""
+    """The sample deviation of 120,000 draws has an error below 1 %, which is 5 standard errors."""
     architecture = Architecture(layer_sizes=(400, 300, 10))
     params = network.init(key, architecture, initializer, 0.5)
     assert float(params[1]["weight"].std()) == pytest.approx(0.5 * deviation, rel=0.0103)

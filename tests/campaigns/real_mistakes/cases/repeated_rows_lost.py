@@ -18,7 +18,7 @@ def gradient(params, images, labels):
     probs = counts / counts.sum(axis=1, keepdims=True)
     n = len(labels)
 
-    # dC is the part of the probabilities minus that of the targets
+    # dC is the term of the probabilities minus that of the targets
     dC = probs.T @ h / n
     dC[labels] -= h / n  # right: np.subtract.at(dC, labels, h / n)
     dbias = probs.sum(axis=0) / n
