@@ -15,7 +15,7 @@ SIZES = Rule(
     lambda sizes: len(sizes) >= 2 and all(map(AT_LEAST_1.holds, sizes)),
 )
 BIASES = Rule(
-    "be none, or a list of input, hidden, output without repetition",
+    "be none, or any of input, hidden, output, each at most once",
     lambda names: set(names) <= set(BIASED_LAYERS) and len(set(names)) == len(names),
 )
 

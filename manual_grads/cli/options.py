@@ -257,5 +257,5 @@ def _converted(name: str, kind: Any, value: Any) -> Any:
         raise OptionError(
             f"--{name} must be {_kind_words(kind)}",
             f"--{name}={text(tuple(value))}",
-            f"--{name}= followed by {_kind_words(kind)}",
+            f"only {_kind_words(kind)} after --{name}=",
         ) from None

@@ -36,8 +36,8 @@ def check_inputs(architecture: Architecture, params: Any, images, targets) -> No
     for name, array, width in (("images", images, sizes[0]), ("targets", targets, sizes[-1])):
         if batch == 0 or np.shape(array) != (batch, width):
             raise InputsError(
-                f"{name} must have the shape [batch, {width}], and images and targets the same number "
-                "of rows, at least 1",
+                f"{name} must have the shape [batch, {width}], and images and targets must have "
+                "the same batch size, at least 1",
                 f"images {np.shape(images)} and targets {np.shape(targets)}",
                 "one row per example: images[None] for a single image, one-hot rows for labels",
             )
