@@ -18,6 +18,7 @@ from mnist_jax.training.state import DTYPE, TrainState
 Images = UInt8[Array, "examples height width"]
 Labels = UInt8[Array, " examples"]
 Batches = Int32[Array, "steps batch"]
+EVALUATED = 1000
 PADDING = -1
 """Marks a place in a batch without an example; as an index it reads the last one, with weight 0."""
 
@@ -106,7 +107,14 @@ def correct(
 def evaluate(
     architecture: Architecture, params: model.Params, images: Images, labels: Labels
 ) -> tuple[Float[Array, ""], Int32[Array, ""], Float[Array, "examples outputs"]]:
-    """The mean loss, the number of correct answers, and the outputs, on all examples."""
-    outputs = model.forward(architecture, params, model.network_inputs(images, DTYPE))
+    """The mean loss, the number of correct answers, and the outputs, on all examples.
+
+    The outputs are computed for `EVALUATED` examples at a time, which takes much less memory.
+    """
+
+    def output(image):
+        return model.forward(architecture, params, model.network_inputs(image[None], DTYPE))[0]
+
+    outputs = lax.map(output, images, batch_size=EVALUATED)
     losses = model.LOSSES[architecture.loss](outputs, targets(architecture, labels, DTYPE))
     return jnp.mean(losses), correct(outputs, labels), outputs

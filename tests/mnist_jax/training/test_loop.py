@@ -103,7 +103,10 @@ def test_the_tested_loss_is_the_mean_of_the_smoothed_cross_entropy(tmp_path):
 
 
 def test_the_learning_rate_of_an_epoch_is_that_of_its_last_step(tmp_path):
-    run(tmp_path, batch_size=479, epochs=2, learning_rate=1.0, optimizer="sgd", weight_decay=0.0)
+    run(
+        tmp_path, batch_size=479, epochs=2, learning_rate=1.0, optimizer="sgd", weight_decay=0.0,
+        schedule="cosine", warmup_epochs=0.0,
+    )  # fmt: skip
     lines = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
     expected = [(1 + np.cos(np.pi * step / 6)) / 2 for step in (2, 5)]
     assert [line["learning_rate"] for line in lines] == pytest.approx(expected, rel=1e-5)
@@ -171,6 +174,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_written(monk
         batch_size=479,
         block_steps=1,
         checkpoint_every_seconds=0.0,
+        learning_rate=0.003,
     )
 
     def breaks_in_epoch_2(*arguments):
