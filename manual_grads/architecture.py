@@ -36,7 +36,7 @@ class Architecture:
     ] = (784, 1024, 10)
     activation: Annotated[
         str,
-        "the activation function f; gelu is z Φ(z), not its approximation by tanh",
+        "the activation function f; gelu is exact, not approximated by tanh",
         one_of(*ACTIVATION_NAMES),
     ] = "relu"
     negative_slope: Annotated[float, "slope of leaky_relu for z ≤ 0", FINITE] = 0.1
@@ -46,8 +46,8 @@ class Architecture:
     biases: Annotated[tuple[str, ...], "the layers that have a bias", BIASES] = ("hidden", "output")
     loss: Annotated[
         str,
-        "cross_entropy of softmax(z^L), or squared_error, which is Σ (y − a^L)² without ½; both "
-        "are averaged over the batch. With cross_entropy, the output layer has no activation",
+        "cross_entropy of the outputs' softmax, or squared_error, Σ (target − output)² without ½; "
+        "each is averaged over the batch. With cross_entropy, the output layer has no activation",
         one_of(*LOSS_NAMES),
     ] = "cross_entropy"
     label_smoothing: Annotated[

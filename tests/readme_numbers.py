@@ -235,7 +235,7 @@ def real_mistakes() -> str:
         return [what, number, number - verdicts.get("not detected", 0), *counts]
 
     people = "mistakes from public threads"
-    every = "single edits of five right programs that change a gradient"
+    every = "single edits, each of which makes one of five right programs wrong"
     rows = [
         row(people, len(real["cases"]), real["counts"]),
         row(every, mutants["counts"]["checked"], of_mutants),
@@ -256,9 +256,9 @@ def check_times() -> str:
     numbers = result("check_time")
     small, large = numbers["command_median"].values()
     return (
-        f"On 2 cores, the check of a 784-32-10 network takes {small:.1f} s as a command and "
-        f"{numbers['after_compilation_median']:.2f} s when called\na second time from Python; that "
-        f"of 784-1024-1024-10 takes {large:.1f} s."
+        f"On 2 cores, the command of the check takes {small:.1f} s for a 784-32-10 network and "
+        f"{large:.1f} s for 784-1024-1024-10.\nA second call of the check from Python takes "
+        f"{numbers['after_compilation_median']:.2f} s for 784-32-10."
     )
 
 

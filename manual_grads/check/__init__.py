@@ -5,9 +5,9 @@ child       the process in which the command runs the user's code
 gradient    the comparison of a handwritten gradient with autodiff's
 tolerance   the largest difference that rounding can explain
 returned    the checks of the value that a gradient function returned
-layouts     the layouts of parameters and gradients, and the template file
+layouts     the structures of parameters and gradients, and the template file
 sample      the random inputs of a check
-formulas    the right and wrong formulas that the user's lines are compared with
+formulas    the right and wrong formulas that lines of the user's code are compared with
 lines       the search for the formula that each line of the user's code computes
 diagnosis   the search for the mistakes that explain a wrong gradient
 report      the result as a table, an image and JSON

@@ -57,12 +57,12 @@ class FunctionError(InputError):
 
 @dataclass(frozen=True)
 class Network(Architecture):
-    """The architecture's flags as in training; more losses, and no label smoothing by default."""
+    """The flags of `Architecture`, with more losses, and by default no label smoothing."""
 
     loss: Annotated[
         str,
         "cross_entropy: of a softmax of the outputs; binary_cross_entropy: of a sigmoid of each "
-        "output; squared_error: Σ (y − a^L)²; half_squared_error: half of it",
+        "output; squared_error: Σ (target − output)²; half_squared_error: half of it",
         cli.one_of(*LOSSES),
     ] = "cross_entropy"
     label_smoothing: Annotated[
@@ -70,7 +70,7 @@ class Network(Architecture):
     ] = 0.0
     output: Annotated[
         str,
-        "whether the output layer has the activation; auto: only with the squared errors",
+        "whether the output layer has the activation; auto: only with a squared error as the loss",
         cli.one_of("auto", "activation", "linear"),
     ] = "auto"
     reduction: Annotated[
@@ -110,24 +110,24 @@ class Options:
     ] = 7
     labels: Annotated[
         str,
-        "the labels passed to the function for cross_entropy: integer classes, or one_hot rows",
+        "how FUNCTION gets the labels of cross_entropy: as integer classes or as one_hot rows",
         cli.one_of("integers", "one_hot"),
     ] = "integers"
     layout: Annotated[
         str,
         "how the parameters are passed. layers: a list of dicts, as above. numpy: a list [W1, b1, "
-        "W2, b2], with weights [inputs, outputs]. numpy_dict: a dict of these names. The gradient "
-        "is a list, tuple or dict in the same order or with the same names; a bias gradient can be "
-        "(n,), (1, n) or (n, 1)",
+        "W2, b2], with weights [inputs, outputs]. numpy_dict: a dict with these names. In the last "
+        "two, the gradient can be a list or tuple in this order or a dict with these names, and a "
+        "bias gradient can have the shape (n,), (1, n) or (n, 1)",
         cli.one_of(*LAYOUTS),
     ] = "layers"
     template: Annotated[
-        bool, "prints a file for these flags, in which only the gradient is missing", cli.ANY
+        bool, "print a file for these flags, in which only the gradient is missing", cli.ANY
     ] = False
     seed: Annotated[int, "random seed of the parameters and the batch", cli.SEED] = 0
     time_limit: Annotated[float, "time limit of the whole check, in seconds", SECONDS] = 60.0
     json: Annotated[str | None, "JSON file to write the report to", cli.A_PATH] = None
-    heatmap: Annotated[str | None, "image file to plot each entry's error to", cli.A_PATH] = None
+    heatmap: Annotated[str | None, "image file for a plot of each entry's error", cli.A_PATH] = None
 
     def __post_init__(self):
         options.check(self)
@@ -222,7 +222,7 @@ def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict
     ended = f"exit status {status}" if status >= 0 else signal.Signals(-status).name
     raise FunctionError(
         f"{name} must return without ending its process",
-        f"the process ended before the check: {ended}",
+        f"the process ended before the check was complete: {ended}",
         "removing calls to exit and code that sends or handles signals, and closing only files "
         "that your code opened",
     )

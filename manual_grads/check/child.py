@@ -54,7 +54,7 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
         gradient = in_layout(network, chosen.layout, _guarded(_loaded(name), name, chosen))
         loss = loss_of(problem)
         if chosen.loss_function is not None:
-            in_numpy = jax.errors.TracerArrayConversionError  # `require_scalar` explains it
+            in_numpy = jax.errors.TracerArrayConversionError  # `require_scalar` reports it
             name_of_loss = chosen.loss_function
             loss = _guarded(_loaded(name_of_loss), name_of_loss, chosen, in_numpy)
         one_hot = chosen.labels == "one_hot"
@@ -126,7 +126,7 @@ def _loaded(name: str) -> Callable[..., Any]:
 def _guarded(
     function: Callable[..., Any], name: str, chosen: Options, *passed_on: type[BaseException]
 ) -> Callable[..., Any]:
-    """Converts exceptions, except `passed_on`, to a `FunctionError` that shows the user's line."""
+    """Wraps `function`: exceptions not in `passed_on` become a `FunctionError` with their line."""
 
     def call(*arguments):
         try:
@@ -164,7 +164,7 @@ def _functions() -> dict[tuple[str, str], Any]:
 
 
 def _place(error: BaseException, path: Path) -> str:
-    """The error, and the last entry of its traceback that is in the user's file."""
+    """The error, and the line of the user's file in which it occurred."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).absolute() == path.absolute()]
     kind, line = f"{type(error).__name__}: {error}", ""
@@ -183,7 +183,7 @@ def answer(argv: Sequence[str], folder: Path) -> dict[str, Any]:
         return reply(words[0], chosen, folder)
     except InputError as error:
         return {"error": str(error)}
-    except BaseException as error:  # a library has failed on what the user's code returned or did
+    except BaseException as error:  # a library failed on what the user's code returned or did
         refused = FunctionError(
             f"{words[0]} must return a gradient that can be checked",
             f"{type(error).__name__}: {error}",

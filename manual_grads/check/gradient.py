@@ -1,7 +1,7 @@
 """Compares a handwritten gradient with autodiff's and explains the differences.
 
 The gradients are compared on the whole batch, on a smaller batch and on single examples, because
-some mistakes change only some batches. Entries are wrong if rounding cannot explain the difference.
+some mistakes change only some of these. An entry is wrong if rounding cannot explain its error.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ LARGE = 200_000
 
 
 class Trial(NamedTuple):
-    """A batch; by leaf name, both gradients and the largest allowed difference of each entry."""
+    """A batch, both gradients on it by leaf name, and the allowed difference of each entry."""
 
     batch: tuple
     handwritten: Leaves
@@ -56,10 +56,10 @@ def check_gradient(
     """Compares `gradient(params, *batch)` with autodiff's gradient of `loss(params, *batch)`.
 
     The loss is a scalar, `params` any pytree of arrays, and `batch` a tuple of arrays with one
-    example per row. With a `network`, the wrong line of the backward pass is named too; then
-    `params` must be its parameters and `batch` must be `(images, labels)`, with integer classes or
-    rows of targets as labels, and the gradient is also called on random parameters and batches.
-    Raises `GradientError`, `LossError` or `InputsError`.
+    example per row. With a `network`, the report also names the wrong line of the backward pass.
+    Then `params` must be the network's parameters, and `batch` must be `(images, labels)`; labels
+    are integer classes or rows of targets. The gradient is also called on random parameters and
+    batches. Raises `GradientError`, `LossError` or `InputsError`.
 
     >>> import jax.numpy as jnp, numpy as np
     >>> def loss(params, x):
@@ -131,12 +131,12 @@ def check_problem(
 
 @lru_cache(maxsize=8)
 def _compiled(loss: Callable[..., Any]) -> Callable[..., tuple[Any, Tree]]:
-    """The loss and its gradient, compiled; later checks of the same loss use them again."""
+    """The compiled loss and gradient; later checks of the same loss do not compile it again."""
     return jax.jit(jax.value_and_grad(loss))
 
 
 def _wide(tree: Tree) -> Tree:
-    """Converts floating-point leaves to float64; NumPy and JAX arrays keep their kind."""
+    """Converts floating-point leaves to float64; NumPy leaves stay NumPy, JAX leaves stay JAX."""
 
     def wide(leaf):
         if not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating):
@@ -149,7 +149,7 @@ def _wide(tree: Tree) -> Tree:
 def _arbiter(compiled: Callable[..., Any], params: Tree, trial: Trial) -> str:
     """Which gradient a central difference of the loss supports: "autodiff" or "handwritten".
 
-    It is "handwritten" only if that is clearly nearer: a finite difference has errors too.
+    It is "handwritten" only if that is clearly nearer, because central differences have errors.
     """
     # The loss is differentiated along the difference of the two gradients.
     errors = [trial.handwritten[leaf] - right for leaf, right in trial.autodiff.items()]
@@ -168,7 +168,7 @@ def _arbiter(compiled: Callable[..., Any], params: Tree, trial: Trial) -> str:
 
 
 def _autodiff_is_wrong(trial: Trial, leaf: str) -> LossError:
-    """The error if finite differences of the loss support the user's gradient, not autodiff's."""
+    """The error for a loss whose finite differences match the user's gradient, not autodiff's."""
     error = trial.errors(leaf)
     index = np.unravel_index(int(np.argmax(error)), error.shape)
     return LossError(

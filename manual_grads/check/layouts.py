@@ -1,8 +1,8 @@
-"""The layouts in which parameters are passed and gradients returned, and the template file.
+"""The structures of the parameters passed and the gradient returned, and the template file.
 
 layers      [{}, {"weight": [outputs, inputs], "bias": [outputs]}, …], the input layer first
 numpy       [W1, b1, W2, b2, …], with weights [inputs, outputs]
-numpy_dict  {"W1": …, "b1": …}, with the same weights
+numpy_dict  {"W1": …, "b1": …, …}, with weights [inputs, outputs]
 """
 
 import re
@@ -23,7 +23,7 @@ class GradientError(InputError):
 
 
 def names_of(network: Architecture) -> list[tuple[str, int, str]]:
-    """The names of the leaves, such as `W1`, in order, each with its layer and kind."""
+    """The names of the leaves, such as `W1`, each with its layer and kind, in their order."""
     return [
         (f"{'W' if kind == 'weight' else 'b'}{layer}", layer, kind)
         for layer, shapes in enumerate(network.leaf_shapes())
@@ -98,7 +98,7 @@ def require_shape(name: str, value: Any, shape: tuple[int, ...], examples: int) 
     }
     repairs |= {(): "an array of one entry, without .squeeze()"} if shape == (1,) else {}
     raise GradientError(
-        f"the gradient of {name} must have its shape, {shape}",
+        f"the gradient of {name} must have the shape {shape}",
         f"{found}, on a batch of {examples} examples",
         repairs.get(found, "an array with one entry for each entry of the parameter"),
     )
@@ -152,7 +152,7 @@ FUNCTIONS = {
 
 
 def template(network: Any, layout: str, labels: str) -> str:
-    """A file with a forward pass, and zeros in place of the gradient.
+    """The text of a file with a forward pass, and with zeros in place of the gradient.
 
     `network` has the flags of the check: the architecture, `loss`, `output` and others.
     """
@@ -178,7 +178,7 @@ def template(network: Any, layout: str, labels: str) -> str:
         "cross_entropy": "integer classes, [batch]" if labels == "integers" else "one-hot rows",
         "binary_cross_entropy": "rows of 0 and 1",
     }.get(network.loss, "rows of targets")
-    lines += [f"    # labels: {what}", "    # your derivatives in place of the zeros:"]
+    lines += [f"    # labels: {what}", "    # replace these zeros by your derivatives:"]
     lines += [f"    d{name} = np.zeros_like({name})" for name in names]
     result = f"[{', '.join('d' + name for name in names)}]"
     if layout == "numpy_dict":

@@ -15,7 +15,7 @@ COLUMNS = ("leaf", "error", "allowed", "at", "handwritten", "autodiff", "verdict
 
 
 class Leaf(NamedTuple):
-    """The worst entry of one leaf, in the first batch that disagrees, or in the whole batch."""
+    """The worst entry of a leaf, in the first batch with a wrong entry, else in the whole batch."""
 
     leaf: str
     shape: tuple[int, ...]
@@ -29,7 +29,7 @@ class Leaf(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The verdict, the leaves and the possible causes: lists of mistakes that explain the gradient.
+    """The result of a check. Each item of `causes` is a list of mistakes that explain the gradient.
 
     `precision` is the precision of the handwritten gradient, which decides the allowed difference.
     `errors` has, for each entry of each leaf, |handwritten − autodiff| / allowed difference. The
@@ -64,7 +64,7 @@ class Report(NamedTuple):
         return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def heatmap(self, path: str | Path) -> None:
-        """Draws error / allowed difference of each leaf's entries, on one logarithmic scale."""
+        """Draws error / allowed difference of every entry, one image per leaf, on one log scale."""
         from matplotlib.figure import Figure  # imported here because it is slow
         from matplotlib.ticker import MaxNLocator
 
@@ -111,7 +111,7 @@ class Report(NamedTuple):
         if self.agrees:
             lines = [f"The gradient agrees with autodiff, in {self.precision}."]
         for number, cause in enumerate(self.causes):
-            lines += ["or these, which explain the gradient equally well:"] * (number > 0)
+            lines += ["or these mistakes, which explain the gradient equally well:"] * (number > 0)
             for mistake in cause:
                 lines.append(f"  {mistake.mistake} at {mistake.where}: {mistake.message}")
                 if mistake.yours:

@@ -23,7 +23,7 @@ def arrays_by_name(tree: Tree) -> Leaves:
 def handwritten_leaves(
     gradient: Callable[..., Tree], params: Tree, batch: tuple
 ) -> tuple[Leaves, str]:
-    """Calls `gradient` on copies; returns its leaves in float64 and their original precision."""
+    """Calls `gradient` on copies; returns its leaves as float64, and the precision they had."""
     copies = jax.tree.map(lambda leaf: leaf.copy(), (params, batch))
     given = gradient(copies[0], *copies[1])
     _require_structure(given, params)
@@ -50,10 +50,10 @@ def _require_structure(given: Any, params: Tree) -> None:
     got = literal(given)
     repair = "the same lists and dicts as in the parameters, with an array for each parameter"
     if given is None:
-        got, repair = "nothing: the function returned None", "a return at the end of the function"
+        got, repair = "the function returned None", "a return at the end of the function"
     elif isinstance(given, list | tuple) and isinstance(params, list):
         if len(given) == len(params) - 1 and params[0] == {}:
-            repair = "[{}, …]: an empty dict for the input layer stands first"
+            repair = "[{}, …], with an empty dict for the input layer first"
         elif jax.tree.structure([*given]) == jax.tree.structure(params):
             repair = "a list instead of a tuple"
         elif any(isinstance(one, np.ndarray) for one in given):

@@ -64,7 +64,7 @@ def draw(network: Architecture, batch_size: int, seed: int) -> tuple[list, tuple
 def draw_problem(
     problem: Problem, batch_size: int, seed: int, like: Any = None, one_hot: bool = False
 ) -> tuple[list, tuple]:
-    """As `draw`, for any loss; if `like` is given, the labels are its rows in random order.
+    """The same as `draw`, for any loss. If `like` is given, the labels are its rows, shuffled.
 
     The targets of binary cross-entropy are 0 or 1.
     """

@@ -1,18 +1,18 @@
 """The largest difference between two right gradients that rounding can explain.
 
-Bounds are propagated through the network: S_δ of the size of δ, and E_δ of its rounding error.
+Two bounds are backpropagated: S_δ on the size of δ, and E_δ on its rounding error.
 
     S_δL = 2 r (|p| + |y|)    S_δ = m |W|ᵀ S_δ'    E_δ = m |W|ᵀ E_δ' + c S_δ + [z near a kink] S_δ
     allowed = E_δ |a|ᵀ + c S_δ (|a| + T)ᵀ + R u max |G|
 
-where S_δ' and E_δ' belong to the layer above, and a to the layer below. T = |W| |a'| + |z| bounds
-the terms of that layer's z, which can cancel. c is 8 u times the longest sum, m bounds the slopes,
-p are the outputs, and r is the factor of the reduction. For a loss other than the problem's, S_δL
-is 1 + |a^L|. A kink is z = 0 of a ReLU. S is not 0 even if all units are dead: a right gradient can
-consist of rounding errors. If the network is unknown, only R u max |G| is allowed: R roundings.
+W, S_δ' and E_δ' belong to the layer above, a and T to the layer below. T is |z| plus the absolute
+terms of z, which can cancel. p are the outputs, y the targets, r is the reduction's factor, u the
+unit roundoff, c = 8 u times the longest sum's length, G autodiff's gradient, and R = `ROUNDINGS`.
+Slopes are replaced by their bound m, because errors can occur even if all units are dead. A kink
+is z = 0 of a ReLU. For a user's loss, S_δL is 1 + |a^L|. Without a network, R u max |G| is allowed.
 
-In float32 and for the losses of `mnist_jax`, at most the rounding bounds of `derivatives` are
-allowed, which are narrower. Compiling them takes seconds; in float64, both are negligible.
+In float32, for the losses of `mnist_jax`, the bounds of `derivatives` are used where they are
+smaller. They take seconds to compile. In float64 they are not used: both limits are negligible.
 """
 
 from typing import Any
@@ -58,7 +58,7 @@ def allowed_difference(
 
 
 def _bounds(problem: Problem, params: Any, batch: tuple) -> Leaves:
-    """The sum of the rounding bounds of a float32 and a float64 gradient, for the reduction."""
+    """The sum of the bounds of a float32 and a float64 gradient, scaled for the reduction."""
     images, rows = np.asarray(batch[0], np.float64), np.asarray(targets_of(problem, batch[1]))
     scale, total = problem.factor(len(images)) * len(images), {}
     for precision in PRECISIONS:

@@ -1,12 +1,12 @@
 """Code that every command uses.
 
-options     a frozen dataclass whose fields are flags
+options     dataclasses whose fields are flags
 rules       the conditions on the values of flags
 flag_files  files that contain flags, one per line
 errors      error messages with three parts: expected, got and try
 signals     the handlers of Ctrl-C and SIGTERM
 paths       describing and opening paths
-compilation_cache  a folder of compiled programs, kept from one command to the next
+compilation_cache  a folder in which later commands find compiled programs
 command     running a command: its flags, its output and its exit status
 """
 

@@ -29,9 +29,9 @@ def run(
     """Parses `argv` (None: the command line), calls `work` with the options, returns the status.
 
     With `takes_words`, `work` also receives the words that are not flags; otherwise they are an
-    error. The status is what `work` returns, and 0 for None or after `--help`. It is `bad_input`
-    after an `InputError`, which is printed. It is 130 after Ctrl-C and 143 after SIGTERM, and the
-    notes of the `Stopped` exception are printed.
+    error. The status is what `work` returns, or 0 if that is None, or after `--help`. An
+    `InputError` is printed, and the status is `bad_input`. After Ctrl-C the status is 130, after
+    SIGTERM 143; the notes of the `Stopped` exception are printed.
     """
     argv = sys.argv[1:] if argv is None else argv
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else it logs its cache path
@@ -71,7 +71,7 @@ def say(line: str, to_errors: bool = False) -> None:
 
 
 def _wrapped(text: str, width: int | None) -> str:
-    """The text wrapped to `width`; wrapped lines are indented past a label such as `got:`."""
+    """The text wrapped to `width`; further lines are indented as far as the text after `got:`."""
     lines: list[str] = []
     wrap = functools.partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
     for line in text.split("\n"):
@@ -87,7 +87,7 @@ REPLACEMENTS = (
     "·=* ⊙=* −=- –=- —=- ─=- ±=+- →=-> ≤=<= ≥=>= …=... ‖=||"
 )
 IN_ASCII = {ord(pair[0]): pair[2:] for pair in REPLACEMENTS.split()}
-"""Maps characters that a terminal cannot print to ASCII."""
+"""ASCII text for characters that a terminal may be unable to print."""
 
 
 def leave(status: int) -> NoReturn:

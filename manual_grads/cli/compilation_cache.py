@@ -1,10 +1,10 @@
 """Keeps JAX's compiled programs in a folder, from which later commands load them.
 
 Only commands do this: they set JAX's own environment variables before jax is imported. Importing a
-package of this project changes nothing. JAX names each file by a digest of the program, JAX's
-version and the device. The default folder's name is a digest of the processor's instruction set,
-because machines can share a home folder. JAX executes the programs in the folder, so no other user
-may have permission to write to it.
+package of this project does not. JAX names each file by a digest of the program, JAX's version and
+the device. The default folder's name is a digest of the processor's instruction set, because
+machines with different processors can share a home folder. JAX executes the programs in the folder,
+so no other user may have permission to write to it.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from manual_grads.cli import paths
 
 NONE = "none"
 MOST_BYTES = 2**28
-"""The size above which the oldest programs in the folder are deleted."""
+"""If the folder is larger than this, its oldest programs are deleted."""
 
 VARIABLES = {
     "JAX_COMPILATION_CACHE_DIR": "{folder}",
@@ -51,7 +51,7 @@ def use(chosen: str | None, say: Callable[[str], None]) -> None:
         _require_private(folder)
         _delete_oldest(folder)
     except (OSError, ValueError) as error:
-        say(f"compiling without the cache of compiled programs in {folder}: {error}")
+        say(f"not using the cache of compiled programs in {folder}: {error}")
         _set(NO_CACHE)
         return
     _say_only_once(folder, say)
@@ -96,7 +96,7 @@ def _delete_oldest(folder: Path) -> None:
 def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
     """Replaces all of JAX's warnings about the folder by one line, and deletes damaged files.
 
-    If JAX cannot read a file, it warns with the program's name and does not replace the file.
+    For a file that JAX cannot read, it prints the program's name, and does not replace the file.
     """
     show, said = warnings.showwarning, []
 
@@ -112,13 +112,13 @@ def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
         if not said:
             said.append(text)
             what = text.partition("': ")[2]
-            say(f"compiling programs that {folder} could not load or keep: {what}")
+            say(f"compiling anew, because a file in {folder} could not be read or written: {what}")
 
     warnings.showwarning = show_warning
 
 
 def _set(variables: dict[str, str]) -> None:
-    """Sets environment variables of JAX, and the same options of jax if it is already imported."""
+    """Sets environment variables of JAX, and the same options in jax if it is imported already."""
     os.environ |= variables
     if "jax" in sys.modules:
         import jax

@@ -14,11 +14,11 @@ MAX_BYTES = 2**20
 
 
 def expand(argv: Sequence[str], inside: tuple[Path, ...] = ()) -> tuple[list[str], list[Path]]:
-    """Replaces each `--flagfile` in `argv` by the file's words; also returns the files read.
+    """Replaces each `--flagfile` in `argv` by the flags in the file; also returns the files' paths.
 
-    In a file, empty lines and lines that begin with `#` or `//` are ignored. A file can include
-    another; `inside` lists the files that include this one. If a path does not exist, a shipped
-    file of that name is used. Raises `FlagError` if a file is unreadable or includes itself.
+    Empty lines and lines that begin with `#` or `//` are ignored. A file can include another;
+    `inside` lists the files that include this one. If a path does not exist, the file of that name
+    in `experiments` is used. Raises `FlagError` if a file is unreadable or includes itself.
     """
     words, files = [], []
     rest = iter(argv)
@@ -62,7 +62,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _shipped_or(path: Path) -> Path:
-    """The path, or if it does not exist, the shipped file with that name."""
+    """The path, or if it does not exist, the file of that name in `experiments`."""
     shipped = path.name in _shipped() and path.parent in (Path(), Path("experiments"))
     return SHIPPED / path.name if shipped and not os.path.lexists(path) else path
 

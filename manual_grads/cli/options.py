@@ -1,7 +1,7 @@
 """Options: a frozen dataclass whose fields are flags.
 
 A field such as `batch_size: Annotated[int, "examples per step", AT_LEAST_1] = 256` defines a flag
-in one line: type, help, rule and default. The parser, `--help` and the check are derived from it.
+in one line: type, help, rule and default. The parser, `--help` and `check` use it.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ Options = TypeVar("Options")
 
 
 class OptionError(InputError):
-    """An option has a value that its rule, or another option, does not allow."""
+    """The value of an option violates the option's rule, or does not fit another option."""
 
 
 HELP_HINT = "--help lists every flag, its values and its default"
@@ -43,7 +43,7 @@ class Option(NamedTuple):
 def options_of(options_class: type, group: str = "Flags") -> Iterator[Option]:
     """The options of a dataclass; a field that is a dataclass is replaced by its own options.
 
-    The class may have a dict `HEADINGS`: the field named by a key begins the group with that value.
+    The class may have a dict `HEADINGS`: at the field of that name, a new group begins.
     """
     hints = get_type_hints(options_class, include_extras=True)
     for field in dataclasses.fields(options_class):
@@ -92,8 +92,8 @@ class Everywhere:
 
     compilation_cache: Annotated[
         str | None,
-        "folder that keeps compiled programs for later commands; a folder in the user's cache if "
-        "not given; with none, nothing is kept",
+        "folder in which compiled programs are kept for later commands; if not given, it is in the "
+        "user's cache; none: they are not kept",
         A_PATH,
     ] = None
 
@@ -111,7 +111,7 @@ def parse(
 def parse_with_common(
     options_class: type[Options], argv: Sequence[str], words: list[str] | None = None
 ) -> tuple[Options, Everywhere]:
-    """Parses a command's arguments, including `--flagfile`; returns its own and the common options.
+    """Parses a command's arguments, with `--flagfile`; returns its options and the common ones.
 
     Words that are not flags are appended to `words`. If `words` is None, they raise `FlagError`;
     absl itself would ignore them. `FlagError` is also raised for an unknown flag, a value of the
@@ -163,7 +163,7 @@ def build(options_class: type[Options], values: Mapping[str, Any]) -> Options:
 def help_text(description: str, options_class: type) -> str:
     """The text of `--help`: the description, then each flag with its default, in groups.
 
-    The options that the class names in `WITHOUT_EFFECT`, if it has this tuple, are not listed.
+    Options that are named in the class's tuple `WITHOUT_EFFECT`, if it has one, are not listed.
     """
     lines, group = [description.strip()], ""
     common = options_of(Everywhere, "Every command")
@@ -180,7 +180,7 @@ def help_text(description: str, options_class: type) -> str:
             option.help + rule, 79, initial_indent=indent, subsequent_indent=indent
         )
     lines.append("  --flagfile=PATH")
-    lines.append("      a file with one flag per line; flags given after it override the file's")
+    lines.append("      a file with one flag per line; later flags override those of the file")
     return "\n".join(lines)
 
 

@@ -19,7 +19,7 @@ KINDS = {
 
 def of_user(text: str | Path) -> Path:
     """The path that a user has written, with `~` expanded."""
-    with contextlib.suppress(RuntimeError):  # there is no user of that name
+    with contextlib.suppress(RuntimeError):  # after `~`, there is no user of that name
         return Path(text).expanduser()
     return Path(text)
 

@@ -34,7 +34,7 @@ AT_LEAST_1 = Rule(
 )
 SEED = Rule(f"be at least 0 and below {2**32:,}", lambda value: 0 <= value < 2**32)
 FILE_NAME = Rule(
-    "be the plain name of a folder, in printable characters",
+    "be the name of a folder, without / or \\, in printable characters",
     lambda value: (
         re.fullmatch(r"[^/\\]+", value) is not None
         and value.isprintable()

@@ -22,8 +22,8 @@ def end_at_once(package: str) -> None:
     """Makes Ctrl-C and SIGTERM print one line and exit, in a command of the package.
 
     The package calls this when it is imported. Only `python -m PACKAGE.…` is affected. During the
-    imports that follow, an exception could get lost or crash a C++ module, and there is nothing to
-    save yet. Later, `stoppable` replaces these handlers.
+    imports that follow, an exception could get lost or crash a C++ module, and there is no result
+    to save yet. Later, `stoppable` replaces these handlers.
     """
     being_located = sys.argv[:1] == ["-m"]  # true until Python has found the module to run
     if being_located and any(f"{package}." in word for word in sys.orig_argv):
@@ -47,7 +47,7 @@ def _importing(frame: FrameType | None) -> bool:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM raise `Stopped`; during an import, they end the process instead.
+    """In its block, Ctrl-C and SIGTERM raise `Stopped`, but end the process during an import.
 
     `Stopped` is raised again every second until the block is left. This is necessary because Python
     discards exceptions in some callbacks, for example those of the garbage collector.
@@ -82,12 +82,12 @@ def stoppable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Callable[[], Stopped | None]]:
-    """Inside, the first Ctrl-C or SIGTERM is only recorded; a second one raises `Stopped`.
+    """In its block, a first Ctrl-C or SIGTERM is only recorded; a second one raises `Stopped`.
 
     Yields a function that returns a `Stopped` once a signal has been received, else None. After a
     signal, the end of the block raises `Stopped`.
     """
-    if threading.current_thread() is not threading.main_thread():  # Python allows no handler here
+    if threading.current_thread() is not threading.main_thread():  # others cannot set handlers
         yield lambda: None
         return
     received: list[int] = []

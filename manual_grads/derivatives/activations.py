@@ -5,7 +5,7 @@ shorter in terms of `a`:
 
     σ' = σ (1 − σ)   tanh' = 1 − tanh²   relu' = 1 if z > 0 else 0   leaky_relu' = 1 if z > 0 else s
 
-    gelu = z Φ(z), gelu' = Φ(z) + z φ(z), with the normal distribution Φ and its density φ = Φ'
+    gelu = z Φ(z), gelu' = Φ(z) + z φ(z), with the normal distribution function Φ, and φ = Φ'
 
 `s` is the negative slope of leaky_relu. At z = 0, relu and leaky_relu have the slope of z < 0.
 """

@@ -1,4 +1,4 @@
-"""Comparison of two gradients: they agree if every entry differs by at most 2B."""
+"""Compares two gradients. If B bounds the error of each, right ones differ by at most 2B."""
 
 from typing import Any, NamedTuple
 
@@ -12,9 +12,9 @@ Tree = Any
 class Disagreement(NamedTuple):
     """The largest difference in each leaf. Each field has the structure of the gradients.
 
-    `largest` is max |M − G|. `of_bound` is max |M − G| / 2B; the leaf disagrees if it is above 1.
-    `entry` is the index, in the flattened leaf, of the entry with that maximum of |M − G| / 2B.
-    `handwritten` and `reference` are the values of M and G at this entry.
+    M is the handwritten gradient, and G the reference. `largest` is max |M − G|, and `of_bound` is
+    max |M − G| / 2B; the leaf disagrees if `of_bound` is above 1. `entry` is where |M − G| / 2B is
+    largest, as an index into the flattened leaf. The last two fields are M and G at this entry.
     """
 
     largest: Tree
@@ -25,7 +25,7 @@ class Disagreement(NamedTuple):
 
 
 def compare(handwritten: Tree, reference: Tree, bound: Tree) -> Disagreement:
-    """Compares gradient M with gradient G, each of which is within B of the exact gradient.
+    """Compares both gradients; each entry of `bound` is B, which limits the rounding error of each.
 
     All three arguments have the same structure and shapes.
     """
@@ -36,12 +36,12 @@ def compare(handwritten: Tree, reference: Tree, bound: Tree) -> Disagreement:
 def _worst(
     m: Float[Array, "*shape"], g: Float[Array, "*shape"], b: Float[Array, "*shape"]
 ) -> Disagreement:
-    """The `Disagreement` of one leaf, at the first entry if several tie; NaN counts as infinite."""
+    """The `Disagreement` of one leaf, at the first of several largest entries; NaN counts as ∞."""
     error = jnp.abs(m - g).ravel()
     of_bound = error / (2 * b.ravel())
     of_bound = jnp.where(jnp.isnan(of_bound), jnp.inf, of_bound)
     worst = jnp.max(of_bound)
-    # Two simple reductions replace argmax, which would take as long as all the rest together.
+    # Two reductions replace argmax, which takes as long as the rest of the comparison.
     places = jnp.arange(of_bound.size)
     entry = jnp.min(jnp.where(of_bound == worst, places, of_bound.size))
     return Disagreement(jnp.max(error), worst, entry, m.ravel()[entry], g.ravel()[entry])

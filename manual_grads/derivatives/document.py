@@ -28,7 +28,7 @@ LEAKY_SLOPE = 0.1
 
 
 class Activation(NamedTuple):
-    """`f` and its slope `f'`, both taken at `z`."""
+    """`f` and its slope `f'`, as functions of `z`."""
 
     f: Callable[[Values], Values]
     slope: Callable[[Values], Values]

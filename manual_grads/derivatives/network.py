@@ -4,15 +4,15 @@
     z^l = W^l a^{l−1} + b^l      a^l = f(z^l), or z^L if the loss is cross-entropy
 
 δ^l is what the document calls the base derivative: the derivative of the batch's mean cost with
-respect to z^l. The mean is Σ ω C: each of N examples has the weight ω = 1/N, and examples that only
-fill up the batch have ω = 0. In the formula for δ^L, C and ω are those of one example:
+respect to z^l. The mean is Σ ω C. Each of N examples has the weight ω = 1/N, but examples that only
+pad the batch have ω = 0. In the formula for δ^L, C and ω are those of one example:
 
     δ^L = ω ∂C/∂a^L ⊙ f'(z^L)                  δ^l = (W^{l+1}ᵀ δ^{l+1}) ⊙ f'(z^l)
 
 f' is 1 in a layer without activation. The derivatives of the mean cost C follow from δ:
 
     ∂C/∂b^l = Σ_examples δ^l                   Output, Hidden and Input Layer bias derivatives
-    ∂C/∂W^l = δ^l (a^{l−1})ᵀ                   both kinds of weight derivatives in the document
+    ∂C/∂W^l = δ^l (a^{l−1})ᵀ                   the two kinds of weight derivatives
 """
 
 from typing import NamedTuple
@@ -46,7 +46,7 @@ class Forward(NamedTuple):
 
 
 def product(left: Float[Array, "m n"], right: Float[Array, "n k"]) -> Float[Array, "m k"]:
-    """The matrix product in full precision; by default, a GPU rounds float32 factors to 10 bits."""
+    """The matrix product in full precision; a GPU's default rounds float32 to 10-bit mantissas."""
     return jnp.matmul(left, right, precision=Precision.HIGHEST)
 
 
@@ -117,7 +117,7 @@ def value_and_grad(
     """The mean loss `Σ ω C` of the batch, and its gradient in the structure of `params`.
 
     The arguments have one example per row; this function transposes them to columns. `weights` has
-    the ω of each example; they sum to 1, and are 1/N for each of N examples unless given.
+    the ω of each example, and its sum is 1. If it is not given, ω is 1/N for each of N examples.
     """
     x, y = images.T, targets.T
     if weights is None:

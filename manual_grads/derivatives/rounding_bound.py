@@ -1,9 +1,9 @@
 """An upper bound B on the rounding error of a computed gradient, for each of its entries.
 
-It is a running error analysis of both passes (N. Higham, Accuracy and Stability of Numerical
-Algorithms, 2002, chapter 3). Examples are columns, `u` is the unit roundoff, γ_n = n u / (1 − n u),
-m is the number of terms in a matrix product's sums, N the number of examples, ω the weight of each
-in the mean, and a prime marks the layer above. Every computed value v has an error of at most E_v:
+It is a running error analysis (N. Higham, Accuracy and Stability of Numerical Algorithms, 2002,
+chapter 3). Examples are columns, `u` is the unit roundoff, γ_n = n u / (1 − n u), m is the number
+of terms in each sum of a matrix product, and N the number of examples. E_v bounds the error of v.
+In E_δ, W and δ' belong to the layer above; in E_z and B_W, a belongs to the layer below:
 
     E_z⁰ = u |z⁰| with an input bias, else 0
     E_z  = |W| E_a + γ_{m+1} (|W| |a| + |b|)
@@ -13,7 +13,7 @@ in the mean, and a prime marks the layer above. Every computed value v has an er
     B_b  = Σ E_δ + γ_N Σ |δ|
 
 The code also adds η, the smallest normal number, once for each term of a sum, because XLA replaces
-smaller numbers by 0 on the CPU. For sigmoid and tanh, the bound is of first order in E_z.
+smaller numbers by 0 on the CPU. For sigmoid and tanh, E_a omits terms in E_z².
 """
 
 from collections.abc import Callable
@@ -51,11 +51,11 @@ PRECISIONS = {
 
 
 LARGEST_EXPONENT = 80.0
-"""The largest argument for expm1 in float32; above it, a probability's error is taken as 1."""
+"""The largest argument passed to expm1; from there on, the error of p Σy is taken to be Σy."""
 
 
 class Errors(NamedTuple):
-    """The errors of an activation with the negative slope `s`, computed in the `Precision` `p`.
+    """Functions for E_a and E_f'; `s` is the negative slope, and `p` the `Precision` used.
 
     `value(z, a, slope, e_z, s, p)` is E_a and `slope(z, a, slope, e_z, e_a, s, p)` is E_f'.
     """
@@ -67,9 +67,9 @@ class Errors(NamedTuple):
 def _rectifier_slope(z, a, slope, e_z, e_a, s, precision):
     """E_f' of a rectifier: if rounding can change the sign of z, the slope can be wrong by |1 − s|.
 
-    This includes z = 0 if its terms are nonzero and cancel, but not if all its terms are 0: then
-    E_z is only the underflow allowance. The code can distinguish these two cases unless all terms
-    are below η/u³, which is 2⁻⁵⁴ in float32.
+    This includes a z that is 0 because its terms cancel, but not a z whose terms are all 0: there,
+    E_z consists only of the η added for underflow. The code cannot distinguish the two cases if all
+    terms are below η/u³, which is 2⁻⁵⁴ in float32.
     """
     u, eta = precision
     rounded = (z != 0) | (e_z > eta / u**2)
@@ -80,7 +80,7 @@ def _rectifier_slope(z, a, slope, e_z, e_a, s, precision):
 def _gelu_value(z, a, slope, e_z, s, precision):
     """E_a = |f'| E_z + 0.4 E_z² + 5u (|a| + z² φ(z)) + |z| η.
 
-    The factor 0.4 is half of 0.8, because |f''| ≤ 2 φ(0) < 0.8. Rounding the argument of Φ changes
+    The factor is 0.8 / 2, because |f''| ≤ 2 φ(0) < 0.8. Rounding the argument of Φ changes
     Φ(z) by up to 2u |z| φ(z). If Φ(z) underflows to 0, the error of a is up to |z| η.
     """
     u, eta = precision
@@ -90,7 +90,7 @@ def _gelu_value(z, a, slope, e_z, s, precision):
 
 
 def _gelu_slope(z, a, slope, e_z, e_a, s, precision):
-    """E_f' = 0.8 E_z + 5u (Φ(z) + |z| φ(z) + |z|³ φ(z)) + |z| η, for the same reasons."""
+    """E_f' = 0.8 E_z + 5u (Φ(z) + |z| φ(z) + |z|³ φ(z)) + |z| η; the reasons are those of E_a."""
     u, eta = precision
     size = jnp.minimum(jnp.abs(z), VANISHED)
     terms = normal_distribution(z) + (size + size**3) * normal_density(z)
@@ -178,13 +178,13 @@ def output_error(
     weights: Float[Array, " batch"],
     precision: Precision,
 ) -> Columns:
-    """E_δL, the error of δ^L, which is ω (p Σy − y) or −2 ω (y − a) f'.
+    """E_δL, the bound for δ^L = ω (p Σy − y) or δ^L = −2 ω (y − a) f'; ω is an example's weight.
 
     ω (p expm1(2 max E_z + (2K+6) u) + 3u |p − y| + u |y|)                      cross-entropy
     2 ω [(E_a + u |a−y|) (|f'| + E_f') + |a−y| E_f' + 4u |a−y| |f'|]            squared error
 
     K is the number of outputs. The softmax makes K + 6 roundings, and p Σy makes K more: K − 1 in
-    the sum and 1 in the product. Each ω may itself be rounded once, as 1/N is.
+    the sum and 1 in the product. One rounding of ω itself, such as of 1/N, is allowed.
     """
     (u, eta), a = precision, units.a[-1]
     if architecture.loss == "cross_entropy":
@@ -213,7 +213,7 @@ def gradient_bound(
 ) -> Params:
     """The bound B of each entry, for a gradient computed in `precision`, a key of `PRECISIONS`.
 
-    `weights` are those of `value_and_grad`, 1/N for each of N examples unless given.
+    `weights` has the same meaning and default as in `network.value_and_grad`.
 
     The bound is itself computed with rounding, in the dtype of the arguments. Its relative error is
     a few u, which is negligible because the bound is much larger than typical errors.

@@ -15,13 +15,13 @@ from manual_grads.leaves import named_leaves
 
 
 class InputsError(InputError):
-    """Parameters, images or targets that do not fit the architecture, or each other."""
+    """Parameters, images or targets do not fit the architecture or each other."""
 
 
 def check_inputs(architecture: Architecture, params: Any, images, targets) -> None:
     """Raises `InputsError` unless shapes and dtypes fit and every parameter is finite.
 
-    `images` must be `[batch, inputs]` and `targets` `[batch, outputs]`, both of floating point.
+    `images` must be `[batch, inputs]`, and `targets` `[batch, outputs]`; both are floating-point.
     `params` must have exactly the leaves that `architecture.leaf_shapes()` lists.
     """
     sizes, shapes = architecture.layer_sizes, architecture.leaf_shapes()
@@ -36,10 +36,10 @@ def check_inputs(architecture: Architecture, params: Any, images, targets) -> No
     for name, array, width in (("images", images, sizes[0]), ("targets", targets, sizes[-1])):
         if batch == 0 or np.shape(array) != (batch, width):
             raise InputsError(
-                f"{name} must have the shape [batch, {width}], with the same batch size, at least "
-                "1, for images and targets",
+                f"{name} must have the shape [batch, {width}], and images and targets must have "
+                "the same batch size, at least 1",
                 f"images {np.shape(images)} and targets {np.shape(targets)}",
-                "one row per example, images[None] for a single one; labels as one-hot rows",
+                "one row per example: images[None] for a single image, one-hot rows for labels",
             )
         if not jnp.issubdtype(array.dtype, jnp.floating):
             raise InputsError(
@@ -60,7 +60,7 @@ def check_inputs(architecture: Architecture, params: Any, images, targets) -> No
 def value_and_grad(architecture: Architecture, params: Params, images, targets):
     """The mean loss of the batch, and its handwritten gradient in the structure of `params`.
 
-    The arguments are checked, which can raise `InputsError`; `network.value_and_grad` is compiled.
+    Raises `InputsError` as `check_inputs` does. The computation is compiled by `jax.jit`.
 
     >>> import jax.numpy as jnp
     >>> from manual_grads import Architecture, value_and_grad

@@ -164,7 +164,7 @@ BAD_INPUT = {
     ),
     "a name that cannot be seen": (
         lambda: ["--name=a\x1b[2J"],
-        "--name must be the plain name of a folder",
+        "--name must be the name of a folder",
         "--name=base",
     ),
     "no epochs": (lambda: ["--epochs=0"], "--epochs must be at least 1", "--epochs="),
@@ -194,7 +194,7 @@ BAD_INPUT = {
         "end with the number of classes, 10",
         "--layer_sizes=784,50,10",
     ),
-    "a name with a folder": (lambda: ["--name=a/b"], "--name must be the plain name", "--name="),
+    "a name with a folder": (lambda: ["--name=a/b"], "--name must be the name", "--name="),
     "only warm-up": (lambda: ["--warmup_epochs=9"], "--warmup_epochs must be below", "smaller"),
     "overwrite of nothing": (lambda: ["--overwrite"], "--overwrite needs the", "--workdir="),
     "a missing folder": (

@@ -3,9 +3,9 @@
 measured  the user's gradient of single examples and of batches
 finished  mistakes that are found even if the network is unknown, such as clipping
 batches   how many times each example of a batch is counted
-mixtures  batches with miscounted examples, exchanged labels, or examples that affect each other
-causes    a mistake, its places, and both formulas
-diagnose  all tests, in their order
+mixtures  batches with miscounted examples, exchanged labels, or a formula that mixes examples
+causes    a mistake, where it is, the user's formula and the right one
+diagnose  all tests, in order
 """
 
 import lazy_loader

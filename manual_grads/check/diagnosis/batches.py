@@ -2,8 +2,8 @@
 
     M(batch) = r Σ_n w_n M(example n) + ρ θ
 
-M is the user's own gradient, so this test needs no formulas. If it is right, w_n = 1 and ρ = 0;
-r is the factor of the reduction, and θ is the parameter.
+M is the user's gradient, so this test needs no formulas. Each w_n must be 1, and ρ must be 0. θ is
+the parameter; r is the reduction's factor for the batch, divided by that for one example.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from manual_grads.check.lines import Answer, Leaf
 
 
 class Counted(NamedTuple):
-    """How many times each example is counted in a leaf: the weights w, and ρ as `decay`."""
+    """How many times each example is counted in a leaf (the weights w_n), and ρ as `decay`."""
 
     weights: Array
     decay: float = 0.0
 
 
 class Counts(NamedTuple):
-    """Answers on wrong counts, leaves that no weights explain, and whether a count is unusual."""
+    """How many times the examples are counted in all leaves."""
 
-    answers: list[Answer]
-    mixed: list[Leaf]
-    is_unusual: bool
+    answers: list[Answer]  # about wrong counts
+    mixed: list[Leaf]  # the leaves that no weights w_n explain
+    is_unusual: bool  # an example is counted a number of times that is not a multiple of ½
 
     @property
     def is_odd(self) -> bool:
@@ -37,14 +37,14 @@ class Counts(NamedTuple):
 
     @property
     def cost(self) -> int:
-        """The number of answers, plus 100 for each unexplained leaf and for an unusual count."""
+        """The number of answers, plus 100 for each leaf in `mixed` and for `is_unusual`."""
         return len(self.answers) + 100 * (len(self.mixed) + self.is_unusual)
 
 
 def counted(batch: Batch, leaf: Leaf, more: Sequence[Array] = ()) -> Counted | None:
     """The weights of the examples in a leaf, or None. Common ways to miscount are tried first."""
     n, theta = len(batch.singles), np.ravel(batch.theta[leaf])
-    # λ θ is in each single example, but only once in the batch
+    # λ θ is in the gradient of each example, but only once in that of the batch
     rate = batch.decays.get(leaf[1], 0.0) * (1 - batch.share * n) if leaf[0] == "weight" else 0.0
     whole = np.ravel(batch.whole[leaf]) - rate * theta
     singles = np.stack([np.ravel(one[leaf]) for one in batch.singles], axis=1) * batch.share
@@ -52,7 +52,7 @@ def counted(batch: Batch, leaf: Leaf, more: Sequence[Array] = ()) -> Counted | N
     everywhere = max(np.abs(value).max(initial=0.0) for value in batch.whole.values())
     allowed = 10 * batch.tolerance * largest
     total, ones, one = singles.sum(axis=1), np.ones(n), np.eye(n)
-    if largest <= 1e-13 * everywhere:  # the sum is 0 but for rounding
+    if largest <= 1e-13 * everywhere:  # the sum is 0 except for rounding
         return Counted(ones)
     usual = [ones, *([] if np.any(whole) else [0 * ones]), ones * n, ones / n]
     usual += [*(1 - one), *(1 + one), *one, *(n * one), *more]
@@ -104,7 +104,7 @@ def _answer(
 
 
 def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[Answer]:
-    """One answer for all leaves, or for δ if the leaves of its layer and all below it are wrong."""
+    """One answer for all leaves, one for δ^l if all leaves up to layer l are wrong, or one each."""
     top = max(layer for _, layer in where)
     below = {leaf for leaf in leaves if leaf[1] <= top}
     if set(leaves) <= set(where):
@@ -116,7 +116,7 @@ def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[
 
 
 def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None:
-    """The answer on the weights of a leaf in all batches; None if they are right.
+    """The answer about a leaf's weights w_n in all batches; None if they are right.
 
     `is_mean` is true if the loss is a mean over the examples, not a sum.
     """
@@ -139,7 +139,7 @@ def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None
     decays = {n: one.decay for n, one in each if one.decay}
     if decays and name != "sum-not-mean":
         text = ", ".join(f"{rounded(k)} for {n} examples" for n, k in decays.items())
-        words = f"the regulariser depends on the batch: beyond that of one example, ρ is {text}"
+        words = f"a batch has an added term ρ θ, where θ is the parameter and ρ is {text}"
         return _answer("regulariser", "Σ … + ρ θ", words)
     number = 1.0
     if name == "nominal-batch":
@@ -151,10 +151,10 @@ def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None
 
 
 def _uneven(n: int, weights: Array) -> Answer:
-    """The answer on examples that are counted a different number of times."""
+    """The answer if the examples of a batch are not all counted the same number of times."""
     odd, only = np.flatnonzero(np.abs(weights - 1) > 1e-6), np.flatnonzero(np.abs(weights) > 1e-9)
     counts = ", ".join(f"example {k} counts {rounded(float(weights[k]))} times" for k in odd)
     counts += ", perhaps because of = instead of +=" if len(only) == 1 else ""
     text = ", ".join(rounded(float(k)) for k in np.round(weights, 9))
-    words = f"of {n} examples: {counts}; count each once"
+    words = f"in a batch of {n} examples, {counts}; count each once"
     return _answer("overwritten", f"weights {text}", words)

@@ -13,8 +13,8 @@ SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 class Cause(NamedTuple):
     """A mistake in one or more lines.
 
-    A place is `delta 1`, `forward 1`, `every leaf`, or a leaf such as `1/bias`. `is_convention`: a
-    choice of convention, not a mistake. `yours` and `right` are formulas as text, or empty strings.
+    A place is `delta 1`, `forward 1`, `every leaf`, or a leaf such as `1/bias`. `is_convention` is
+    true for a valid convention, which is no mistake. `yours` and `right` are formulas, or empty.
     """
 
     mistake: str
@@ -31,10 +31,10 @@ class Cause(NamedTuple):
 
 
 def merged(lines: Sequence[Answer], counts: Sequence[Answer], top: int) -> list[Answer]:
-    """The answers on lines and on batches, without those that are consequences of others.
+    """The answers about lines and batches, without those that are consequences of others.
 
     δ contains 1/N, so if a line is not proportional to δ, its batches are wrong too. `top` is the
-    output layer. A factor 1/C and a sum over the batch are one mistake: dividing by C.
+    output layer. A factor 1/k and a sum over the batch are one mistake: dividing by k, not by N.
     """
     bent = [line.layer for line in lines if not line.is_linear]
     is_rough = any(line.name in ("low-precision", "small-constant") for line in lines)
@@ -58,7 +58,7 @@ def merged(lines: Sequence[Answer], counts: Sequence[Answer], top: int) -> list[
             yours = f"1/{1 / k:.6g} Σ over the examples"
             return [*others, count._replace(name="nominal-batch", yours=yours, words=words)]
         if count.name == "nominal-batch" and abs(count.number * k - 1) < 1e-6:
-            words = f"one example alone is multiplied by {k:.6g}, larger batches are right"
+            words = f"a batch of one example is multiplied by {k:.6g}; larger batches are right"
             return [*others, count._replace(words=words)]
     return [*lines, *counts]
 

@@ -1,9 +1,9 @@
 """Finds the causes of a wrong gradient with four tests, in this order.
 
 1. calls      does a second call with the same arguments return the same?
-2. whole      is the finished gradient clipped, rounded to few bits, that of another activation, or
-              one entry added to another?
-3. examples   which line is wrong for single examples, with random, else with the given parameters?
+2. whole      is the gradient clipped, rounded to few bits, or right for another activation, or are
+              entries added to another entry?
+3. examples   which line is wrong for single examples? (tried first with random parameters)
 4. batches    is each example of a batch counted once?
 """
 
@@ -37,7 +37,7 @@ Answers = tuple[Answer, ...]
 
 
 def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[list[Cause]]:
-    """Lists of causes, each of which explains the gradient; if there is none, the cause "unknown".
+    """Alternative lists of causes; each list explains the gradient. If none does: "unknown".
 
     `trials` compare both gradients on the given batch, a smaller batch and single examples.
     """
@@ -75,19 +75,19 @@ def _of_another_activation(question: Question, trial: Any) -> Cause | None:
             np.abs(yours[leaf] - value).max() <= question.tolerance * np.abs(value).max()
             for leaf, value in right.items()
         ):
-            words = f"it is right for a network with {name}: correct f, or check with {name}"
+            words = f"it is right for a network with {name}: correct f, or use --activation={name}"
             yours_is, right_is = f"f = {name}", f"f = {problem.network.activation}"
             return Cause("other-activation", (EVERYWHERE,), words, yours_is, right_is)
     return None
 
 
 def _decays(problem: Problem) -> dict[int, float]:
-    """The λ of each layer's weights, empty if there is none."""
+    """The regulariser's λ for each layer; empty if there is none."""
     return dict.fromkeys(range(1, problem.network.depth + 1), problem.l2) if problem.l2 else {}
 
 
 def _explained(question: Question, measured: Sequence[Measured]) -> list[list[Cause]]:
-    """The causes that single examples and batches show; empty if they show none."""
+    """The causes that single examples and batches reveal, or an empty list."""
     every = [leaves for one in measured for leaves in (*one.singles, *one.wholes.values())]
     if not any(np.any(leaf) for leaves in every for leaf in leaves.values()):
         return [[Cause("unwritten", (EVERYWHERE,), "every leaf is zero; compute its derivative")]]
@@ -117,10 +117,10 @@ def _explained(question: Question, measured: Sequence[Measured]) -> list[list[Ca
 def _of_singles(
     question: Question, measured: Sequence[Measured], silent: bool
 ) -> tuple[list[Answers], list[Leaves], dict[int, float]]:
-    """The answers on lines, the right leaves of each example, and the λ of the weights."""
+    """Answers about lines, the leaves that right lines would give by example, and λ by layer."""
     singles = [single for one in measured for single in one.singles]
     leaves = {leaf: [single[leaf] for single in singles] for leaf in singles[0]}
-    answers: list[Answers] = [()]  # if all single examples are 0, batches decide
+    answers: list[Answers] = [()]  # if each example's gradient is 0, the batches decide
     if question.problem is None:
         right = [each for one in measured for each in right_singles(question, one)]
         theta = question.keyed(named_leaves(measured[0].params))
@@ -142,7 +142,7 @@ def _of_batches(
     batches: Sequence[Batch],
     answers: Sequence[Answers],
 ) -> tuple[list[Answers], Counts]:
-    """The answers on lines that wrong counts don't explain, and the counts of the examples."""
+    """The answers about lines that wrong counts do not explain, and the counts of the examples."""
     odd = list(dict.fromkeys(answer for each in answers for answer in each))
     explained, counts = mixtures.recounted(batches, odd, counts_of(batches))
     if counts.is_odd and question.problem is not None:
@@ -162,7 +162,7 @@ def _of_batches(
 
 
 def _known(question: Question, scene: Scene, measured: Sequence[Measured]) -> Known:
-    """The right formulas: those of the problem, or those that explain autodiff's gradient."""
+    """The right formulas; for a loss that the user wrote, those that give autodiff's gradient."""
     plain = Known({}, _decays(scene.problem), None)
     if not question.is_own_loss:
         return plain

@@ -1,4 +1,4 @@
-"""Mistakes that are found even if the network is unknown; and the cause "unknown"."""
+"""Tests that are possible even if the network is unknown, and the cause "unknown"."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ Leaves = Mapping[str, np.ndarray]
 
 
 def of_the_whole(trials: Sequence[Any]) -> Cause | None:
-    """A mistake that changes the whole finished gradient, if it explains every batch."""
+    """A mistake that is made after the gradient is computed, if one explains every batch."""
     return _clipped_by_norm(trials) or _low_precision(trials[0]) or _leaked(trials[0])
 
 
@@ -65,8 +65,8 @@ def _leaked(trial: Any) -> Cause | None:
         return None
     leaf, slot = slots[0][0], ", ".join(map(str, slots[0][1]))
     words = (
-        f"the derivatives of {' and '.join(names)} are added to slot {slot} of {leaf}, perhaps "
-        "because an index is used after its loop; add each to its own slot"
+        f"the derivatives of {' and '.join(names)} are added to entry {slot} of {leaf}, perhaps "
+        "because an index is used after its loop; add each to its own entry"
     )
     return Cause("leaked-slot", (leaf,), words)
 
@@ -97,7 +97,7 @@ def of_leaves(
         found = finished_line(right, seen, repeated, leaf[0], tolerance)
         said = Answer("batch", 0, "", "", "unknown", "nothing explains it")
         if found is not None:
-            k = float(f"{found.factor:.9g}")  # the same in all leaves, but for rounding
+            k = float(f"{found.factor:.9g}")  # the same in all leaves, except for rounding
             said = said._replace(
                 name=found.name, words=found.words or f"it is {found.text}", number=k
             )
@@ -113,12 +113,12 @@ def not_repeating(call: Callable[[], Leaves]) -> Cause:
     places = tuple(moving) if 0 < len(moving) < len(first) else (EVERYWHERE,)
     pairs = [(second[leaf] - first[leaf], third[leaf] - second[leaf]) for leaf in moving]
     if all(np.allclose(later, step, 1e-6, 1e-6 * np.abs(step).max()) for step, later in pairs):
-        words = "what it returns contains earlier calls; set all sums to zero at the start of each"
+        words = "it contains earlier gradients; set all sums to zero at the start of each"
         yours, right = "sum over the calls", "the gradient of this call"
         return Cause("not-cleared", places, f"{words} call", yours, right)
     words = (
-        "calls with the same arguments return different gradients that are no sums; if the code "
-        "draws random numbers, as for dropout, switch them off, and keep nothing between calls"
+        "calls with the same arguments return different gradients; switch off random numbers, "
+        "such as those of dropout, and keep no values from one call to the next"
     )
     return Cause("not-repeating", places, words)
 
@@ -142,8 +142,6 @@ def stale(one: Measured) -> Cause | None:
         rows = rows / largest
         # if every entry is 1, the formula has no activations
         if np.ptp(rows, axis=0).max() < 1e-9 <= np.ptp(rows[0]):
-            words = (
-                f"the a in ∂C/∂W of {place(*leaf)} is the same for all examples; compute it anew"
-            )
+            words = f"a in the formula of {place(*leaf)} is the same for all examples; compute it"
             return Cause("stale", (EVERYWHERE,), f"{words} in each call")
     return None

@@ -1,4 +1,4 @@
-"""The user's gradient of single examples and of batches, which all tests use."""
+"""The user's gradient on single examples and on batches, which all tests use."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ class Question(NamedTuple):
     """The wrong gradient, the right one, and the data on which they are compared.
 
     `yours` and `right` return the gradient of a batch by leaf name; `draws` are pairs of parameters
-    and batch, the given pair first. `is_own_loss`: the user's loss is not that of `problem`.
+    and batch, the given pair first. `is_own_loss`: the loss is the user's, not `problem`'s.
     """
 
     problem: Problem | None
@@ -46,7 +46,7 @@ class Question(NamedTuple):
         """The user's gradient of a batch; an empty dict if it raises an error."""
         try:
             return self.keyed(self.yours(params, batch))
-        except Exception:  # then only the given batch, which raised no error, is explained
+        except Exception:  # then only the given batch is explained, which has raised no error
             return {}
 
 
@@ -66,9 +66,9 @@ class Measured(NamedTuple):
 class Batch(NamedTuple):
     """A batch, with the user's gradients of the whole batch and of each single example.
 
-    `scene` has the values of a known network on the examples, `theta` the parameters, `lines` the
-    gradients of the examples if all weight and bias lines are right, and `decays` the λ of the
-    right weight derivatives. `share` is the right factor of the sum over `singles`.
+    `scene` has the values of the network, if it is known, and `theta` the parameters. `lines` has
+    the gradients that right weight and bias lines would give, and `decays` the right λ by layer.
+    `share` is the right factor of the sum of `singles`.
     """
 
     scene: Any
@@ -109,7 +109,7 @@ def measured_on(question: Question, draw: tuple[Any, tuple]) -> Measured | None:
 
 
 def right_share(question: Question, one: Measured) -> Callable[[int], float]:
-    """The right factor of a batch of n examples, relative to that of one."""
+    """Returns the function share(n): the reduction's factor for n examples over that for one."""
     if question.problem is not None and not question.is_own_loss:
         return question.problem.share
     whole = question.keyed(question.right(one.params, one.batch))

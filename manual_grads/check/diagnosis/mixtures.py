@@ -1,9 +1,9 @@
 """Explains batches whose gradient is not the right sum of the gradients of their examples.
 
-If an example is left out or counted twice, its gradient as a batch of one is 0 or doubled, which
-looks like a wrong line. If images have the labels of others, a batch is the sum of the user's
-gradients of each image with that other label. Both are tested with the user's own gradients, so
-that another mistake at the same time does not matter. Formulas that mix examples come last.
+If the first example is left out or counted twice, the gradient of a batch of one is 0 or doubled,
+as if a line were wrong. If images have the labels of others, the gradient of a batch is the sum of
+the user's gradients of each image with that other label. Both tests use only the user's gradients,
+so another mistake does not disturb them. Formulas that mix examples are tried last.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ Order = list[int]
 def recounted(
     batches: Sequence[Batch], answers: Sequence[Answer], counts: Counts
 ) -> tuple[list[Answer], Counts]:
-    """The answers on lines that are in fact miscounted examples, and the corrected counts."""
+    """The answers about lines that miscounted examples explain, and the corrected counts."""
     explained: list[Answer] = []
     for answer in answers if counts.cost else ():
         if answer.number == 1 or answer.name == "regulariser":
@@ -59,7 +59,7 @@ def relabelled(
     odd: Sequence[Answer],
     counts: Counts,
 ) -> tuple[list[Answer], Counts]:
-    """The answers that exchanged labels explain, and the counts of the examples with them."""
+    """The answers that exchanged labels explain, and the examples' counts with these labels."""
 
     @cache
     def pair(number, i, j):
@@ -85,7 +85,7 @@ def relabelled(
         explained, again = recounted(changed, odd, counts_of(changed))
         if not again.is_odd:
             order = max(shifted, key=len)
-            words = f"of {len(order)} examples, the labels are those of {order}; use each image "
+            words = f"in a batch of {len(order)}, the labels are those of {order}; use each image "
             words += "with its own label"
             yours, right = "δ{l} with y of other examples", "δ{l} with y of each example"
             top = Answer("delta", batches[0].scene.depth, yours, right, "labels-shifted", words)
@@ -94,9 +94,9 @@ def relabelled(
 
 
 def _label_orders(batch: Batch) -> Iterator[Order]:
-    """Orders of the labels to try; the last one is computed from the gradient, or is empty.
+    """Orders of the labels to try; the last one is computed from the gradient, if possible.
 
-    δ^L of each example follows from W^L's gradient if a^{L−1} of the n examples has rank n.
+    If a^{L−1} of the n examples has rank n, the gradient of W^L determines δ^L of each example.
     """
     s, n = batch.scene, len(batch.singles)
     for shift in (1, -1):
@@ -120,7 +120,7 @@ def mixed_answers(batches: Sequence[Batch]) -> list[Answer]:
     for text, formula in tables.MIXED.items():
         if all(_explains(batch, formula) for batch in batches):
             name = "softmax-axis" if "exp(" in formula or "softmax" in formula else "formula"
-            words = tables.SENTENCES.get(name, "δ of one example contains those of others")
+            words = tables.SENTENCES.get(name, "δ of one example depends on other examples")
             return [Answer("delta", top, f"δ{{l}} = δ{{l}} {text}", right, name, words)]
     return []
 
@@ -148,7 +148,7 @@ def _explains(batch: Batch, formula: str) -> bool:
 
 
 def order_matters(question: Question, one: Measured, mixed: Sequence[Leaf]) -> list[Answer]:
-    """The answers for leaves in which examples are mixed in an unknown way."""
+    """The answers for leaves in which examples affect each other in an unknown way."""
     forward, backward = (
         question.tried(one.params, *(array[::step].copy() for array in one.batch))
         for step in (1, -1)
@@ -156,11 +156,11 @@ def order_matters(question: Question, one: Measured, mixed: Sequence[Leaf]) -> l
     if all(
         np.allclose(v, backward.get(k, v), 0, 1e-6 * np.abs(v).max()) for k, v in forward.items()
     ):
-        words = "the gradient of a batch is not made of those of its examples; nothing explains how"
+        words = "the gradient of a batch is no weighted sum of the gradients of its examples"
         return [Answer(*mixed[0], "?", "each example once", "unknown", words)]
     words = (
-        "examples of a batch influence each other: its gradient depends on their order, though the "
-        "mean over them does not; clear what is kept from one example to the next"
+        "the gradient of a batch depends on the order of its examples, although the loss does not; "
+        "clear what is kept from one example to the next"
     )
     yours, right = "depends on the order of the examples", "does not"
     return placed(Answer("batch", 0, yours, right, "not-cleared", words), mixed, [*forward])

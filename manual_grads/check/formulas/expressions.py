@@ -1,9 +1,9 @@
 """Formulas as text: each is evaluated with NumPy, and written as mathematics for the report.
 
-A line has places: letters such as E, each of which stands for one of several formulas. A formula
-can contain the letters of earlier places; the last place is the whole line, such as `E * df(z)`. A
-filling is a choice of one formula for each place. It matches if its values times one factor are the
-observed values of all examples. Fillings with one wrong formula are tried before those with two.
+A line of the backward pass has places: letters such as E, each with several possible formulas. A
+formula can contain the letters of earlier places; the last place is the whole line, for example
+`E * df(z)`. A filling is a choice of one formula for each place. It matches if one constant times
+its values gives all observed values. Fillings with one wrong formula are tried before two.
 """
 
 import itertools
@@ -72,8 +72,8 @@ class Formula(NamedTuple):
     """A formula that gives the observed values, and its differences from the right one.
 
     `changed` has the letter and the formula of each wrong place. `cost` is their number, plus 1 if
-    `factor` is not 1. `is_linear`: the formula is proportional to δ. δ contains 1/N, so otherwise
-    a batch is not the mean of its examples, which is no second mistake.
+    `factor` is not 1. `is_linear` is true if the formula is proportional to δ. Otherwise
+    a batch is not the mean of its examples, because δ contains 1/N; this is no second mistake.
     """
 
     text: str
@@ -83,11 +83,11 @@ class Formula(NamedTuple):
     factor: float = 1.0
     is_linear: bool = True
     changed: tuple[tuple[str, str], ...] = ()
-    added: tuple[float, str] | None = None  # the rate of what is added to a leaf, and what it is
+    added: tuple[float, str] | None = None  # coefficient and name of an added term
 
 
 def factor_between(observed: Array, values: Array, tolerance: float) -> float | None:
-    """The k with observed = k · values, up to tolerance · the largest observed value; else None."""
+    """The k with |observed − k · values| ≤ tolerance · max |observed|; None if there is none."""
     size = np.vdot(values, values)
     if not 0 < size < np.inf:
         return None
@@ -109,8 +109,8 @@ def matches(
     """The formula that gives the observed values with the fewest wrong places, or None.
 
     The first formula of each place is right. `halved` has the names with δ halved, which tests
-    whether the formula is proportional to δ. If several formulas match equally well, one with a
-    wrong formula in a place of `first` is returned.
+    whether the formula is proportional to δ. If several match equally well, one whose wrong
+    formula is in a place of `first` is returned.
     """
     if not np.any(observed):
         return None
@@ -159,7 +159,7 @@ def matches(
 
 
 def _said(formula: str, right: str) -> str:
-    """The message on a wrong formula; empty if it or the right one contains E, P or Y."""
+    """The message about a wrong formula; empty if it or the right one contains E, P or Y."""
     pair = (formula, right)
     if all(each.startswith("E * ") for each in pair):  # the same factor before both
         pair = (formula[4:], right[4:])
@@ -169,8 +169,8 @@ def _said(formula: str, right: str) -> str:
 
 
 def instead(formula: str, right: str) -> str:
-    """The message that `formula` was found where `right` belongs."""
-    return f"{written(formula)} stands in the place of {written(right)}"
+    """The message if `formula` is found where `right` belongs."""
+    return f"{written(formula)} is used instead of {written(right)}"
 
 
 def filled(letters: Iterable[str], filling: Iterable[str]) -> str:
@@ -201,7 +201,7 @@ def _fillings(
 def combination(
     observed: Array, terms: Sequence[Array], tolerance: float
 ) -> tuple[float, ...] | None:
-    """The coefficients of the sum of terms that gives the observed values, or None.
+    """The coefficients with which the sum of `terms` gives the observed values, or None.
 
     A coefficient that is nearly a whole number is rounded to it.
     """

@@ -2,8 +2,8 @@
 
     C = r Σ_examples c(a^L, y) + (λ/2) Σ W²
 
-The cost c of one example is one of `COSTS`. The factor r is 1/N for the reduction `mean`, 1 for
-`sum`, and 1/(N K) for `mean_over_all`, with N examples and K outputs. Biases are not regularised.
+The cost c of one example is one of `COSTS`, and λ is `l2`. Biases are not regularised. The factor r
+is 1/N for the reduction `mean`, 1 for `sum`, and 1/(N K) for `mean_over_all` of K outputs.
 """
 
 from collections.abc import Callable
@@ -29,9 +29,9 @@ probability is the sigmoid of the output."""
 
 
 class Problem(NamedTuple):
-    """A network and its loss. `network.loss` only decides whether the outputs have an activation.
+    """A network and its loss, which is `loss`; `network.loss` has another meaning here.
 
-    The network has an activation in its output layer if `network.loss` is `squared_error`.
+    The output layer has an activation if `network.loss` is `squared_error`.
     """
 
     network: Architecture
@@ -57,10 +57,10 @@ def problem_of(
     reduction: str = "mean",
     l2: float = 0.0,
 ) -> Problem:
-    """The problem of `network` with its own loss, or with the `loss` of `COSTS` that is given.
+    """The problem of `network` with its own loss, or with `loss`, a key of `COSTS`.
 
-    `output` says whether the output layer has the activation: `activation` or `linear`; `auto` is
-    `activation` for the squared errors, and `linear` for the other losses.
+    The output layer has the activation if `output` is `activation`, and none if it is `linear`;
+    `auto` means `activation` for the squared errors, and `linear` for the other losses.
     """
     loss = loss or network.loss
     active = output == "activation" or (output == "auto" and "squared" in loss)

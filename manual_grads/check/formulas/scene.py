@@ -1,7 +1,7 @@
 """The values of a network on single examples, and the names that formulas use for them.
 
-The examples are columns. They come from several draws of the parameters, because formulas that
-agree for one draw can differ for another; products with weights are computed for each draw.
+The examples are columns. They come from several draws of the parameters, because two formulas can
+agree by chance for one draw. Products with weights are computed for each draw.
 """
 
 import itertools
@@ -47,7 +47,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
 
 
 class Scene(NamedTuple):
-    """Examples of several draws, with their forward pass; `columns[i]` selects those of draw i."""
+    """The forward pass of examples of several draws; `columns[i]` selects those of draw i."""
 
     problem: Problem
     draws: Sequence[Params]
@@ -74,11 +74,11 @@ class Scene(NamedTuple):
         return np.concatenate([of(params, part) for params, part in pairs], axis=1)
 
     def back(self, layer: int, delta: Array) -> Array:
-        """`W^lᵀ δ`."""
+        """`W^lᵀ δ`, where l is `layer`."""
         return self.each(lambda params, part: params[layer]["weight"].T @ delta[:, part])
 
     def theta(self, layer: int, kind: str) -> list[Array]:
-        """For each example, the weight or bias at the random parameters used for it."""
+        """For each example, the weight or bias in the draw of the parameters used for it."""
         pairs = zip(self.draws, self.columns, strict=True)
         return [p[layer][kind] for p, part in pairs for _ in range(part.stop - part.start)]
 
@@ -111,7 +111,7 @@ def named_functions(problem: Problem) -> dict[str, Any]:
 
 
 class Forward(NamedTuple):
-    """A wrong formula, and the right one, in the forward pass of some layers."""
+    """A wrong formula in the forward pass of some layers, and the right one."""
 
     formula: str
     right: str
@@ -124,7 +124,7 @@ def scene_of(
     batches: Sequence[tuple[Array, Array]],
     change: Forward | None = None,
 ) -> Scene:
-    """The scene of batches of images and target rows; `change` is a wrong forward line."""
+    """The scene of one batch of images and targets per draw. `change` is a wrong forward line."""
     ends = np.cumsum([0, *(len(images) for images, _ in batches)])
     columns = [slice(int(i), int(j)) for i, j in itertools.pairwise(ends)]
     layers: list[list[tuple[Array, Array]]] = [[] for _ in draws[0]]
@@ -155,7 +155,7 @@ def _step(
         names |= each if k == layer else {}
     value = value_of(change.formula, names, z.shape)
     if value is None:
-        return z, np.full_like(z, np.nan)  # not possible in this layer
+        return z, np.full_like(z, np.nan)  # the formula is impossible in this layer
     if change.right == "x":
         return _step(problem, params, layer, value, x, None)
     return (z, value) if change.right == "f(z)" else (value, f(value))

@@ -1,10 +1,10 @@
-"""The wrong formulas that are tried for each factor of a line; its module adds the right one first.
+"""The wrong formulas that are tried for each place of a line; `lines` puts the right one first.
 
 z, a, b belong to the layer itself; zm, am to the layer below; zn, an to the layer above; z_2, a_2
-to layer 2. D is δ of the layer above, V = Wᵀ D, d the layer's own δ, G the user's (∂C/∂W)ᵀ D of the
-layer above. f and df are the activation and its slope, o the outputs, `back(v)` is Wᵀ v with the
-weights of the layer above, and `T_2(v)` is W²ᵀ v. dW and db are the user's weight derivative of the
-layer and bias derivative of the layer above. The other names are defined in `scene`.
+to layer 2. d is δ of the layer itself, and D that of the layer above. With the weights W of the
+layer above, V is Wᵀ D, `back(v)` is Wᵀ v, and G is the user's (∂C/∂W)ᵀ D; `T_2(v)` is W²ᵀ v. f and
+df are the activation and its slope, and o the outputs. dW is the user's weight derivative of the
+layer, and db the user's bias derivative of the layer above. `scene` defines the other names.
 """
 
 from manual_grads.architecture import ACTIVATION_NAMES
@@ -92,9 +92,9 @@ MIXED = {
     ),
     "of the first example for all": "spread(err(y)[:, :1])",
     "with the error of the first example for all": "spread(raw(y)[:, :1]) * slope",
-    "averaged over the batch before it goes back": "spread(err(y).mean(axis=1))",
+    "averaged over the batch before it is backpropagated": "spread(err(y).mean(axis=1))",
 }
-"""Formulas of δ^L that mix examples: err(y) is δ^L and raw(y) is the error, for targets y."""
+"""Formulas of δ^L that mix examples: err(y) is δ^L for targets y, raw(y) the same without f'."""
 
 SENTENCES = {
     "sign": "the sign is wrong; change it",
@@ -104,8 +104,8 @@ SENTENCES = {
     "softmax-diagonal": "only the diagonal of the softmax's Jacobian is used; δ is p − y",
     "weights-not-transposed": "δ is multiplied by the weights; multiply by their transpose",
     "wrong-axis": "δ is summed over the units too; sum it over the examples only",
-    "softmax-axis": "the softmax is taken over the examples; take it over the classes of each",
-    "labels-shifted": "images have the labels of others; use each image with its own label",
+    "softmax-axis": "the softmax is taken over the examples; take it over the classes",
+    "labels-shifted": "images have the labels of other images; use each image with its own",
 }  # fmt: skip
 NAMES = {
     ("S", "E"): "slope-missing",
@@ -119,5 +119,5 @@ NAMES = {
     ("B", "sum(d)"): "wrong-axis",
     ("B", "sum(d)/len(d)"): "wrong-axis",
 }  # fmt: skip
-"""Names of mistakes by letter and formula; the letters are those of `delta_lines`; B is a bias."""
+"""Names of mistakes by letter and formula: the letters of `delta_lines`, and B for biases."""
 NAMES |= {("Y", each): "labels-shifted" for each in TARGETS if each[:5] in ("shift", "roll(")}

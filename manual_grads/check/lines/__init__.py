@@ -3,7 +3,7 @@
 readings     the user's δ and rows of activations, from derivatives of single examples
 delta_lines  the formula of a line that computes δ
 leaf_lines   the formula of a line that computes a weight or bias derivative
-answers      the formula that a line computes, beside the right formula
+answers      the user's formula of a wrong line, the right one, and the mistake's name
 search       computes the user's δ from single examples, and explains each line in turn
 """
 

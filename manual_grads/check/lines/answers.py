@@ -17,7 +17,7 @@ UNKNOWN = 6.0
 
 
 class Answer(NamedTuple):
-    """The formula of a line and the right one. `kind`: delta, weight, bias, forward or batch."""
+    """The formula of a line and the right one. `kind` is delta, weight, bias, forward or batch."""
 
     kind: str
     layer: int
@@ -54,7 +54,7 @@ def answer_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> Answe
     plain = PLAIN.get(kind) or f"δ{{l}} = {written(right_line(scene, layer))}"
     right = known or plain
     if found is None:
-        words = "no formula near the right one gives these numbers"
+        words = "none of the known formulas gives these numbers"
         return Answer(kind, layer, "?", right, "unknown", words, UNKNOWN)
     k, name, words, cost = found.factor, found.name, found.words, found.cost
     left, text = right.partition(" = ")[0], written(found.text)
@@ -85,7 +85,7 @@ def answers_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> list
         return [_with_decay(seen, answer, found)]
     if seen.scene.problem.loss == "cross_entropy" and layer == seen.scene.depth:
         if kind == "bias" and answer.number == 0:
-            words = "the leaf is zero; its values, whose sum is 0, may be added to another bias"
+            words = "the leaf is 0; perhaps its values, whose sum is 0, are added to another bias"
             return [answer._replace(name="leaked-slot", words=words), answer]
         is_twice = answer.name == "factor" and abs(answer.number - 2) < 1e-6
         if kind == "delta" and is_twice and seen.known.delta is None:
@@ -104,7 +104,7 @@ def leaf_answers(
 
 
 def _with_decay(seen: Seen, answer: Answer, found: Formula | None) -> Answer:
-    """The answer for a weight derivative, after a comparison of its L2 term with the loss's."""
+    """The answer for a weight derivative, with its L2 term compared with that of the loss."""
     plain, rate = PLAIN["weight"], seen.decays.get(answer.layer, 0.0)
     if found is not None and found.added is not None and found.added[1] == "θ":
         rate = found.added[0]
@@ -115,7 +115,7 @@ def _with_decay(seen: Seen, answer: Answer, found: Formula | None) -> Answer:
         return answer._replace(cost=0.0 if is_it else answer.cost)
     if found is None:
         return answer
-    words = f"{rounded(rate)} W{{l}} is added, unlike in the loss; remove this term"
+    words = f"{rounded(rate)} W{{l}} is added, but the loss has no such term; remove it"
     if wanted:
         words = f"the regulariser is {rounded(rate / wanted)} times that of the loss"
         words = words if rate else "the regulariser of the loss is missing; add it"

@@ -17,11 +17,11 @@ from manual_grads.check.lines.readings import Leaf, Seen
 NEARLY = 1e-4
 """The largest relative difference that is attributed to a small constant or to rounding."""
 KINK = "E * where(z == 0"
-"""The first characters of the formulas in which f'(0) of a ReLU follows another convention."""
+"""How formulas begin in which f'(0) of a ReLU follows another convention."""
 
 
 def right_places(s: Scene, layer: int) -> dict[str, str]:
-    """The right formulas of the line of δ: outputs P, targets Y, error E, and S, the whole line."""
+    """The right formulas for δ: outputs P, targets Y, error E, and S, which is the whole line."""
     line = "E * df(z)" if formulas.is_active(s.problem, layer) else "E"
     if layer < s.depth:
         return {"E": "V", "S": line}
@@ -106,7 +106,7 @@ def delta_line(seen: Seen, layer: int, delta: Array, deltas: Mapping[int, Array]
 
 def _named(found: Formula, s: Scene, layer: int) -> Formula:
     """The formula with the name of its mistake and a message."""
-    if "sum(a" in found.text:  # written with a matrix product, which mixes examples
+    if "sum(a" in found.text:  # in code, a matrix product that mixes examples
         found = found._replace(is_linear=False)
     if len(found.changed) != 1:
         return found
@@ -114,7 +114,7 @@ def _named(found: Formula, s: Scene, layer: int) -> Formula:
     is_slope, words = letter == "S" and formula not in tables.FACTORS, found.words
     name = tables.NAMES.get((letter, formula), "formula")
     if formula.startswith(KINK):
-        name, words = "kink", "f'(0) is another one, which is a valid convention too"
+        name, words = "kink", "f'(0) has another value, which is a valid convention too"
     elif is_slope and not formulas.is_active(s.problem, layer):
         name, words = "other-loss", "this layer has no activation; remove this factor"
     elif name == "softmax-diagonal" and s.problem.loss != "cross_entropy":
@@ -128,7 +128,7 @@ def _named(found: Formula, s: Scene, layer: int) -> Formula:
 
 
 def _sums(s: Scene, layer: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Names of mistakes, each with terms; with the mistake, δ is a weighted sum of these terms."""
+    """Names of mistakes, each with terms; the mistake makes δ a weighted sum of these terms."""
     places, right = right_places(s, layer), right_line(s, layer)
     first = [*places.values()]
     side = formulas.bracketed(formulas.filled(places, [*first[:-1], "E"]))
@@ -172,6 +172,6 @@ def _nearly(text: str, seen: Array, names: dict[str, Any]) -> Formula | None:
     share = np.inf if right is None else float(np.max(np.abs(right - seen)) / (largest or 1.0))
     if not share <= NEARLY or not largest:
         return None
-    words = f"it is right but for a part of {share:.0e}: look for a small constant, such as ε in a "
+    words = f"its relative error is {share:.0e}: look for a small constant, such as ε in a "
     words += "denominator or logarithm, or for a lower precision"
     return Formula(f"{text}, but for a small part", "small-constant", words, 2.0)

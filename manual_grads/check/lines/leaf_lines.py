@@ -2,7 +2,7 @@
 
     ∂C/∂W^l = δ^l (a^{l−1})ᵀ        ∂C/∂b^l = δ^l        for single examples
 
-δ and a are the values in the user's code.
+δ and a have the values that the user's code computes.
 """
 
 from collections.abc import Mapping
@@ -75,7 +75,7 @@ def _bias_formula(
     """The formula of `leaf_columns` or `tables.BIASES` that gives the observed values."""
     s, delta = seen.scene, deltas[layer]
     if np.any(own) and np.max(np.abs(own)) <= 1e-12 * np.max(np.abs(delta)):
-        words = "it is 0 but for rounding, as is the sum over the units of a softmax's δ; sum over "
+        words = "it is 0 up to rounding, as the sum over the units of a softmax's δ is; sum over "
         words += "the examples only"
         return Formula("sum(d)", "wrong-axis", words)
     more: dict[str, Any] = {
@@ -114,7 +114,7 @@ def _order(seen: Array, right: Array, tolerance: float) -> Array | None:
 def finished_line(
     right: Array, seen: Array, theta: Array, text: str, tolerance: float
 ) -> Formula | None:
-    """The change that turns the right derivative into the observed one; examples: last axis."""
+    """The change from the right derivative to the observed one. The last axis has the examples."""
     largest = float(np.max(np.abs(seen), initial=0.0))
     size = max(largest, float(np.max(np.abs(right), initial=0.0)))
     turned = np.swapaxes(right, 0, 1).reshape(right.shape) if right.ndim == 3 else np.nan

@@ -1,4 +1,4 @@
-"""The user's δ and rows of activations, from single examples; and what is known to be right."""
+"""The user's derivatives of single examples, split into δ and a row of activations."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class Known(NamedTuple):
 
 
 class Outer(NamedTuple):
-    """Weight derivatives of single examples: each is `column rowᵀ`, if `is_rank_one`."""
+    """Weight derivatives of single examples. If `is_rank_one`, each is `column rowᵀ`."""
 
     each: Sequence[Array]
     column: Array
@@ -34,7 +34,7 @@ class Outer(NamedTuple):
 class Seen(NamedTuple):
     """The user's derivatives of single examples, by layer; in `biases`, each column is an example.
 
-    `decays` has λ for each layer if λ W was subtracted from its weight derivatives.
+    `decays` has the λ of each layer from whose weight derivatives λ W was subtracted.
     """
 
     scene: Scene

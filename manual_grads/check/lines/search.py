@@ -1,8 +1,8 @@
 """Explains the derivatives of single examples line by line, given the δ of the user's code.
 
-For a single example the bias derivative is δ, and the weight derivative is δ times a known row. So
-the user's δ is computed from the bias and from the weight derivative separately, because either can
-be wrong. Then each line is explained alone; the fewest and simplest mistakes are the result.
+For a single example the bias derivative is δ, and the weight derivative is δ times a known row. The
+user's δ is computed from each of the two separately, because the other can be wrong. Then each line
+is explained alone. The result is the explanation with the fewest and simplest mistakes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ class Path(NamedTuple):
 def explain(
     scene: Scene, leaves: Mapping[Leaf, Sequence[Array]], tolerance: float, known: Known
 ) -> list[Path]:
-    """Explanations with the lowest cost; several if they tie. Without answers, no line is wrong."""
+    """Explanations with the lowest cost; several if they tie. No answers: no line is wrong."""
     seen = seen_in(leaves, scene, known, tolerance)
     paths = _read(seen, ())
     if min(path.cost for path in paths) > 1 and not _shows_right_forward(seen, paths[0]):
@@ -113,7 +113,7 @@ def _read(seen: Seen, answers: tuple[Answer, ...]) -> list[Path]:
 
 
 def _paths(seen: Seen, answers: tuple[Answer, ...], thorough: bool) -> list[Path]:
-    """The explanations of lowest cost; unless `thorough`, a δ line is only right or unknown."""
+    """The explanations of lowest cost. Unless `thorough`, a wrong δ line is left unexplained."""
     paths = [Path({}, answers)]
     for layer in reversed(range(seen.scene.depth + 1)):
         if layer > 0 or 0 in seen.biases:

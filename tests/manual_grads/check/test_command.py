@@ -81,7 +81,7 @@ UNUSABLE = {
     "wrong shape": (
         EXAMPLE.replace("sum(axis=0)", "sum(axis=1)"),
         "gradient",
-        "shape, (2,)",
+        "shape (2,)",
         "(7,)",
     ),
     "not finite": (EXAMPLE.replace("delta.T @", "np.nan * delta.T @"), "gradient", "finite", "1/w"),
@@ -166,7 +166,7 @@ def test_the_documents_own_mistake_is_named_with_both_owners_and_the_slot(capsys
     (line,) = [line for line in printed.splitlines() if "leaked-slot" in line]
     assert "leaked-slot at 1/bias" in line
     assert "0/bias and 2/bias" in line
-    assert "slot 4 of 1/bias" in line
+    assert "entry 4 of 1/bias" in line
     (diagnosis,) = json.loads(Path("r.json").read_text())["diagnoses"]
     assert diagnosis["mistake"] == "leaked-slot"
 

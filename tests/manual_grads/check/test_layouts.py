@@ -45,7 +45,7 @@ def test_a_gradient_that_is_right_for_another_activation_is_told_so(capsys):
     assert check.main(NUMPY_WORDS) == 1
     assert capsys.readouterr().out.endswith(
         "  other-activation at every leaf: it is right for a network with tanh: correct f, or "
-        "check with tanh\n    yours  f = tanh\n    right  f = relu\n"
+        "use --activation=tanh\n    yours  f = tanh\n    right  f = relu\n"
     )
 
 
@@ -62,7 +62,7 @@ def test_a_wrong_shape_is_told_with_the_size_of_the_batch(capsys):
     Path("mine.py").write_text(NUMPY_STYLE.replace("d1.sum(axis=0)", "d1.sum(axis=1)"))
     assert check.main(NUMPY_WORDS) == 2
     assert capsys.readouterr().err.endswith(
-        "must have its shape, (3,)\n  got:      (7,), on a batch of 7 examples\n"
+        "must have the shape (3,)\n  got:      (7,), on a batch of 7 examples\n"
         "  try:      a sum over the examples instead of the units\n"
     )
 
@@ -78,7 +78,7 @@ def test_a_wrong_shape_is_told_with_the_size_of_the_batch(capsys):
         ("∂C/∂W¹ = softmax(a^L) − y (f(a⁰))ᵀ", "dW1 = f(A0).T @ (softmax(a^L) − y)"),
         ("z¹² = W¹² @ a¹¹ + b¹²", "Z12 = A11 @ W12 + b12"),
         ("∂C/∂b¹ = δ¹", "db1 = dZ1"),
-        ("f'(a¹) stands in the place of f'(z¹)", "f'(A1) stands in the place of f'(Z1)"),
+        ("f'(a¹) is used instead of f'(z¹)", "f'(A1) is used instead of f'(Z1)"),
     ],
 )
 def test_a_formula_in_columns_is_written_as_numpy_code_with_examples_in_rows(columns, rows):

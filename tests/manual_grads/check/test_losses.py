@@ -190,8 +190,8 @@ def test_every_layout_of_numpy_is_read(layout, form):
 
 
 STRUCTURES = {
-    "a forgotten return": (lambda right: None, "nothing: the function returned None"),
-    "no empty dict": (lambda right: right[1:], "an empty dict for the input layer stands first"),
+    "a forgotten return": (lambda right: None, "the function returned None"),
+    "no empty dict": (lambda right: right[1:], "an empty dict for the input layer first"),
     "a tuple": (tuple, "a list instead of a tuple"),
     "arrays": (lambda right: [a for d in right for a in d.values()], "--layout=numpy"),
     "columns": (

@@ -122,4 +122,4 @@ def test_a_slope_of_another_layer_is_said_without_letters_that_stand_for_other_f
     report = check_gradient(gradient, network_loss(network), params, batch, network=network)
     (cause,) = report.diagnoses
     assert cause.where == "delta 1"
-    assert cause.message == "f'(z²) stands in the place of f'(z¹)"
+    assert cause.message == "f'(z²) is used instead of f'(z¹)"

@@ -102,7 +102,7 @@ def test_damaged_programs_cost_one_line_and_are_replaced(content):
         path.write_bytes(content)
     damaged = run("--compilation_cache=here")
     assert len((damaged.stdout + damaged.stderr).splitlines()) == 2
-    assert damaged.stdout.startswith("compiling programs ")
+    assert damaged.stdout.startswith("compiling anew, ")
     assert all(path.read_bytes() != content for path in kept)
     again = run("--compilation_cache=here")
     assert (again.stdout, again.stderr) == ("7.0\n", "")
@@ -122,9 +122,7 @@ def test_a_folder_that_cannot_be_used_costs_one_line(make):
     ran = run("--compilation_cache=here")
     assert ran.stderr == ""
     first, last = ran.stdout.splitlines()
-    assert first.startswith(
-        f"compiling without the cache of compiled programs in {Path.cwd()}/here"
-    )
+    assert first.startswith(f"not using the cache of compiled programs in {Path.cwd()}/here")
     assert last == "7.0"
     assert not Path("here").is_dir() or list(Path("here").iterdir()) == []
 

@@ -29,7 +29,7 @@ BAD = {
     "one image": (POINT._replace(images=jnp.ones(4)), "images must have the shape"),
     "no examples": (
         POINT._replace(images=jnp.ones((0, 4)), targets=jnp.ones((0, 2))),
-        "at least 1, for images and targets",
+        "the same batch size, at least 1",
     ),
     "targets of another width": (
         POINT._replace(targets=jnp.ones((5, 3))),
