@@ -10,13 +10,15 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.common import intervals
-from experiments.compare.cost import BOTH
 from manual_grads import named_leaves, targets
 from manual_grads.derivatives import gradient_bound
 from mnist_jax import Config
 from mnist_jax.data import Dataset
 from mnist_jax.model import Params, network_inputs
 from mnist_jax.training import DTYPE, MODES, compile_training, train_epoch
+
+BOTH = ("autodiff", "manual")
+"""The values of `--gradient` that are compared."""
 
 ULP_EDGES = [0.0, *(2.0**power for power in range(-1, 25)), np.inf]
 """The bins of the histogram of errors, in units in the last place: 0 to ½, to 1, to 2, to 4, …"""

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from experiments.common import intervals
-from experiments.compare.cost import BOTH
+from experiments.compare.gradient_error import BOTH
 from experiments.compare.trajectories import relative_distance
 from manual_grads import Architecture, targets
 from manual_grads.derivatives import compare, gradient_bound

@@ -7,4 +7,5 @@ checks        the gradient check
 checkpoints   what checkpoints add to a run
 peers         training in other libraries
 programs      the programs in these libraries
+timing        timing a call, and several things in turn
 """

@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 from rich.progress import track
 
-from experiments.common import timing
+from experiments.speed.timing import timed
 from manual_grads.cli import command
 from mnist_jax import Config, data
-from mnist_jax.training import compile_training, train_epoch
+from mnist_jax.training import compile_block, compile_training, start, train_epoch
 
 FILE = "{name}_throughput.json"
 ROUNDS = 9
@@ -35,10 +35,10 @@ COMPILATIONS = 5
 def measure(config: Config, rounds: int, _out: Path) -> dict[str, Any]:
     """Operations per second of epochs and products, their ratios, and seconds of compiling."""
     dataset = data.load(config, command.say)
-    compiler = timing.compiler(config, dataset)
+    begun = start(config, dataset)
+    compiling = partial(compile_block, config, begun, begun.batches(1)[0])
     compile_seconds = [
-        timing.timed(compiler)[1]
-        for _ in track(range(COMPILATIONS), "compiling the training block")
+        timed(compiling)[1] for _ in track(range(COMPILATIONS), "compiling the training block")
     ]
     compiled, state = compile_training(config, dataset)
     state, _ = train_epoch(compiled, state, 1)
@@ -48,7 +48,7 @@ def measure(config: Config, rounds: int, _out: Path) -> dict[str, Any]:
     for number in track(range(rounds), "timing product and epoch in turn"):
         product_seconds = statistics.median(product() for _ in range(PRODUCTS_A_ROUND))
         product_rates.append(2 * SIDE**3 / product_seconds)
-        (state, _), epoch_seconds = timing.timed(partial(train_epoch, compiled, state, number + 2))
+        (state, _), epoch_seconds = timed(partial(train_epoch, compiled, state, number + 2))
         epoch_rates.append(of_epoch / epoch_seconds)
     ratios = [epoch / product for epoch, product in zip(epoch_rates, product_rates, strict=True)]
     return {
@@ -74,4 +74,4 @@ def timed_product() -> Callable[[], float]:
     left, right = jax.random.normal(jax.random.key(0), (2, SIDE, SIDE))
     multiply = jax.jit(jnp.matmul)
     multiply(left, right).block_until_ready()
-    return lambda: timing.timed(lambda: multiply(left, right).block_until_ready())[1]
+    return lambda: timed(lambda: multiply(left, right).block_until_ready())[1]
