@@ -4,7 +4,7 @@
 
 Measures the errors of both gradients against float64 during training, how fast two trainings
 diverge if only their gradients differ, and test accuracies over seeds. It also compares both
-gradients with every activation, loss and precision on a small network. Results are cached in
+gradients with every activation and loss on a small network. Results are cached in
 runs/.cache/; a command with the same options computes only the missing results.
 """
 
@@ -31,7 +31,7 @@ RISING = Rule(
     "be one or more steps, each at least 1, in increasing order",
     lambda steps: len(steps) >= 1 and list(steps) == sorted(set(steps)) and steps[0] >= 1,
 )
-CASES = [*itertools.product(LOSS_NAMES, ACTIVATION_NAMES, ("float32", "float64"))]
+CASES = [*itertools.product(LOSS_NAMES, ACTIVATION_NAMES)]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
         "epochs": config.epochs,
         "matrix": [
             make(f"matrix {case}", partial(matrix.row, *case, chosen.matrix_steps, dataset))
-            for case in track(CASES, "each loss, activation and precision")
+            for case in track(CASES, "each loss and activation")
         ],
         "agreement": make("agreement", partial(gradient_error.along_the_run, first, dataset)),
         "trajectories": make("trajectories", partial(_trajectories, first, dataset, chosen.marks)),

@@ -30,7 +30,7 @@ WORDS = "--dataset=digits --layer_sizes=784,4,10 --batch_size=100 --epochs=2"
 @pytest.mark.usefixtures("little_optimised", "undrawn")
 def test_all_of_the_comparison_is_made_drawn_and_published(capsys, monkeypatch):
     monkeypatch.setattr(record, "PUBLISHED", Path("published"))
-    monkeypatch.setattr(compare, "CASES", [("squared_error", "tanh", "float64")])
+    monkeypatch.setattr(compare, "CASES", [("squared_error", "tanh")])
     words = f"{WORDS} --train_examples=1400 --seeds=5 --marks=1,15,1000"
     words += " --matrix_steps=3 --publish"
     assert compare.main(words.split()) == 0
