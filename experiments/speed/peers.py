@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.speed.programs import PROGRAMS
-from experiments.speed.throughput import operations
-from experiments.speed.timing import in_turn, timed
+from experiments.speed.timing import in_turn, operations, timed
 from manual_grads.cli import InputError, command, options
 from mnist_jax import Config, data
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.speed import peers, programs
+from experiments.speed import peers, programs, timing
 from manual_grads.cli import options
 from mnist_jax import Config
 from mnist_jax.data.dataset import Dataset, Examples
@@ -84,6 +84,11 @@ def test_the_ratios_are_of_medians_and_of_the_fastest_epochs(tmp_path, monkeypat
     assert numbers["start_to_answer"]["accuracy"]["warm"] == [0.5] * 3
     assert set(numbers["rate_ratios"].values()) == {2.0}
     assert len(numbers["rate_ratios"]) == len(peers.NETWORKS)
+
+
+def test_operations_are_those_of_the_matrix_products():
+    """Forward pass and weight gradient in each layer; nothing is backpropagated to the input."""
+    assert timing.operations((784, 5, 3, 10), 7) == 2 * 7 * (2 * 784 * 5 + 3 * (5 * 3 + 3 * 10))
 
 
 def test_a_program_that_ends_with_an_error_is_no_result():
