@@ -37,15 +37,7 @@ def errors_figure(numbers: Numbers) -> Figure:
     return figure
 
 
-def by_leaf(numbers: Numbers) -> dict[str, dict[str, list[Numbers]]]:
-    """For each leaf and each gradient, the errors before the first epoch and after every epoch."""
-    leaves: dict[str, dict[str, list[Numbers]]] = {}
-    for row in numbers["agreement"]["rows"]:
-        leaves.setdefault(row["leaf"], {name: [] for name in STYLES})[row["gradient"]].append(row)
-    return leaves
-
-
 def report(numbers: Numbers) -> str:
     """The report as Markdown; every number in it comes from `numbers`."""
     apart = zip(*numbers["trajectories"].values(), strict=True)
-    return drawing.render(TEMPLATE, **numbers, names=NAMES, leaves=by_leaf(numbers), apart=apart)
+    return drawing.render(TEMPLATE, **numbers, names=NAMES, apart=apart)

@@ -43,7 +43,7 @@ def test_all_of_the_comparison_is_made_drawn_and_published(capsys, monkeypatch):
         assert [result["test_accuracy"]] == accuracies
     assert [row["step"] for row in numbers["trajectories"]["manual"]] == [1, 15]  # of 28 steps
     rows = numbers["agreement"]["rows"]
-    assert {row["epoch"] for row in rows} == {0, 1, 2}
+    assert len(rows) == 4 * 2  # leaves and gradients
     assert all(0 < row["of_bound"] <= 1 for row in rows)
     entries = 4 * 785 + 10 * 5
     assert {sum(each) for each in numbers["agreement"]["ulp_counts"].values()} == {3 * entries}
