@@ -18,8 +18,9 @@ from typing import Any
 
 import jax
 import numpy as np
+from scipy.special import expit, softmax
 
-from experiments.mistakes.gradient import F, sigmoid, softmax
+from experiments.mistakes.gradient import F
 from experiments.mistakes.trials import random_network
 from manual_grads.check import Problem, check_problem, draw_problem, loss_of, problem_of
 from manual_grads.check.layouts import LAYOUTS, REDUCTIONS, in_layout
@@ -31,9 +32,9 @@ LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "half_square
 def error(problem: Problem, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The derivative of the cost of each example by its outputs; examples are rows."""
     if problem.loss == "cross_entropy":
-        return softmax(outputs) - np.eye(outputs.shape[1])[labels]
+        return softmax(outputs, axis=1) - np.eye(outputs.shape[1])[labels]
     if problem.loss == "binary_cross_entropy":
-        return sigmoid(outputs) - labels
+        return expit(outputs) - labels
     return (2 if problem.loss == "squared_error" else 1) * (outputs - labels)
 
 
