@@ -211,14 +211,15 @@ def injected() -> str:
         )
         for key, words in (("single", "one mistake"), ("pairs", "two mistakes"))
     ]
-    alarms = numbers["false_alarms"]
+    right = campaign("right_gradients")
+    alarms = right["called wrong in"]
     return (
         table(
             "injected | number | named | unknown | only wrong names | a wrong name among others | "
             "not detected | changes no gradient",
             rows,
         )
-        + f"\n\nOf {numbers['correct_networks']:,} correct gradients, {alarms['float64']} were "
+        + f"\n\nOf {right['checks in a precision']:,} correct gradients, {alarms['float64']} were "
         f"called wrong in float64 and {alarms['float32']} in float32."
     )
 
