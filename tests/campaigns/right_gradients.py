@@ -26,9 +26,7 @@ from experiments.mistakes.gradient import F
 from manual_grads import ACTIVATION_NAMES, LOSS_NAMES, Architecture, check_gradient
 from manual_grads.check import (
     Problem,
-    check_problem,
     draw,
-    draw_problem,
     loss_of,
     network_loss,
     problem_of,
@@ -127,10 +125,10 @@ def alarms(draws: int, number: int) -> tuple[str, int]:
     gradient = in_layout(network, layout, partial(right_gradient, problem, layout))
     own, count = partial(lambda of, *arguments: of(*arguments), loss_of(problem)), 0
     for seed in range(draws):
-        params, batch = draw_problem(problem, size, seed)
+        params, batch = draw(problem, size, seed)
         with np.errstate(all="ignore"):
             measure = own if number % 2 else loss_of(problem)
-            count += not check_problem(gradient, measure, params, batch, problem).agrees
+            count += not check_gradient(gradient, measure, params, batch, network=problem).agrees
     jax.clear_caches()  # compiled functions hold memory maps; Linux allows a process 65,530
     return f"{loss}, {output}, {reduction}, {layout}", count
 
