@@ -62,9 +62,9 @@ class Architecture:
                 f"hidden, but no hidden layer in --layer_sizes={options.text(self.layer_sizes)}",
                 "--biases=output, or add a hidden layer to --layer_sizes",
             )
-        if self.loss == "squared_error" and self.label_smoothing > 0:
+        if self.loss != "cross_entropy" and self.label_smoothing > 0:
             raise OptionError(
-                "--label_smoothing must be 0 with --loss=squared_error",
+                f"--label_smoothing must be 0 with --loss={self.loss}",
                 f"--label_smoothing={self.label_smoothing}",
                 "--label_smoothing=0, or --loss=cross_entropy",
             )

@@ -2,9 +2,9 @@
 
     python -m experiments.biases
 
-Runs the author's first task with each variant, activation and target from many seeds, the author's
-later network on MNIST, and the gradient check on each variant. Results are cached in runs/.cache/;
-if the command is started again with the same options, it computes only the missing results.
+Runs the author's first task with each variant, activation and target from many seeds, and the
+author's later network on MNIST. Results are cached in runs/.cache/; if the command is started again
+with the same options, it computes only the missing results.
 """
 
 import itertools
@@ -12,23 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import jax
 from rich.progress import track
 
 from experiments.biases import first_task, later_network, report
-from experiments.biases.variants import VARIANTS, architecture_of, value_and_grad
+from experiments.biases.variants import VARIANTS
 from experiments.common import cache, record
-from manual_grads import Architecture, check_gradient
-from manual_grads.check import draw, network_loss
 from manual_grads.cli import A_PATH, ANY, AT_LEAST_1, command, one_of, options
 from mnist_jax import Config, data, training
 
 NAME = "biases"
 FLAGS = Path(__file__).parents[1] / "document.flags"
-LATER = (784, 35, 35, 10)
-"""The layer sizes of the author's later network, which reads digits."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,6 @@ def _made(argv: Sequence[str], chosen: Options) -> Path:
     numbers = {
         "dataset": dataset.name,
         "seeds": chosen.seeds,
-        "checks": make("checks", checks),
         "tasks": [
             make(f"task {task}", partial(first_task.row, *task, chosen.seeds, chosen.steps))
             for task in track(tasks, "first task, each variant")
@@ -90,40 +84,6 @@ def _made(argv: Sequence[str], chosen: Options) -> Path:
         "mnist_epochs": chosen.mnist_epochs,
     }
     return record.save(out / f"{NAME}.json", "experiments.biases", argv, numbers)
-
-
-def checks() -> list[dict[str, Any]]:
-    """The gradient check of each variant, on the 1-5-1 networks and on the later network."""
-    later = replace(first_task.task_architecture("leaky_relu"), layer_sizes=LATER)
-    return [
-        {
-            "network": options.text(network.layer_sizes),
-            "activation": network.activation,
-            "variant": name,
-            **check(network, name),
-        }
-        for network in (*map(first_task.task_architecture, first_task.TASK_ACTIVATIONS), later)
-        for name, variant in VARIANTS.items()
-        if variant.biased
-    ]
-
-
-def check(network: Architecture, name: str) -> dict[str, Any]:
-    """The verdict on a variant's gradient, and the causes that would each explain the gradient."""
-    variant = VARIANTS[name]
-    network = architecture_of(network, variant)
-    params, batch = draw(network, 7, 0)
-    compiled = jax.jit(partial(value_and_grad, network, variant))
-
-    def gradient(*arguments):
-        return compiled(*arguments)[1]
-
-    found = check_gradient(gradient, network_loss(network), params, batch, network=network)
-    return {
-        "agrees": found.agrees,
-        "causes": [[f"{d.mistake} at {d.where}" for d in cause] for cause in found.causes],
-        "says": [d.message for d in found.diagnoses],
-    }
 
 
 if __name__ == "__main__":

@@ -119,7 +119,6 @@ def row(target: str, activation: str, name: str, seeds: int, steps: int) -> dict
         "variant": name,
         "final_cost": intervals.median(final),
         "final_range": [intervals.quantile(final, q) for q in (0.1, 0.9)],
-        "final_costs": [intervals.finite(cost) for cost in final],
         "diverged": intervals.share(int(np.sum(final > DIVERGED)), seeds),
         "target_cost": target_cost,
         "reached": intervals.share(int(np.sum(final <= target_cost)), seeds),

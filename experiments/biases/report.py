@@ -1,4 +1,4 @@
-"""The report on biases: Markdown and three figures, drawn from the experiment's JSON alone."""
+"""The report on biases: Markdown and two figures, drawn from the experiment's JSON alone."""
 
 from pathlib import Path
 
@@ -24,8 +24,7 @@ TEMPLATE = Path(__file__).parent / "report.template.md"
 
 def draw(source: Path) -> list[Path]:
     """Writes the report and its figures beside the numbers in `source`, and returns all paths."""
-    pictures = {"cost": cost_figure, "fit": fit_figure, "mnist": mnist_figure}
-    return drawing.draw(source, report, pictures)
+    return drawing.draw(source, report, {"cost": cost_figure, "fit": fit_figure})
 
 
 def task(numbers: Numbers, activation: str, target: str, variant: str) -> Numbers:
@@ -74,27 +73,6 @@ def fit_figure(numbers: Numbers) -> Figure:
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("output of the network")
     panels[0].legend(fontsize="small", loc="upper left")
-    return figure
-
-
-def mnist_figure(numbers: Numbers) -> Figure:
-    """Each seed's final test accuracy, with one row for each variant."""
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
-    axes = figure.subplots()
-    rows = list(reversed(numbers["mnist"]))
-    for height, row in enumerate(rows):
-        if row["diverged"]["count"] == row["diverged"]["of"]:
-            place = {"ha": "center", "va": "center", "transform": axes.get_yaxis_transform()}
-            axes.text(0.5, height, "every seed diverged", **place)
-            continue
-        final = 100 * np.array(row["by_epoch"][-1])
-        spread = height + np.linspace(-0.2, 0.2, len(final))
-        axes.plot(final, spread, "o", color="tab:blue", markersize=4, alpha=0.7)
-        axes.plot(final.mean(), height, "|", color="black", markersize=18)
-    axes.set_yticks(range(len(rows)), [row["variant"] for row in rows])
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel("test accuracy (%); dots: seeds, bar: their mean")
-    axes.grid(axis="x", alpha=0.3)
     return figure
 
 

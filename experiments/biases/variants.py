@@ -6,9 +6,7 @@ left out     the forward pass does not add the biases that are trained
 summed       bias gradients are sums over the batch, and weight gradients are means
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -17,49 +15,27 @@ from jaxtyping import Array, Float
 from manual_grads import Architecture, derivatives
 from manual_grads.derivatives import Params
 
-Count = int | Float[Array, ""]
 OUTPUT, LAST_HIDDEN, INPUT = -1, -2, 0
 
 
 class Variant(NamedTuple):
-    """One way to train: whether there are biases, and whether the forward pass uses them.
+    """One way to train: with biases or not, in the forward pass or not, and what is done wrong."""
 
-    `change(gradient, examples)` turns a batch's right gradient into the one used for training.
-    """
+    biased: bool = True
+    used: bool = True
+    leaked: tuple[int, ...] = ()
+    summed: bool = False
 
-    biased: bool
-    used: bool
-    change: Callable[[Params, Count], Params]
-
-
-def _right(gradient: Params, examples: Count) -> Params:
-    return gradient
-
-
-def _leaked(gradient: Params, examples: Count, owners: Sequence[int]) -> Params:
-    changed = [dict(leaves) for leaves in gradient]
-    leaked = sum(jnp.sum(gradient[owner]["bias"]) for owner in owners)
-    changed[LAST_HIDDEN]["bias"] = gradient[LAST_HIDDEN]["bias"].at[-1].add(leaked)
-    for owner in owners:
-        changed[owner]["bias"] = jnp.zeros_like(gradient[owner]["bias"])
-    return changed
-
-
-def _summed(gradient: Params, examples: Count) -> Params:
-    return [leaves | {"bias": leaves["bias"] * examples} for leaves in gradient]
-
-
-_both_leaked = partial(_leaked, owners=(OUTPUT, INPUT))
 
 VARIANTS = {
-    "no biases": Variant(False, False, _right),
-    "all biases, right": Variant(True, True, _right),
-    "output's leaked": Variant(True, True, partial(_leaked, owners=(OUTPUT,))),
-    "input's leaked": Variant(True, True, partial(_leaked, owners=(INPUT,))),
-    "both leaked": Variant(True, True, _both_leaked),
-    "left out": Variant(True, False, _right),
-    "left out, both leaked": Variant(True, False, _both_leaked),
-    "summed": Variant(True, True, _summed),
+    "no biases": Variant(biased=False),
+    "all biases, right": Variant(),
+    "output's leaked": Variant(leaked=(OUTPUT,)),
+    "input's leaked": Variant(leaked=(INPUT,)),
+    "both leaked": Variant(leaked=(OUTPUT, INPUT)),
+    "left out": Variant(used=False),
+    "left out, both leaked": Variant(used=False, leaked=(OUTPUT, INPUT)),
+    "summed": Variant(summed=True),
 }
 
 
@@ -70,7 +46,7 @@ def architecture_of(architecture: Architecture, variant: Variant) -> Architectur
 
 def seen(variant: Variant, params: Params) -> Params:
     """The parameters for the forward pass; the biases are 0 if the variant leaves them out."""
-    if variant.used or not variant.biased:
+    if variant.used:
         return params
     return [leaves | {"bias": jnp.zeros_like(leaves["bias"])} for leaves in params]
 
@@ -90,4 +66,12 @@ def value_and_grad(
     used = seen(variant, params)
     loss, gradient = derivatives.value_and_grad(architecture, used, images, targets, weights)
     examples = len(images) if weights is None else jnp.sum(weights > 0, dtype=images.dtype)
-    return loss, variant.change(gradient, examples)
+    changed = [dict(leaves) for leaves in gradient]
+    if variant.leaked:
+        leaked = sum(jnp.sum(gradient[owner]["bias"]) for owner in variant.leaked)
+        changed[LAST_HIDDEN]["bias"] = gradient[LAST_HIDDEN]["bias"].at[-1].add(leaked)
+    for owner in variant.leaked:
+        changed[owner]["bias"] = jnp.zeros_like(gradient[owner]["bias"])
+    if variant.summed:
+        changed = [leaves | {"bias": leaves["bias"] * examples} for leaves in gradient]
+    return loss, changed

@@ -2,7 +2,6 @@
 
 record      the JSON file of an experiment, and its publication
 cache       cached results, so that a stopped experiment can continue
-timing      seconds of calls and of training with each gradient
 intervals   medians, means and shares with confidence intervals
 drawing     reports and figures, drawn from an experiment's JSON
 """

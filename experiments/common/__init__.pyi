@@ -2,4 +2,3 @@ from . import cache as cache
 from . import drawing as drawing
 from . import intervals as intervals
 from . import record as record
-from . import timing as timing

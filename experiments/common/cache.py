@@ -5,7 +5,6 @@ the result. With other options, data, code or versions, the digest differs and t
 """
 
 import contextlib
-import dataclasses
 import hashlib
 import itertools
 import json
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from experiments.common import record
-from manual_grads.cli import ANY, InputError, paths
+from manual_grads.cli import ANY, InputError, options, paths
 from mnist_jax import runs
 
 FOLDER = Path("runs/.cache")
@@ -49,17 +48,14 @@ def digest(package: str, data: dict[str, str], *chosen: Any) -> str:
     folders = ("manual_grads", "mnist_jax", "experiments/common", package.replace(".", "/"))
     code = {*(ROOT / "experiments").glob("*.py")}
     code.update(*((ROOT / folder).rglob("*.py") for folder in folders))
+    values = [item for each in chosen for item in options.values(each).items()]
     decisive = {
-        "options": [dataclasses.asdict(each, dict_factory=_decisive) for each in chosen],
+        "options": [(name, value) for name, value in values if name not in NOT_DECISIVE],
         "data": data,
         "machine": record.machine(),
         "code": {file.relative_to(ROOT).as_posix(): _sha256(file.read_bytes()) for file in code},
     }
     return _sha256(json.dumps(decisive, sort_keys=True).encode())
-
-
-def _decisive(values: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in values if name not in NOT_DECISIVE}
 
 
 def _sha256(content: bytes) -> str:

@@ -3,8 +3,8 @@
     python -m experiments.compare --flagfile=experiments/base.flags
 
 Measures the errors of both gradients against float64 during training, how fast two trainings
-diverge if only their gradients differ, test accuracies over seeds, and costs. It also compares both
-gradients with every activation, loss and precision on a small network. Results are cached in
+diverge if only their gradients differ, and test accuracies over seeds. It also compares both
+gradients with every activation and loss on a small network. Results are cached in
 runs/.cache/; a command with the same options computes only the missing results.
 """
 
@@ -22,7 +22,7 @@ from scipy import stats
 from experiments import accuracy
 from experiments.common import cache, intervals, record
 from experiments.compare import gradient_error, matrix, report, trajectories
-from experiments.compare.cost import BOTH, cost
+from experiments.compare.gradient_error import BOTH
 from manual_grads import ACTIVATION_NAMES, LOSS_NAMES
 from manual_grads.cli import ANY, AT_LEAST_1, Rule, command
 from mnist_jax import Config, data, training
@@ -31,12 +31,12 @@ RISING = Rule(
     "be one or more steps, each at least 1, in increasing order",
     lambda steps: len(steps) >= 1 and list(steps) == sorted(set(steps)) and steps[0] >= 1,
 )
-CASES = [*itertools.product(LOSS_NAMES, ACTIVATION_NAMES, ("float32", "float64"))]
+CASES = [*itertools.product(LOSS_NAMES, ACTIVATION_NAMES)]
 
 
 @dataclass(frozen=True)
 class Options(cache.CachedOutput):
-    """Which run is compared, from which seeds, and in how many steps and rounds."""
+    """Which run is compared, from which seeds, and in how many steps."""
 
     WITHOUT_EFFECT: ClassVar = (*record.Output.WITHOUT_EFFECT, "gradient", "seed")
 
@@ -46,10 +46,9 @@ class Options(cache.CachedOutput):
     marks: Annotated[
         tuple[int, ...], "compare the parameters after these steps, if the run has as many", RISING
     ] = (1, 3, 10, 30, 100, 300, 1000, 2000)
-    rounds: Annotated[int, "rounds in which costs are measured", AT_LEAST_1] = 9
     matrix_steps: Annotated[int, "steps of each training of the small network", AT_LEAST_1] = 500
     quick: Annotated[
-        bool, "only 2 seeds, 2 epochs of 80 steps, 2 marks, 3 rounds, and 20 matrix steps", ANY
+        bool, "only 2 seeds, 2 epochs of 80 steps, 2 marks, and 20 matrix steps", ANY
     ] = False
     config: Config = field(default_factory=Config)
 
@@ -76,9 +75,7 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
         examples = min(80, len(dataset.train.labels) // batch) * batch
         small = replace(chosen.config, epochs=2, train_examples=examples)
         dataset = data.load(small)
-        chosen = replace(
-            chosen, seeds=(0, 1), marks=(1, 80), rounds=3, matrix_steps=20, config=small
-        )
+        chosen = replace(chosen, seeds=(0, 1), marks=(1, 80), matrix_steps=20, config=small)
     config = chosen.config
     out = record.folder(chosen.out, name)
     first = replace(config, seed=chosen.seeds[0], gradient="autodiff")
@@ -89,10 +86,9 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
         "layer_sizes": config.architecture.layer_sizes,
         "batch_size": config.batch_size,
         "epochs": config.epochs,
-        "cost": make("cost", partial(cost, config, dataset, chosen.rounds)),
         "matrix": [
             make(f"matrix {case}", partial(matrix.row, *case, chosen.matrix_steps, dataset))
-            for case in track(CASES, "each loss, activation and precision")
+            for case in track(CASES, "each loss and activation")
         ],
         "agreement": make("agreement", partial(gradient_error.along_the_run, first, dataset)),
         "trajectories": make("trajectories", partial(_trajectories, first, dataset, chosen.marks)),

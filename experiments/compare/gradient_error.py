@@ -10,13 +10,15 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.common import intervals
-from experiments.compare.cost import BOTH
 from manual_grads import named_leaves, targets
 from manual_grads.derivatives import gradient_bound
 from mnist_jax import Config
 from mnist_jax.data import Dataset
 from mnist_jax.model import Params, network_inputs
 from mnist_jax.training import DTYPE, MODES, compile_training, train_epoch
+
+BOTH = ("autodiff", "manual")
+"""The values of `--gradient` that are compared."""
 
 ULP_EDGES = [0.0, *(2.0**power for power in range(-1, 25)), np.inf]
 """The bins of the histogram of errors, in units in the last place: 0 to ½, to 1, to 2, to 4, …"""
@@ -25,26 +27,32 @@ Leaves = dict[str, np.ndarray]
 
 
 def along_the_run(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """The errors before the first epoch and after every epoch, and the histogram of all errors.
+    """The largest errors of each leaf during the run, and the histogram of all errors.
 
-    The run trains on autodiff's gradient. The batch is the first `batch_size` training examples.
+    They are measured before the first epoch and after every epoch. The run trains on autodiff's
+    gradient. The batch is the first `batch_size` training examples.
     """
-    rows, counts = [], {name: np.zeros(len(ULP_EDGES) - 1, int) for name in BOTH}
-    for epoch, computed, reference, bound in gradients(config, dataset):
-        for name, leaf in itertools.product(BOTH, reference):
+    largest: dict[tuple[str, str], dict[str, float]] = {}
+    counts = {name: np.zeros(len(ULP_EDGES) - 1, int) for name in BOTH}
+    for computed, reference, bound in gradients(config, dataset):
+        for leaf, name in itertools.product(reference, BOTH):
             error = np.abs(computed[name][leaf] - reference[leaf])
             ulps = in_ulps(error, reference[leaf])
             counts[name] += np.histogram(ulps, ULP_EDGES)[0]
-            row = {"epoch": epoch, "gradient": name, "leaf": leaf}
             measured = {
                 "largest_error": error.max(),
                 "of_bound": (error / bound[leaf]).max(),
                 "largest_in_ulps": ulps.max(),
                 "median_in_ulps": np.median(ulps),
             }
-            rows.append(row | {key: intervals.finite(value) for key, value in measured.items()})
+            before = largest.get((leaf, name), measured)
+            largest[leaf, name] = {key: max(before[key], measured[key]) for key in measured}
     return {
-        "rows": rows,
+        "rows": [
+            {"leaf": leaf, "gradient": name}
+            | {key: intervals.finite(value) for key, value in each.items()}
+            for (leaf, name), each in largest.items()
+        ],
         "ulp_edges": ULP_EDGES[:-1],
         "ulp_counts": {name: [int(count) for count in each] for name, each in counts.items()},
     }
@@ -59,8 +67,8 @@ def in_ulps(
 
 def gradients(
     config: Config, dataset: Dataset
-) -> Iterator[tuple[int, dict[str, Leaves], Leaves, Leaves]]:
-    """Yields the number of each epoch, 0 for the initial parameters, and the gradients after it.
+) -> Iterator[tuple[dict[str, Leaves], Leaves, Leaves]]:
+    """Yields the gradients at the initial parameters, and at those after each epoch.
 
     These are the two float32 gradients by name, autodiff's in float64, and the float32 bound.
     """
@@ -80,7 +88,7 @@ def gradients(
         with jax.enable_x64(True):
             exact = jax.tree.map(lambda leaf: leaf.astype("float64"), at)
             reference = _wide(wide(*exact)[1])
-        yield epoch, computed, reference, _wide(bound(*at))
+        yield computed, reference, _wide(bound(*at))
 
 
 def _wide(gradient: Params) -> Leaves:

@@ -4,12 +4,13 @@ They share no code with the check, so that a mistake in the check itself would b
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import expit, ndtr, softmax
 
 from manual_grads import Architecture
 
@@ -30,20 +31,9 @@ class Injected(NamedTuple):
     layer: int
 
 
-def sigmoid(z):
-    """The logistic function σ(z)."""
-    return 1 / (1 + np.exp(-z))
-
-
-def softmax(z):
-    """The softmax of each row."""
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
 DENSITY_AT_0 = (2 * np.pi) ** -0.5
 F = {
-    "sigmoid": (sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z))),
+    "sigmoid": (expit, lambda z: expit(z) * (1 - expit(z))),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
     "relu": (lambda z: np.where(z > 0, z, 0 * z), lambda z: (z > 0).astype(z.dtype)),
     "leaky_relu": (
@@ -87,7 +77,9 @@ MISTAKES: dict[str, dict[tuple[str, str], Callable[..., Any]]] = {
         ("other-loss", "no slope"): lambda delta, at: 2 * delta,
         ("other-loss", "slope extra"): lambda delta, at: delta * at.p * (1 - at.p),
     },
-    "squared_error": {("other-loss", "cross-entropy"): lambda delta, at: softmax(at.z) - at.y},
+    "squared_error": {
+        ("other-loss", "cross-entropy"): lambda delta, at: softmax(at.z, axis=1) - at.y
+    },
     "back": {("weights-not-transposed", ""): lambda weight, at: weight.T},
     "delta": {
         ("factor", "delta 2"): lambda delta, at: 2 * delta,
@@ -149,7 +141,7 @@ def handwritten(architecture: Architecture, injections: Sequence[Injected]) -> C
     f, slope = F[architecture.activation]
     depth, cross_entropy = architecture.depth, architecture.loss == "cross_entropy"
     first = f if architecture.input_layer == "active" else lambda z: z
-    functions = [first, *[f] * (depth - 1), softmax if cross_entropy else f]
+    functions = [first, *[f] * (depth - 1), partial(softmax, axis=1) if cross_entropy else f]
     kept: list[Any] = []
 
     def changed(quantity, value, at=None, layer=None, kind=""):

@@ -10,8 +10,7 @@ import numpy as np
 
 from experiments.mistakes.cases import correct, injections, loss, point
 from experiments.mistakes.gradient import MISTAKES, Injected, handwritten
-from manual_grads import ACTIVATION_NAMES, LOSS_NAMES, Architecture, check_gradient
-from manual_grads.check import draw, network_loss
+from manual_grads import Architecture, check_gradient
 
 IDENTITY = "changes nothing"
 """The verdict if a mistake does not change the gradient and the check reports none."""
@@ -86,34 +85,3 @@ def verdict(
     if ["unknown"] in causes:
         return "unknown"
     return "wrong" if len(causes) == 1 else "wrong tie"
-
-
-def false_alarms(draws: int, precision: str, number: int) -> int:
-    """The number of correct gradients that the check rejects, for random network `number`."""
-    network, batch_size = random_network(np.random.default_rng(number))
-    right = handwritten(network, [])
-
-    def gradient(*given):
-        return right(*jax.tree.map(lambda x: x.astype(precision) if x.dtype == float else x, given))
-
-    count = 0
-    for seed in range(draws):
-        params, batch = draw(network, batch_size, seed)
-        report = check_gradient(gradient, network_loss(network), params, batch, network=network)
-        count += not report.agrees
-    jax.clear_caches()  # see trials_of
-    return count
-
-
-def random_network(random: np.random.Generator) -> tuple[Architecture, int]:
-    """A network of depth 1–4 and widths 1–20 with all biases, and a batch size of 1–9."""
-    depth = int(random.integers(1, 5))
-    network = Architecture(
-        layer_sizes=tuple(int(units) for units in random.integers(1, 21, depth + 1)),
-        activation=str(random.choice(ACTIVATION_NAMES)),
-        loss=str(random.choice(LOSS_NAMES)),
-        input_layer=str(random.choice(["plain", "active"])),
-        biases=("input", "hidden", "output") if depth > 1 else ("input", "output"),
-        label_smoothing=0.0,
-    )
-    return network, int(random.integers(1, 10))

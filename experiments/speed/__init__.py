@@ -2,9 +2,9 @@
 
 __main__      the command `python -m experiments.speed`, and the list of its parts
 steps         a training step with each gradient
-throughput    training compared with a matrix product, and compiling
 checks        the gradient check
 checkpoints   what checkpoints add to a run
 peers         training in other libraries
 programs      the programs in these libraries
+timing        timing a call, and several things in turn; counting operations
 """

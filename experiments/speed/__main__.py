@@ -4,7 +4,6 @@
     python -m experiments.speed --parts=peers --flagfile=experiments/fast.flags
 
 steps         a training step with each gradient, compared with autodiff's
-throughput    training, compared with the rate of a matrix product; also compilation
 checks        the gradient check, on networks of its own
 checkpoints   runs with many checkpoints, compared with runs with one
 peers         whole processes and rates, compared with PyTorch, plain JAX and scikit-learn
@@ -15,13 +14,12 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from experiments.common import record
-from experiments.speed import checkpoints, checks, peers, steps, throughput
+from experiments.speed import checkpoints, checks, peers, steps
 from manual_grads.cli import AT_LEAST_1, Rule, command
 from mnist_jax import Config, training
 
 PARTS = {
     "steps": steps,
-    "throughput": throughput,
     "checks": checks,
     "checkpoints": checkpoints,
     "peers": peers,
@@ -44,7 +42,7 @@ class Options(record.Output):
 
     parts: Annotated[
         tuple[str, ...], "what to measure; peers needs MNIST and pip's extra benchmark", DISTINCT
-    ] = ("steps", "throughput", "checks", "checkpoints")
+    ] = ("steps", "checks", "checkpoints")
     rounds: Annotated[
         int | None,
         "how often each part is measured; if not given, "

@@ -11,9 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-
-from experiments.common import timing
+from experiments.speed.timing import in_turn
 from manual_grads.cli import command
 from mnist_jax import Config, data, runs, training
 
@@ -27,17 +25,16 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
     """The seconds of the runs, whose files stay in `out`, and the cost of a checkpoint."""
     dataset = data.load(config, command.say)
     seconds: dict[str, list[float]] = {name: [] for name in EVERY_SECONDS}
-    for number in track(range(rounds), "timing pairs of runs"):
-        for name in timing.in_turn([*EVERY_SECONDS], number):
-            timed = replace(
-                config,
-                workdir=str(out / f"{number}-{name}"),
-                overwrite=True,
-                checkpoint_every_seconds=EVERY_SECONDS[name],
-            )
-            with runs.claimed(timed) as folder:
-                taken = training.train_and_save(timed, dataset, folder)["seconds"]
-            seconds[name].append(taken["total"] - taken["compile"])
+    for number, name in in_turn([*EVERY_SECONDS], rounds, "timing pairs of runs"):
+        timed = replace(
+            config,
+            workdir=str(out / f"{number}-{name}"),
+            overwrite=True,
+            checkpoint_every_seconds=EVERY_SECONDS[name],
+        )
+        with runs.claimed(timed) as folder:
+            taken = training.train_and_save(timed, dataset, folder)["seconds"]
+        seconds[name].append(taken["total"] - taken["compile"])
     blocks = config.epochs * training.blocks_per_epoch(config, dataset)
     each = [
         (always - last) / max(blocks - 1, 1)

@@ -15,17 +15,13 @@ import os
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-
-from experiments.common import timing
 from experiments.speed.programs import PROGRAMS
-from experiments.speed.throughput import operations
+from experiments.speed.timing import in_turn, operations, timed
 from manual_grads.cli import InputError, command, options
 from mnist_jax import Config, data
 
@@ -49,18 +45,6 @@ class BenchmarkError(InputError):
     """The comparison lacks the MNIST files, or a program in it fails."""
 
 
-def recipe(config: Config) -> dict[str, Any]:
-    """The settings of the other libraries' programs."""
-    names = ("epochs", "batch_size", "learning_rate", "b1", "b2", "warmup_epochs", "weight_decay")
-    return {
-        "sizes": config.architecture.layer_sizes,
-        "label_smoothing": config.architecture.label_smoothing,
-        "constant_rate": 1e-3,
-        "seed": config.seed,
-        **{name: getattr(config, name) for name in names},
-    }
-
-
 def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
     """The seconds, accuracies and rates of every library, and their ratios."""
     dataset = data.load(config, command.say)
@@ -69,114 +53,90 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
         raise BenchmarkError(
             "the programs must read MNIST from a folder", dataset.name, "--data_dir=FOLDER"
         )
-    started = start_to_answer(config, folder, rounds, out)
-    rates = {
-        f"{options.text(sizes)} at {batch}": throughput(folder, sizes, batch, config, rounds)
-        for sizes, batch in NETWORKS
-    }
+    config = replace(config, data_dir=folder)
+    started = start_to_answer(config, rounds, out)
     medians = {name: statistics.median(taken) for name, taken in started["seconds"].items()}
-    best = {
-        of: {name: max(found, default=0.0) for name, found in each.items()}
-        for of, each in rates.items()
-    }
-    of_example = {
-        f"{options.text(sizes)} at {batch}": operations(sizes, 1) for sizes, batch in NETWORKS
-    }
+    rates, rate_ratios, of_product = {}, {}, {}
+    for sizes, batch_size in NETWORKS:
+        of = f"{options.text(sizes)} at {batch_size}"
+        network = replace(config.architecture, layer_sizes=sizes)
+        rates[of] = throughput(replace(config, architecture=network, batch_size=batch_size), rounds)
+        best = {name: max(found, default=0.0) for name, found in rates[of].items()}
+        rate_ratios[of] = round(best["ours"] / max(best[name] for name in LIBRARIES[1:]), 2)
+        of_product[of] = round(best["ours"] * operations(sizes, 1) / best["products"], 3)
     return {
         "dataset": dataset.name,
-        **processor(),
+        "vector_and_matrix_units": processor_units(),
         "start_to_answer": started,
         "start_medians": medians,
         "start_ratios": {name: round(s / medians["pytorch"], 3) for name, s in medians.items()},
         "examples_a_second": rates,
-        "rate_ratios": {
-            of: round(each["ours"] / max(each[name] for name in LIBRARIES[1:]), 2)
-            for of, each in best.items()
-        },
-        "of_product": {
-            of: round(each["ours"] * of_example[of] / each["products"], 3)
-            for of, each in best.items()
-        },
+        "rate_ratios": rate_ratios,
+        "of_product": of_product,
     }
 
 
-def processor() -> dict[str, Any]:
+def processor_units() -> list[str]:
     """The processor's vector and matrix units, which affect the rate of a matrix product."""
     try:
         flags = set(Path("/proc/cpuinfo").read_text().split())
     except OSError:
         flags = set()
-    units = {"avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile"} & flags
-    return {"vector_and_matrix_units": sorted(units)}
+    return sorted({"avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile"} & flags)
 
 
-def start_to_answer(config: Config, folder: str, rounds: int, out: Path) -> dict[str, Any]:
+def start_to_answer(config: Config, rounds: int, out: Path) -> dict[str, Any]:
     """Seconds of whole processes and the accuracies they reach, with another seed each round."""
     compiled = out / "compiled"
     commands = ("cold", "warm", *LIBRARIES[1:])
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     accuracies: dict[str, list[float]] = {name: [] for name in commands}
-    whole(train(replace(config, data_dir=folder), out / "first", compiled))
-    for number in track(range(rounds), "timing whole processes in turn"):
-        seeded = replace(config, seed=number, data_dir=folder)
-        for name in timing.in_turn(commands, number):
-            if name in LIBRARIES:
-                taken, printed = whole(program(name, folder, recipe(seeded)))
-                accuracies[name].append(json.loads(printed)["accuracy"])
-            else:
-                workdir = out / f"{name}-{number}"
-                cache = compiled if name == "warm" else out / f"compiled-{number}"
-                taken, _ = whole(train(seeded, workdir, cache))
-                result = json.loads((workdir / "result.json").read_text())
-                accuracies[name].append(result["test_accuracy"])
-            seconds[name].append(taken)
+    whole(train(config, out / "first", compiled))
+    for number, name in in_turn(commands, rounds, "timing whole processes in turn"):
+        seeded, workdir = replace(config, seed=number), out / f"{name}-{number}"
+        if name in LIBRARIES:
+            taken, printed = whole(program(name, seeded))
+            accuracies[name].append(json.loads(printed)["accuracy"])
+        else:
+            cache = compiled if name == "warm" else out / f"compiled-{number}"
+            taken, _ = whole(train(seeded, workdir, cache))
+            result = json.loads((workdir / "result.json").read_text())
+            accuracies[name].append(result["test_accuracy"])
+        seconds[name].append(taken)
     return {"seconds": seconds, "accuracy": accuracies}
 
 
-def throughput(
-    folder: str, sizes: Sequence[int], batch: int, config: Config, rounds: int
-) -> dict[str, list[float]]:
+def throughput(config: Config, rounds: int) -> dict[str, list[float]]:
     """Examples a second of each library's fastest epoch, and operations a second of a product."""
-    changed = {"sizes": sizes, "batch_size": batch, "epochs": 2, "train_examples": EXAMPLES}
-    settings = recipe(config) | changed
+    config = replace(config, epochs=2, train_examples=EXAMPLES)
+    sizes = config.architecture.layer_sizes
     rates: dict[str, list[float]] = {name: [] for name in PROGRAMS}
     programs = [name for name in PROGRAMS if name != "scikit_learn" or max(sizes[1:]) < 200]
-    for number in track(range(rounds), f"training {options.text(sizes)} with each library"):
-        for name in timing.in_turn(programs, number):
-            printed = whole(program(name, folder, settings))[1]
-            rates[name].append(max(json.loads(printed)["rates"]))
+    for _, name in in_turn(programs, rounds, f"training {options.text(sizes)} with each library"):
+        rates[name].append(max(json.loads(whole(program(name, config))[1])["rates"]))
     return rates
 
 
-def program(name: str, folder: str, settings: dict[str, Any]) -> list[str]:
-    """The command line of a program."""
-    return [
-        *(sys.executable, "-m", "experiments.speed.programs"),
-        *(name, folder, json.dumps(settings)),
-    ]
+def program(name: str, config: Config) -> list[str]:
+    """The command line of a program; its settings are all options of the config."""
+    settings = json.dumps(options.values(config))
+    return [sys.executable, "-m", "experiments.speed.programs", name, settings]
 
 
 def train(config: Config, workdir: Path, compiled: Path) -> list[str]:
     """The command line of the training command, with every option of the config."""
-    changed = replace(config, workdir=str(workdir), overwrite=True)
+    changed = options.values(replace(config, workdir=str(workdir), overwrite=True))
     flags = [
-        f"--{option.name}={options.text(value)}"
-        for option in options.options_of(Config)
-        for value in [
-            getattr(changed, option.name, getattr(changed.architecture, option.name, None))
-        ]
-        if value not in (None, False)
+        f"--{name}={options.text(value)}" for name, value in changed.items() if value is not None
     ]
     return [sys.executable, "-m", "mnist_jax.train", f"--compilation_cache={compiled}", *flags]
 
 
 def whole(words: list[str]) -> tuple[float, str]:
     """The seconds of a process, and the last line that it printed. Raises `BenchmarkError`."""
-    started = time.perf_counter()
-    ended = subprocess.run(  # noqa: S603 - it runs this project's own programs
-        words, capture_output=True, text=True, check=False
+    ended, seconds = timed(
+        partial(subprocess.run, words, capture_output=True, text=True, check=False)
     )
-    seconds = time.perf_counter() - started
     if ended.returncode != 0:
         raise BenchmarkError(
             "every program of the comparison must end without an error",

@@ -1,10 +1,10 @@
 """The same training with other libraries, each as a whole program.
 
-    python -m experiments.speed.programs LIBRARY FOLDER SETTINGS
+    python -m experiments.speed.programs LIBRARY SETTINGS
 
-trains on the MNIST files in FOLDER, and prints one line of JSON: the test accuracy, and for each
-epoch the examples per second. SETTINGS is the result of `experiments.speed.peers.recipe` as JSON.
-Each library computes in float32, and draws its own initial weights and order of the examples.
+trains on the MNIST files in a folder, and prints one line of JSON: the test accuracy, and for each
+epoch the examples per second. SETTINGS is a JSON object of all options of `mnist_jax.train`. Each
+library computes in float32, and draws its own initial weights and order of the examples.
 """
 
 import gzip
@@ -13,7 +13,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,19 @@ import numpy as np
 
 Settings = dict[str, Any]
 Result = tuple[float, list[float]]
+CONSTANT_RATE = 1e-3
+"""The learning rate of scikit-learn's program, which is that library's default."""
 
 
-def read(folder: str, settings: Settings) -> list[np.ndarray]:
+def read(settings: Settings) -> list[np.ndarray]:
     """The images as rows of values in [0, 1], and the labels, for training and for testing."""
-    arrays, first = [], settings.get("train_examples")
+    folder, first, arrays = Path(settings["data_dir"]), settings["train_examples"], []
     for part in ("train", "t10k"):
         images, labels = (
-            np.frombuffer(gzip.decompress((Path(folder) / f"{part}-{name}").read_bytes()), np.uint8)
+            np.frombuffer(
+                gzip.decompress((folder / f"{part}-{name}").read_bytes()),
+                np.uint8,
+            )
             for name in ("images-idx3-ubyte.gz", "labels-idx1-ubyte.gz")
         )
         arrays += [images[16:].reshape(-1, 784)[:first] / np.float32(255), labels[8:][:first]]
@@ -54,16 +59,16 @@ def timed(epoch: Callable[[], None], settings: Settings, examples: int) -> list[
     return rates
 
 
-def pytorch(folder: str, settings: Settings) -> Result:
+def pytorch(settings: Settings) -> Result:
     """PyTorch, eager, with its fused AdamW."""
     import torch  # pyright: ignore[reportMissingImports] - in the extra `benchmark`
     from torch import nn  # pyright: ignore[reportMissingImports] - in the same extra
 
-    images, labels, test_images, test_labels = map(torch.tensor, read(folder, settings))
+    images, labels, test_images, test_labels = map(torch.tensor, read(settings))
     labels, test_labels = labels.long(), test_labels.long()
     torch.manual_seed(settings["seed"])
     layers: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise(settings["sizes"]):
+    for inputs, outputs in itertools.pairwise(settings["layer_sizes"]):
         linear = nn.Linear(inputs, outputs)
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
         nn.init.zeros_(linear.bias)
@@ -93,16 +98,16 @@ def pytorch(folder: str, settings: Settings) -> Result:
     return float(right), rates
 
 
-def scikit_learn(folder: str, settings: Settings) -> Result:
+def scikit_learn(settings: Settings) -> Result:
     """scikit-learn's MLPClassifier, which has neither schedule nor smoothing with Adam."""
     from sklearn.neural_network import MLPClassifier
 
-    images, labels, test_images, test_labels = read(folder, settings)
+    images, labels, test_images, test_labels = read(settings)
     network = MLPClassifier(
-        settings["sizes"][1:-1],
+        settings["layer_sizes"][1:-1],
         alpha=0.0,
         batch_size=settings["batch_size"],
-        learning_rate_init=settings["constant_rate"],
+        learning_rate_init=CONSTANT_RATE,
         random_state=settings["seed"],
     )
     classes = np.arange(10)
@@ -112,18 +117,17 @@ def scikit_learn(folder: str, settings: Settings) -> Result:
     return float(network.score(test_images, test_labels)), rates
 
 
-def plain_jax(folder: str, settings: Settings) -> Result:
+def plain_jax(settings: Settings) -> Result:
     """JAX and Optax as in JAX's own MNIST example: a compiled step, called from a Python loop."""
     import jax
     import jax.numpy as jnp
     import optax
 
-    images, labels, test_images, test_labels = read(folder, settings)
+    images, labels, test_images, test_labels = read(settings)
     random = np.random.RandomState(settings["seed"])
-    sizes = settings["sizes"]
     params = [
         (random.normal(0, (2 / m) ** 0.5, (m, n)).astype(np.float32), np.zeros(n, np.float32))
-        for m, n in itertools.pairwise(sizes)
+        for m, n in itertools.pairwise(settings["layer_sizes"])
     ]
     steps = settings["epochs"] * -(-len(labels) // settings["batch_size"])
     warmup = round(settings["warmup_epochs"] * steps / settings["epochs"])
@@ -151,15 +155,10 @@ def plain_jax(folder: str, settings: Settings) -> Result:
         changes, moments = optimizer.update(jax.grad(loss)(params, images, labels), moments, params)
         return optax.apply_updates(params, changes), moments
 
-    def batches() -> Iterator[np.ndarray]:
-        order = random.permutation(len(labels))
-        yield from np.split(
-            order, range(settings["batch_size"], len(order), settings["batch_size"])
-        )
-
     def epoch():
         nonlocal params, moments
-        for batch in batches():
+        ends = range(settings["batch_size"], len(labels), settings["batch_size"])
+        for batch in np.split(random.permutation(len(labels)), ends):
             params, moments = update(params, moments, images[batch], labels[batch])
         jax.block_until_ready(params)
 
@@ -168,20 +167,12 @@ def plain_jax(folder: str, settings: Settings) -> Result:
     return float(jnp.mean(answers == test_labels)), rates
 
 
-def ours(folder: str, settings: Settings) -> Result:
+def ours(settings: Settings) -> Result:
     """The training of `mnist_jax`, without its files and figures."""
-    import dataclasses
-
-    from manual_grads import Architecture
+    from manual_grads.cli import options
     from mnist_jax import Config, data, training
 
-    names = {field.name for field in dataclasses.fields(Config)} & settings.keys()
-    smoothing = settings["label_smoothing"]
-    network = Architecture(layer_sizes=tuple(settings["sizes"]), label_smoothing=smoothing)
-    config = Config(
-        architecture=network, schedule="linear", data_dir=folder, dataset="mnist",
-        **{name: settings[name] for name in names},
-    )  # fmt: skip
+    config = options.build(Config, settings)
     dataset = data.load(config, lambda line: None)
     compiled, state = training.compile_training(config, dataset)
     epochs = iter(range(1, config.epochs + 1))
@@ -194,7 +185,7 @@ def ours(folder: str, settings: Settings) -> Result:
     return compiled.evaluate(state.params).correct / len(dataset.test.labels), rates
 
 
-def products(_folder: str, settings: Settings) -> Result:
+def products(settings: Settings) -> Result:
     """The largest rate of XLA's, PyTorch's or NumPy's float32 matrix product.
 
     The rate, in operations per second, of the product of a batch and the largest weight matrix.
@@ -203,7 +194,7 @@ def products(_folder: str, settings: Settings) -> Result:
     import torch  # pyright: ignore[reportMissingImports] - in the extra `benchmark`
 
     m = settings["batch_size"]
-    n, k = max(itertools.pairwise(settings["sizes"]), key=math.prod)
+    n, k = max(itertools.pairwise(settings["layer_sizes"]), key=math.prod)
     a, b = np.random.default_rng(0).normal(size=(2, 2048, 2048)).astype(np.float32)
     a, b = a[:m, :n].copy(), b[:n, :k].copy()
     multiply, best = jax.jit(jax.numpy.matmul), 0.0
@@ -222,7 +213,7 @@ def products(_folder: str, settings: Settings) -> Result:
     return 0.0, [best]
 
 
-PROGRAMS: dict[str, Callable[[str, Settings], Result]] = {
+PROGRAMS: dict[str, Callable[[Settings], Result]] = {
     "ours": ours,
     "pytorch": pytorch,
     "plain_jax": plain_jax,
@@ -233,8 +224,8 @@ PROGRAMS: dict[str, Callable[[str, Settings], Result]] = {
 
 def main() -> None:
     """Runs the program that the command line names."""
-    name, folder, settings = sys.argv[1:]
-    found, rates = PROGRAMS[name](folder, json.loads(settings))
+    name, settings = sys.argv[1:]
+    found, rates = PROGRAMS[name](json.loads(settings))
     print(json.dumps({"accuracy": found, "rates": rates}))
 
 

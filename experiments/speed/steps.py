@@ -5,12 +5,16 @@ gives one ratio for each; every other round reverses the order. The median ratio
 `checked`, each step computes the rounding bound; the first of an epoch, also float64 gradients.
 """
 
+import statistics
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.common import timing
+from experiments.speed.timing import in_turn, timed
 from manual_grads.cli import command
-from mnist_jax import Config, data, training
+from mnist_jax import Config, data
+from mnist_jax.training import MODES, compile_training, steps_per_epoch, train_epoch
 
 FILE = "{name}_step_time.json"
 ROUNDS = 9
@@ -23,10 +27,27 @@ SUMMARY = (
 def measure(config: Config, rounds: int, _out: Path) -> dict[str, Any]:
     """The seconds of an epoch with each gradient in each round, and their summary."""
     dataset = data.load(config, command.say)
-    seconds = timing.epoch_seconds(config, dataset, rounds)
+    runs = {name: compile_training(replace(config, gradient=name), dataset) for name in MODES}
+    states = {name: train_epoch(*run, 1)[0] for name, run in runs.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in MODES}
+    for number, name in in_turn([*MODES], rounds, "timing an epoch with each gradient in turn"):
+        epoch = partial(train_epoch, runs[name][0], states[name], number + 2)
+        (states[name], _), taken = timed(epoch)
+        seconds[name].append(taken)
     return {
         "dataset": dataset.name,
         "layer_sizes": config.architecture.layer_sizes,
         "batch_size": config.batch_size,
-        **timing.summary(seconds, training.steps_per_epoch(config, dataset)),
+        **summary(seconds, steps_per_epoch(config, dataset)),
     }
+
+
+def summary(seconds: dict[str, list[float]], steps: int) -> dict[str, Any]:
+    """The median step time of each gradient, and its ratios to autodiff, one for each round."""
+    medians = {name: statistics.median(taken) / steps for name, taken in seconds.items()}
+    ratios = {}
+    for name in [name for name in seconds if name != "autodiff"]:
+        rounds = [one / two for one, two in zip(seconds[name], seconds["autodiff"], strict=True)]
+        spread = {"smallest": min(rounds), "largest": max(rounds)}
+        ratios[name] = {"median": statistics.median(rounds), **spread}
+    return {"epoch_seconds": seconds, "median_step_seconds": medians, "ratios": ratios}

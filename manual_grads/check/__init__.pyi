@@ -4,9 +4,7 @@ from .formulas import loss_of as loss_of
 from .formulas import network_loss as network_loss
 from .formulas import problem_of as problem_of
 from .gradient import check_gradient as check_gradient
-from .gradient import check_problem as check_problem
 from .layouts import GradientError as GradientError
 from .report import Leaf as Leaf
 from .report import Report as Report
 from .sample import draw as draw
-from .sample import draw_problem as draw_problem

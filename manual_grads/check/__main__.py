@@ -85,15 +85,6 @@ class Network(Architecture):
         cli.NOT_NEGATIVE,
     ] = 0.0
 
-    def __post_init__(self):
-        super().__post_init__()
-        if self.loss != "cross_entropy" and self.label_smoothing > 0:
-            raise cli.OptionError(
-                f"--label_smoothing must be 0 with --loss={self.loss}",
-                f"--label_smoothing={self.label_smoothing}",
-                "--label_smoothing=0, or --loss=cross_entropy",
-            )
-
 
 @dataclass(frozen=True)
 class Options:

@@ -31,9 +31,9 @@ from manual_grads.check.__main__ import (
     most_similar,
 )
 from manual_grads.check.formulas import loss_of, problem_of
-from manual_grads.check.gradient import check_problem
+from manual_grads.check.gradient import check_gradient
 from manual_grads.check.layouts import in_layout
-from manual_grads.check.sample import draw_problem
+from manual_grads.check.sample import draw
 from manual_grads.cli import InputError, options
 
 ARGUMENTS = ("params", "images", "labels")
@@ -58,8 +58,9 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
             name_of_loss = chosen.loss_function
             loss = _guarded(_loaded(name_of_loss), name_of_loss, chosen, in_numpy)
         one_hot = chosen.labels == "one_hot"
-        drawn = draw_problem(problem, chosen.batch_size, chosen.seed, one_hot=one_hot)
-        report = check_problem(gradient, loss, *drawn, problem)._replace(layout=chosen.layout)
+        drawn = draw(problem, chosen.batch_size, chosen.seed, one_hot=one_hot)
+        report = check_gradient(gradient, loss, *drawn, network=problem)
+        report = report._replace(layout=chosen.layout)
     now = _functions()
     replaced = [".".join(place) for place, one in functions.items() if now.get(place) is not one]
     if replaced:

@@ -18,7 +18,7 @@ from manual_grads.check.diagnosis import Cause
 from manual_grads.check.formulas import Problem, loss_of, problem_of
 from manual_grads.check.report import Leaf, Report
 from manual_grads.check.returned import arrays_by_name, handwritten_leaves
-from manual_grads.check.sample import LossError, draw_problem, require_batch, require_scalar
+from manual_grads.check.sample import LossError, draw, require_batch, require_scalar
 from manual_grads.check.tolerance import allowed_difference
 
 Tree = Any
@@ -51,15 +51,16 @@ def check_gradient(
     params: Tree,
     batch: tuple,
     *,
-    network: Architecture | None = None,
+    network: Architecture | Problem | None = None,
 ) -> Report:
     """Compares `gradient(params, *batch)` with autodiff's gradient of `loss(params, *batch)`.
 
     The loss is a scalar, `params` any pytree of arrays, and `batch` a tuple of arrays with one
-    example per row. With a `network`, the report also names the wrong line of the backward pass.
-    Then `params` must be the network's parameters, and `batch` must be `(images, labels)`; labels
-    are integer classes or rows of targets. The gradient is also called on random parameters and
-    batches. Raises `GradientError`, `LossError` or `InputsError`.
+    example per row. With a `network`, or a `Problem` if the loss is none of `LOSS_NAMES`, the
+    report also names the wrong line of the backward pass. Then `params` must be the network's
+    parameters, and `batch` must be `(images, labels)`; labels are integer classes or rows of
+    targets. The gradient is also called on random parameters and batches. Raises `GradientError`,
+    `LossError` or `InputsError`.
 
     >>> import jax.numpy as jnp, numpy as np
     >>> def loss(params, x):
@@ -71,18 +72,7 @@ def check_gradient(
     The gradient disagrees with autodiff, in float64: w.
       factor at every leaf: it is multiplied by 0.5; remove this factor
     """
-    problem = None if network is None else problem_of(network)
-    return check_problem(gradient, loss, params, batch, problem)
-
-
-def check_problem(
-    gradient: Callable[..., Tree],
-    loss: Callable[..., Any],
-    params: Tree,
-    batch: tuple,
-    problem: Problem | None,
-) -> Report:
-    """Does the same as `check_gradient`, with a `Problem` instead of a network."""
+    problem = problem_of(network) if isinstance(network, Architecture) else network
     own = problem is None or loss is not loss_of(problem)
     with jax.enable_x64(True):
         require_batch(problem, params, batch)
@@ -117,7 +107,7 @@ def check_problem(
                 parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
                 size, like = 3 if parameters > LARGE else MOST_SINGLES, batch[1] if own else None
                 one_hot = np.ndim(batch[1]) == 2
-                draws += [draw_problem(problem, size, seed, like, one_hot) for seed in (1, 2)]
+                draws += [draw(problem, size, seed, like, one_hot) for seed in (1, 2)]
             question = diagnosis.Question(problem, own, yours, right, draws, precision)
             causes = diagnosis.diagnose(question, trials, repeats)
         side = _arbiter(compiled, params, worst) if bad else ""

@@ -7,6 +7,7 @@ numpy_dict  {"W1": …, "b1": …, …}, with weights [inputs, outputs]
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,36 +157,20 @@ def template(network: Any, layout: str, labels: str) -> str:
 
     `network` has the flags of the check: the architecture, `loss`, `output` and others.
     """
-    auto = network.output == "auto" and "squared" in network.loss
-    active, depth = network.output == "activation" or auto, network.depth
+    from jinja2 import Environment, StrictUndefined  # here, because only this function needs it
+
+    text = Path(__file__).with_name("template.py.jinja").read_text()
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True)  # noqa: S701 - not HTML
+    rows = "rows of 0 and 1" if network.loss == "binary_cross_entropy" else "rows of targets"
+    classes = "integer classes, [batch]" if labels == "integers" else "one-hot rows"
     leaves = names_of(network)
-    names, turn = [name for name, _, _ in leaves], ".T" if layout == "layers" else ""
-    f = FUNCTIONS[network.activation].format(slope=network.negative_slope)
-    lines = ["import math", ""] if network.activation == "gelu" else []
-    lines += ["import numpy as np", "", "", "def f(z):", f"    return {f}", "", ""]
-    lines += ["def gradient(params, images, labels):"]
-    for name, layer, kind in leaves if layout != "numpy" else ():
-        place = f'[{layer}]["{kind}"]' if layout == "layers" else f'["{name}"]'
-        lines.append(f"    {name} = params{place}")
-    lines += [f"    {', '.join(names)} = params"] if layout == "numpy" else []
-    value = "images + b0" if network.has_bias(0) else "images"
-    value = f"f({value})" if network.input_layer == "active" else value
-    lines.append(f"    a0 = {value}  # [batch, {network.layer_sizes[0]}]")
-    for k in range(1, depth + 1):
-        lines.append(f"    z{k} = a{k - 1} @ W{k}{turn}" + f" + b{k}" * network.has_bias(k))
-        lines.append(f"    a{k} = f(z{k})" if k < depth or active else f"    a{k} = z{k}")
-    what = {
-        "cross_entropy": "integer classes, [batch]" if labels == "integers" else "one-hot rows",
-        "binary_cross_entropy": "rows of 0 and 1",
-    }.get(network.loss, "rows of targets")
-    lines += [f"    # labels: {what}", "    # replace these zeros by your derivatives:"]
-    lines += [f"    d{name} = np.zeros_like({name})" for name in names]
-    result = f"[{', '.join('d' + name for name in names)}]"
-    if layout == "numpy_dict":
-        result = "{" + ", ".join(f'"{name}": d{name}' for name in names) + "}"
-    if layout == "layers":
-        dicts = [[f'"{kind}": d{name}' for name, at, kind in leaves if at == layer]
-                 for layer in range(depth + 1)]  # fmt: skip
-        result = "".join(f"\n        {{{', '.join(each)}}}," for each in dicts)
-        result = f"[{result}\n    ]"
-    return "\n".join([*lines, f"    return {result}"])
+    return environment.from_string(text).render(
+        network=network,
+        layout=layout,
+        labels=classes if network.loss == "cross_entropy" else rows,
+        leaves=leaves,
+        names=[name for name, _, _ in leaves],
+        f=FUNCTIONS[network.activation].format(slope=network.negative_slope),
+        output_is_active=network.output == "activation"
+        or (network.output == "auto" and "squared" in network.loss),
+    )

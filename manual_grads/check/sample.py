@@ -52,22 +52,21 @@ def require_batch(problem: Problem | None, params: Any, batch: tuple) -> None:
         check_inputs(problem.network, params, images, rows)
 
 
-def draw(network: Architecture, batch_size: int, seed: int) -> tuple[list, tuple]:
+def draw(
+    network: Architecture | Problem,
+    batch_size: int,
+    seed: int,
+    like: Any = None,
+    one_hot: bool = False,
+) -> tuple[list, tuple]:
     """Random parameters and a random batch, on which different mistakes give different gradients.
 
-    Weights ~ N(0, 1/inputs), biases ~ ±U(0.1, 1), images and targets ~ U(−1, 1). At least two
-    labels are equal. The arrays are float64, but every value is exactly representable in float32.
+    Weights ~ N(0, 1/inputs), biases ~ ±U(0.1, 1), images and targets ~ U(−1, 1), but the targets of
+    binary cross-entropy are 0 or 1. At least two labels are equal. If `like` is given, the labels
+    are its rows in random order. The arrays are float64, but every value is exactly representable
+    in float32.
     """
-    return draw_problem(problem_of(network), batch_size, seed)
-
-
-def draw_problem(
-    problem: Problem, batch_size: int, seed: int, like: Any = None, one_hot: bool = False
-) -> tuple[list, tuple]:
-    """The same as `draw`, for any loss. If `like` is given, the labels are its rows, shuffled.
-
-    The targets of binary cross-entropy are 0 or 1.
-    """
+    problem = problem_of(network) if isinstance(network, Architecture) else network
     random = np.random.default_rng(seed)
     sizes = problem.network.layer_sizes
     params: list[dict[str, np.ndarray]] = [{} for _ in sizes]

@@ -72,6 +72,14 @@ def check(options: Any) -> None:
         raise OptionError(expected, f"--{option.name}={text(value)}", repair)
 
 
+def values(options: Any) -> dict[str, Any]:
+    """The value of each option by its name; those of nested dataclasses are included."""
+    found = {}
+    for name, value in vars(options).items():
+        found |= values(value) if dataclasses.is_dataclass(value) else {name: value}
+    return found
+
+
 def default_words(option: Option) -> str:
     """The suggestion to use the default, which is always valid."""
     if option.default is None:

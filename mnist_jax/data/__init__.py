@@ -2,8 +2,7 @@
 
 sources     choosing the source
 dataset     the types that every source returns
-published   files, checksums and mirrors of MNIST and Fashion-MNIST
-idx         reading their file format
+published   files, checksums and mirrors of MNIST and Fashion-MNIST, and reading their files
 download    downloading their files
 digits      scikit-learn's small digits
 """

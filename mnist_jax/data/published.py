@@ -1,11 +1,20 @@
-"""MNIST and Fashion-MNIST: file names, shapes, checksums and mirrors, and how to read them."""
+"""MNIST and Fashion-MNIST: file names, shapes, checksums and mirrors, and how to read them.
 
+An IDX file has a header of 4 bytes plus 4 bytes for each dimension, then the elements in C order,
+one unsigned byte each. The header is not read, because only files with a known checksum are used.
+"""
+
+import gzip
 import hashlib
+import math
 import os
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_jax.data import idx
+import numpy as np
+
+from manual_grads.cli import paths
 from mnist_jax.data.dataset import REPAIR, DataError, Dataset, Examples
 
 
@@ -22,6 +31,10 @@ class PublishedFile(NamedTuple):
     def gz(self) -> str:
         return f"{self.name}.gz"
 
+    @property
+    def header_size(self) -> int:
+        return 4 + 4 * len(self.shape)
+
 
 class Published(NamedTuple):
     """A dataset: its training images and labels, its test images and labels, and its mirrors."""
@@ -31,6 +44,7 @@ class Published(NamedTuple):
     mirrors: tuple[str, ...]
 
 
+GZIP_MAGIC = b"\x1f\x8b"
 NAMES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -106,7 +120,7 @@ def _read_verified(file: PublishedFile, folder: Path):
         raise DataError(
             f"{folder} must contain {file.name}", "no such file", "a --data_dir that contains it"
         )
-    content = idx.content(path, file.shape)
+    content = decompressed(path, file.header_size + math.prod(file.shape))
     digest = hashlib.sha256(content).hexdigest()
     if file.sha256 is not None:
         _verify(path, "decompressed SHA-256", digest, file.sha256)
@@ -115,7 +129,29 @@ def _read_verified(file: PublishedFile, folder: Path):
         with path.open("rb") as stream:
             actual = hashlib.file_digest(stream, algorithm).hexdigest()
         _verify(path, algorithm.upper(), actual, expected)
-    return idx.elements(content, file.shape), digest
+    elements = np.frombuffer(content, np.uint8, offset=file.header_size)
+    return elements.reshape(file.shape), digest
+
+
+def decompressed(path: Path, size: int) -> bytes:
+    """The decompressed content of a file that should have `size` bytes. Raises `DataError`.
+
+    The file may be gzipped or not, whatever its name. At most one byte more is read, so that a gzip
+    bomb cannot fill the memory.
+    """
+    try:
+        with paths.open_plain(path, follow_links=True) as file:
+            compressed = file.read(2) == GZIP_MAGIC
+            file.seek(0)
+            return (gzip.open(file) if compressed else file).read(size + 1)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DataError(f"{path} must be an undamaged gzip file", str(error), REPAIR) from None
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path} must be a readable file",
+            str(error),
+            f"check its permissions, give another --data_dir, or {REPAIR}",
+        ) from None
 
 
 def _verify(path: Path, algorithm: str, actual: str, expected: str) -> None:

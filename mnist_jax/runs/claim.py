@@ -125,9 +125,7 @@ MAY_CHANGE = (
 
 def _require_same(was: Config, now: Config) -> None:
     """Raises `RunDirectoryError` if a run with the options `was` cannot be resumed with `now`."""
-    values = [
-        {**vars(config), **vars(config.architecture), "architecture": None} for config in (was, now)
-    ]
+    values = [options.values(config) for config in (was, now)]
     differing = [
         name
         for name, value in values[0].items()

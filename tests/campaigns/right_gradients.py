@@ -4,7 +4,8 @@
 
 Each network has a random loss, output, reduction, regulariser, layout and batch size. Its gradient
 is written here in NumPy, without code of the check. Every second network's loss is passed as a
-user's function. A right gradient must agree; the result is `tests/campaigns/right_gradients.json`.
+user's function. Then 10,000 gradients of `mnist_jax`'s losses follow, in float64 and in float32. A
+right gradient must agree; the result is `tests/campaigns/right_gradients.json`.
 """
 
 import json
@@ -18,10 +19,18 @@ from typing import Any
 
 import jax
 import numpy as np
+from scipy.special import expit, softmax
 
-from experiments.mistakes.gradient import F, sigmoid, softmax
-from experiments.mistakes.trials import random_network
-from manual_grads.check import Problem, check_problem, draw_problem, loss_of, problem_of
+from experiments.mistakes import handwritten
+from experiments.mistakes.gradient import F
+from manual_grads import ACTIVATION_NAMES, LOSS_NAMES, Architecture, check_gradient
+from manual_grads.check import (
+    Problem,
+    draw,
+    loss_of,
+    network_loss,
+    problem_of,
+)
 from manual_grads.check.layouts import LAYOUTS, REDUCTIONS, in_layout
 
 RESULT = Path(__file__).with_suffix(".json")
@@ -31,9 +40,9 @@ LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "half_square
 def error(problem: Problem, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The derivative of each example's cost with respect to its outputs; examples are rows."""
     if problem.loss == "cross_entropy":
-        return softmax(outputs) - np.eye(outputs.shape[1])[labels]
+        return softmax(outputs, axis=1) - np.eye(outputs.shape[1])[labels]
     if problem.loss == "binary_cross_entropy":
-        return sigmoid(outputs) - labels
+        return expit(outputs) - labels
     return (2 if problem.loss == "squared_error" else 1) * (outputs - labels)
 
 
@@ -75,6 +84,37 @@ def right_gradient(problem: Problem, layout: str, params: Any, images: Any, labe
     return [result[name] for name in names]
 
 
+def random_network(random: np.random.Generator) -> tuple[Architecture, int]:
+    """A network of depth 1–4 and widths 1–20 with all biases, and a batch size of 1–9."""
+    depth = int(random.integers(1, 5))
+    network = Architecture(
+        layer_sizes=tuple(int(units) for units in random.integers(1, 21, depth + 1)),
+        activation=str(random.choice(ACTIVATION_NAMES)),
+        loss=str(random.choice(LOSS_NAMES)),
+        input_layer=str(random.choice(["plain", "active"])),
+        biases=("input", "hidden", "output") if depth > 1 else ("input", "output"),
+        label_smoothing=0.0,
+    )
+    return network, int(random.integers(1, 10))
+
+
+def alarms_in(precision: str, draws: int, number: int) -> int:
+    """How often a right gradient in this precision is called wrong, for random network `number`."""
+    network, batch_size = random_network(np.random.default_rng(number))
+    right = handwritten(network, [])
+
+    def gradient(*given):
+        return right(*jax.tree.map(lambda x: x.astype(precision) if x.dtype == float else x, given))
+
+    count = 0
+    for seed in range(draws):
+        params, batch = draw(network, batch_size, seed)
+        report = check_gradient(gradient, network_loss(network), params, batch, network=network)
+        count += not report.agrees
+    jax.clear_caches()  # compiled functions hold memory maps; Linux allows a process 65,530
+    return count
+
+
 def alarms(draws: int, number: int) -> tuple[str, int]:
     """The kind of random network `number`, and how often its right gradient is called wrong."""
     random = np.random.default_rng(number)
@@ -85,10 +125,10 @@ def alarms(draws: int, number: int) -> tuple[str, int]:
     gradient = in_layout(network, layout, partial(right_gradient, problem, layout))
     own, count = partial(lambda of, *arguments: of(*arguments), loss_of(problem)), 0
     for seed in range(draws):
-        params, batch = draw_problem(problem, size, seed)
+        params, batch = draw(problem, size, seed)
         with np.errstate(all="ignore"):
             measure = own if number % 2 else loss_of(problem)
-            count += not check_problem(gradient, measure, params, batch, problem).agrees
+            count += not check_gradient(gradient, measure, params, batch, network=problem).agrees
     jax.clear_caches()  # compiled functions hold memory maps; Linux allows a process 65,530
     return f"{loss}, {output}, {reduction}, {layout}", count
 
@@ -96,6 +136,7 @@ def alarms(draws: int, number: int) -> tuple[str, int]:
 def main(words: list[str]) -> int:
     """Checks all networks, and returns 1 if a right gradient is called wrong."""
     networks, draws = map(int, words) if words else (500, 10)
+    plain, plain_draws = networks * 2 // 5, draws * 5
     counts: Counter[str] = Counter()
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as workers:
         for number, (what, count) in enumerate(
@@ -104,11 +145,21 @@ def main(words: list[str]) -> int:
             counts["called wrong"] += count
             if count:
                 print(f"network {number}: {what}: {count} of {draws}", flush=True)
-    result = {"networks": networks, "checks": networks * draws, **counts}
+        in_precision = {
+            precision: sum(workers.map(partial(alarms_in, precision, plain_draws), range(plain)))
+            for precision in ("float64", "float32")
+        }
+    result = {
+        "networks": networks,
+        "checks": networks * draws,
+        **counts,
+        "checks in a precision": plain * plain_draws,
+        "called wrong in": in_precision,
+    }
     print(json.dumps(result))
     if not words:
         RESULT.write_text(json.dumps(result, indent=1) + "\n")
-    return 1 if counts["called wrong"] else 0
+    return 1 if counts["called wrong"] or any(in_precision.values()) else 0
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from experiments.biases import __main__ as biases
 from experiments.biases import first_task, later_network, report
 from experiments.biases.variants import VARIANTS, architecture_of, value_and_grad
 from experiments.common import record
-from manual_grads import Architecture
+from manual_grads import Architecture, check, check_gradient
 from manual_grads.cli import options
 from manual_grads.derivatives import document, network
 from mnist_jax import Config, data, training
@@ -24,6 +24,7 @@ TASK = first_task.task_architecture("leaky_relu")
 PARAMS = first_task.initial(jax.random.key(0), biased=True)
 X = first_task.points(20)
 Y = first_task.TARGETS["sine"](X)
+PICTURES = {"biases_cost.png", "biases_fit.png"}
 
 
 def gradient(way, architecture=TASK, params=PARAMS):
@@ -51,6 +52,26 @@ def test_what_leaks_is_moved_to_the_last_hidden_unit_and_nothing_else_changes(wa
         right[owner]["bias"] = leaked[owner]["bias"]
     right[1]["bias"] = right[1]["bias"].at[-1].set(leaked[1]["bias"][-1])
     same(leaked, right)
+
+
+@pytest.mark.parametrize(
+    ("way", "leaves"),
+    [
+        ("output's leaked", "2/bias"),
+        ("input's leaked", "0/bias"),
+        ("both leaked", "0/bias and 2/bias"),
+    ],
+)
+def test_the_check_names_what_leaked_and_where_in_one_line(way, leaves):
+    params, batch = check.draw(TASK, 7, 0)
+
+    def leaked(*arguments):
+        return value_and_grad(TASK, VARIANTS[way], *jax.tree.map(jnp.asarray, arguments))[1]
+
+    report = check_gradient(leaked, check.network_loss(TASK), params, batch, network=TASK)
+    [[cause]] = report.causes
+    assert (cause.mistake, cause.where) == ("leaked-slot", "1/bias")
+    assert cause.message.startswith(f"the derivatives of {leaves} are added to slot 4 of 1/bias, ")
 
 
 def test_biases_left_out_of_the_forward_pass_leave_the_weights_those_of_a_network_without():
@@ -129,7 +150,6 @@ def test_all_of_it_is_made_goes_on_where_it_stopped_and_is_published(capsys, mon
     monkeypatch.setattr(record, "PUBLISHED", Path("published"))
     few = {name: VARIANTS[name] for name in ("no biases", "all biases, right", "both leaked")}
     monkeypatch.setattr(biases, "VARIANTS", few)
-    monkeypatch.setattr(biases, "LATER", (6, 3, 3, 4))
     monkeypatch.setattr(first_task, "TASK_ACTIVATIONS", ("leaky_relu",))
     monkeypatch.setattr(first_task, "TARGETS", {"step": first_task.TARGETS["step"]})
     words = ["--dataset=digits", "--seeds=3", "--steps=4", "--mnist_seeds=2", "--mnist_epochs=1"]
@@ -143,14 +163,11 @@ def test_all_of_it_is_made_goes_on_where_it_stopped_and_is_published(capsys, mon
     numbers = json.loads(Path("published/biases.json").read_text())
     assert len(numbers["tasks"]) == len(few)
     assert [row["variant"] for row in numbers["mnist"]] == list(few)
-    says = {row["variant"]: row["causes"] for row in numbers["checks"] if row["network"] == "1,5,1"}
-    assert says["both leaked"] == [["leaked-slot at 1/bias"]]
-    assert says["all biases, right"] == []
     assert Path("published/biases.md").read_text() == report.report(numbers)
     for picture in Path("published").glob("*.png"):
         picture.unlink()
     assert biases.main(["--draw", "--publish"]) == 0
-    assert len(list(Path("published").glob("biases_*.png"))) == 3
+    assert {path.name for path in Path("published").glob("*.png")} == PICTURES
 
 
 def without_biases(w1, w2):

@@ -79,7 +79,7 @@ def test_a_file_of_something_else_is_made_anew(content):
     [
         (["--seeds=0,1"], ["--seeds", "0,1"]),
         (["--learning_rate=0.001"], ["--learning_rate=1e-3"]),
-        (["--quick", "--rounds=3"], ["--rounds=3", "--quick=true"]),
+        (["--quick", "--matrix_steps=3"], ["--matrix_steps=3", "--quick=true"]),
         ([], ["--seeds=0,1,2,3,4,5,6,7,8,9"]),
         ([], ["--out=here", "--publish", "--draw", "--data_dir=there"]),
     ],

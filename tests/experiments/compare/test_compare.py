@@ -30,8 +30,8 @@ WORDS = "--dataset=digits --layer_sizes=784,4,10 --batch_size=100 --epochs=2"
 @pytest.mark.usefixtures("little_optimised", "undrawn")
 def test_all_of_the_comparison_is_made_drawn_and_published(capsys, monkeypatch):
     monkeypatch.setattr(record, "PUBLISHED", Path("published"))
-    monkeypatch.setattr(compare, "CASES", [("squared_error", "tanh", "float64")])
-    words = f"{WORDS} --train_examples=1400 --seeds=5 --marks=1,15,1000 --rounds=1"
+    monkeypatch.setattr(compare, "CASES", [("squared_error", "tanh")])
+    words = f"{WORDS} --train_examples=1400 --seeds=5 --marks=1,15,1000"
     words += " --matrix_steps=3 --publish"
     assert compare.main(words.split()) == 0
     numbers = json.loads(Path("published/base_compare.json").read_text())
@@ -43,14 +43,13 @@ def test_all_of_the_comparison_is_made_drawn_and_published(capsys, monkeypatch):
         assert [result["test_accuracy"]] == accuracies
     assert [row["step"] for row in numbers["trajectories"]["manual"]] == [1, 15]  # of 28 steps
     rows = numbers["agreement"]["rows"]
-    assert {row["epoch"] for row in rows} == {0, 1, 2}
+    assert len(rows) == 4 * 2  # leaves and gradients
     assert all(0 < row["of_bound"] <= 1 for row in rows)
     entries = 4 * 785 + 10 * 5
     assert {sum(each) for each in numbers["agreement"]["ulp_counts"].values()} == {3 * entries}
     assert 0 <= numbers["matrix"][0]["of_bound_last"] <= 1
-    assert numbers["cost"]["peak_bytes"]["manual"] > sum(DIGITS.train.images.shape)
     assert Path("published/base_compare.md").read_text() == report.report(numbers)
-    assert len(list(Path("published").glob("base_compare_*.png"))) == 3
+    assert [path.name for path in Path("published").glob("*.png")] == ["base_compare_errors.png"]
 
 
 @pytest.mark.usefixtures("undrawn")

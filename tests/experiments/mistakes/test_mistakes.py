@@ -45,7 +45,7 @@ def test_only_what_leaves_every_batch_as_it_is_changes_nothing():
 
 
 def test_every_mistake_injected_into_a_network_is_named():
-    words = "--networks=1 --places=1 --pairs=2 --architectures=1 --draws=2 --out=here"
+    words = "--networks=1 --places=1 --pairs=2 --out=here"
     command = [sys.executable, "-m", "experiments.mistakes", *words.split()]
     subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     numbers = json.loads(Path("here/mistakes.json").read_text())
@@ -53,8 +53,6 @@ def test_every_mistake_injected_into_a_network_is_named():
     assert single["injected"] == len(numbers["by_mistake"]) > 15
     assert single["named"] + single.get("changes nothing", 0) == single["injected"]
     assert numbers["pairs"]["injected"] == 2
-    assert numbers["correct_networks"] == 2
-    assert numbers["false_alarms"] == {"float64": 0, "float32": 0}
 
 
 def test_the_networks_are_every_activation_and_loss_at_three_depths():

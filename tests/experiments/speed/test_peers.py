@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.speed import peers, programs
+from experiments.speed import peers, programs, timing
 from manual_grads.cli import options
 from mnist_jax import Config
 from mnist_jax.data.dataset import Dataset, Examples
@@ -18,7 +18,7 @@ from mnist_jax.training.optimizer import learning_rates
 from tests.mnist_jax.data import small_mnist
 
 LINEAR = Config(schedule="linear", warmup_epochs=0.5, epochs=2, learning_rate=0.01, batch_size=20)
-SETTINGS = peers.recipe(LINEAR) | {"sizes": [784, 4, 10]}
+SETTINGS = options.values(LINEAR) | {"layer_sizes": [784, 4, 10]}
 
 
 def test_the_programs_have_the_learning_rates_of_the_trainer():
@@ -40,19 +40,21 @@ def test_each_library_learns_what_its_files_say(name, tmp_path, monkeypatch):
     contents = dict(zip(small_mnist.NAMES, (images, labels, images[:20], labels[:20]), strict=True))
     made = {name: small_mnist.idx_bytes(array) for name, array in contents.items()}
     monkeypatch.setattr(small_mnist, "contents", lambda: made)
-    folder = str(small_mnist.write(tmp_path))
-    settings = SETTINGS | {"epochs": 20, "sizes": [784, 30, 10], "constant_rate": 0.01}
+    monkeypatch.setattr(programs, "CONSTANT_RATE", 0.01)
+    settings = SETTINGS | {"epochs": 20, "layer_sizes": [784, 30, 10]}
+    settings["data_dir"] = str(small_mnist.write(tmp_path))
     with jax.numpy_dtype_promotion("standard"):  # as outside these tests
-        accuracy, rates = programs.PROGRAMS[name](folder, settings)
+        accuracy, rates = programs.PROGRAMS[name](settings)
     assert accuracy == 1.0
     assert len(rates) == 20
     assert min(rates) > 0
 
 
 def test_the_timed_command_trains_with_every_option_of_the_config(tmp_path):
-    words = peers.train(replace(LINEAR, seed=3), tmp_path, tmp_path / "compiled")[3:]
+    config = replace(LINEAR, seed=3, weight_decay=0.0)  # 0 is not the default
+    words = peers.train(config, tmp_path, tmp_path / "compiled")[3:]
     parsed, everywhere = options.parse_with_common(Config, words)
-    assert parsed == replace(LINEAR, seed=3, workdir=str(tmp_path), overwrite=True)
+    assert parsed == replace(config, workdir=str(tmp_path), overwrite=True)
     assert everywhere.compilation_cache == str(tmp_path / "compiled")
 
 
@@ -69,7 +71,7 @@ def test_the_ratios_are_of_medians_and_of_the_fastest_epochs(tmp_path, monkeypat
             (folder / "result.json").write_text('{"test_accuracy": 0.5}')
             return (4.0 if "cold" in folder.name else 2.0) + config.seed, ""
         name, rates = words[3], {"ours": [1.0, 6.0], "pytorch": [3.0], "plain_jax": [2.0]}
-        seed = json.loads(words[5])["seed"]
+        seed = json.loads(words[4])["seed"]
         return 8.0 + seed, json.dumps({"accuracy": 0.25, "rates": rates.get(name, [1.0])})
 
     nothing = Examples(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
@@ -82,6 +84,11 @@ def test_the_ratios_are_of_medians_and_of_the_fastest_epochs(tmp_path, monkeypat
     assert numbers["start_to_answer"]["accuracy"]["warm"] == [0.5] * 3
     assert set(numbers["rate_ratios"].values()) == {2.0}
     assert len(numbers["rate_ratios"]) == len(peers.NETWORKS)
+
+
+def test_operations_are_those_of_the_matrix_products():
+    """Forward pass and weight gradient in each layer; nothing is backpropagated to the input."""
+    assert timing.operations((784, 5, 3, 10), 7) == 2 * 7 * (2 * 784 * 5 + 3 * (5 * 3 + 3 * 10))
 
 
 def test_a_program_that_ends_with_an_error_is_no_result():

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments.common import record, timing
+from experiments.common import record
 from experiments.speed import __main__ as speed
+from experiments.speed import steps
 
 
 def test_a_ratio_is_of_one_rounds_epochs_and_the_median_counts():
     seconds = {"autodiff": [1.0, 2.0, 4.0], "manual": [2.0, 3.0, 4.0], "checked": [3.0, 6.0, 20.0]}
-    numbers = timing.summary(seconds, steps=10)
+    numbers = steps.summary(seconds, steps=10)
     assert numbers["median_step_seconds"] == pytest.approx(
         {"autodiff": 0.2, "manual": 0.3, "checked": 0.6}
     )

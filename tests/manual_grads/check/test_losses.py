@@ -10,8 +10,7 @@ from scipy.special import expit, softmax
 from manual_grads import Architecture, check_gradient
 from manual_grads.check import (
     Problem,
-    check_problem,
-    draw_problem,
+    draw,
     loss_of,
     network_loss,
     problem_of,
@@ -82,9 +81,9 @@ LOSS_CASES = [
 @pytest.mark.parametrize(("loss", "output", "reduction"), LOSS_CASES)
 def test_a_right_gradient_of_every_loss_agrees_and_a_factor_is_named(loss, output, reduction):
     problem = problem_of(network(activation="tanh"), loss, output, reduction, 0.1)
-    params, batch = draw_problem(problem, 7, 0)
+    params, batch = draw(problem, 7, 0)
     right = by_hand(problem)
-    report = check_problem(right, loss_of(problem), params, batch, problem)
+    report = check_gradient(right, loss_of(problem), params, batch, network=problem)
     assert report.agrees, str(report)
 
     def sign(*arguments):
@@ -92,7 +91,7 @@ def test_a_right_gradient_of_every_loss_agrees_and_a_factor_is_named(loss, outpu
         gradient[1]["bias"] = -gradient[1]["bias"]
         return gradient
 
-    report = check_problem(sign, loss_of(problem), params, batch, problem)
+    report = check_gradient(sign, loss_of(problem), params, batch, network=problem)
     assert [(d.mistake, d.where) for d in report.diagnoses] == [("sign", "1/bias")]
 
 
@@ -113,7 +112,7 @@ def test_a_loss_of_ones_own_is_the_measure_and_not_that_of_the_flags(flag, real)
     of_flags = network(activation="relu", loss=flag)
     problem = problem_of(of_flags, real, "linear" if flag == "cross_entropy" else "activation")
     for seed in range(5):
-        params, (images, rows) = draw_problem(problem, 7, seed)
+        params, (images, rows) = draw(problem, 7, seed)
         params[1]["bias"] -= 3.0  # most ReLUs are dead
         own = loss_of(problem)
         right = by_hand(problem)
@@ -124,7 +123,7 @@ def test_a_loss_of_ones_own_is_the_measure_and_not_that_of_the_flags(flag, real)
 
 def test_a_mistake_under_a_loss_of_ones_own_is_named_by_what_autodiff_computes():
     problem = problem_of(network(activation="tanh"), "binary_cross_entropy")
-    params, batch = draw_problem(problem, 7, 0)
+    params, batch = draw(problem, 7, 0)
     right = by_hand(problem)
 
     def gradient(*arguments):
@@ -145,7 +144,7 @@ def test_if_finite_differences_support_the_user_the_error_is_about_the_loss():
 
     twice_too_steep.defjvp(lambda primals, tangents: (primals[0], 2 * tangents[0]))
     plain = network()
-    params, batch = draw_problem(problem_of(plain), 7, 0)
+    params, batch = draw(problem_of(plain), 7, 0)
     right = by_hand(problem_of(plain))
     with pytest.raises(check.InputError, match="finite differences of the loss"):
         check_gradient(
@@ -184,9 +183,9 @@ def test_every_layout_of_numpy_is_read(layout, form):
         arrays = [result[k][kind] for k in (1, 2) for kind in ("weight", "bias")]
         return RESULTS[form](names, [a.T if a.ndim == 2 else a for a in arrays])
 
-    params, batch = draw_problem(problem, 7, 0)
+    params, batch = draw(problem, 7, 0)
     wrapped = in_layout(problem.network, layout, gradient)
-    assert check_problem(wrapped, loss_of(problem), params, batch, problem).agrees
+    assert check_gradient(wrapped, loss_of(problem), params, batch, network=problem).agrees
 
 
 STRUCTURES = {
@@ -204,10 +203,12 @@ STRUCTURES = {
 @pytest.mark.parametrize(("change", "words"), STRUCTURES.values(), ids=STRUCTURES)
 def test_a_wrong_structure_is_told_with_the_literal_that_is_expected(change, words):
     problem = problem_of(network())
-    params, batch = draw_problem(problem, 7, 0)
+    params, batch = draw(problem, 7, 0)
     right = by_hand(problem)
     with pytest.raises(check.InputError) as error:
-        check_problem(lambda *a: change(right(*a)), loss_of(problem), params, batch, problem)
+        check_gradient(
+            lambda *a: change(right(*a)), loss_of(problem), params, batch, network=problem
+        )
     assert words in str(error.value)
     assert "PyTreeDef" not in str(error.value)
 
@@ -218,9 +219,9 @@ def test_the_template_runs_and_only_its_gradient_is_missing(layout, loss):
     problem = problem_of(flags, loss)
     namespace: dict = {}
     exec(template(flags, layout, "integers"), namespace)  # noqa: S102 - what the command prints
-    params, batch = draw_problem(problem, 7, 0)
+    params, batch = draw(problem, 7, 0)
     gradient = in_layout(problem.network, layout, namespace["gradient"])
-    report = check_problem(gradient, loss_of(problem), params, batch, problem)
+    report = check_gradient(gradient, loss_of(problem), params, batch, network=problem)
     assert [(d.mistake, d.where) for d in report.diagnoses] == [("unwritten", "every leaf")]
     assert report.diagnoses[0].message == "every leaf is zero; compute its derivative"
 
@@ -237,13 +238,15 @@ def test_the_template_runs_and_only_its_gradient_is_missing(layout, loss):
 def test_a_wrong_reduction_is_told_with_that_of_the_loss(reduction, power, name, formulas):
     """The gradient is multiplied by the number of examples to a power; in part, it is named so."""
     problem = problem_of(network(activation="tanh"), "cross_entropy", reduction=reduction)
-    params, batch = draw_problem(problem, 7, 0)
+    params, batch = draw(problem, 7, 0)
     right = by_hand(problem)
 
     def every_leaf(*arguments):
         return jax.tree.map(lambda leaf: leaf * len(arguments[1]) ** power, right(*arguments))
 
-    (cause,) = check_problem(every_leaf, loss_of(problem), params, batch, problem).diagnoses
+    (cause,) = check_gradient(
+        every_leaf, loss_of(problem), params, batch, network=problem
+    ).diagnoses
     assert (cause.mistake, cause.where) == (name, "every leaf")
     assert (cause.yours, cause.right) == formulas
 
@@ -252,5 +255,5 @@ def test_a_wrong_reduction_is_told_with_that_of_the_loss(reduction, power, name,
         gradient[1]["bias"] = every_leaf(*arguments)[1]["bias"]
         return gradient
 
-    (cause,) = check_problem(one_leaf, loss_of(problem), params, batch, problem).diagnoses
+    (cause,) = check_gradient(one_leaf, loss_of(problem), params, batch, network=problem).diagnoses
     assert (cause.mistake, cause.where) == ("bias-scale", "1/bias")
