@@ -71,7 +71,7 @@ def test_the_check_names_what_leaked_and_where_in_one_line(way, leaves):
     report = check_gradient(leaked, check.network_loss(TASK), params, batch, network=TASK)
     [[cause]] = report.causes
     assert (cause.mistake, cause.where) == ("leaked-slot", "1/bias")
-    assert cause.message.startswith(f"the derivatives of {leaves} are added to slot 4 of 1/bias, ")
+    assert cause.message.startswith(f"the derivatives of {leaves} are added to entry 4 of 1/bias, ")
 
 
 def test_biases_left_out_of_the_forward_pass_leave_the_weights_those_of_a_network_without():
