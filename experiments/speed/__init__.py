@@ -5,6 +5,7 @@ steps         a training step with each gradient
 checks        the gradient check
 checkpoints   what checkpoints add to a run
 peers         training in other libraries
+curves        the cost of an example against the size of the network, the batch and the data
 programs      the programs in these libraries
 timing        timing a call, and several things in turn; counting operations
 """

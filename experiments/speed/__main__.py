@@ -7,6 +7,7 @@ steps         a training step with each gradient, compared with autodiff's
 checks        the gradient check, on networks of its own
 checkpoints   runs with many checkpoints, compared with runs with one
 peers         whole processes and rates, compared with PyTorch, plain JAX and scikit-learn
+curves        the cost of an example against width, depth, batch size and number of examples
 """
 
 from collections.abc import Sequence
@@ -14,20 +15,22 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from experiments.common import record
-from experiments.speed import checkpoints, checks, peers, steps
+from experiments.speed import checkpoints, checks, curves, peers, steps
 from manual_grads.cli import AT_LEAST_1, Rule, command
-from mnist_jax import Config, training
+from mnist_jax import Config, figures, training
 
 PARTS = {
     "steps": steps,
     "checks": checks,
     "checkpoints": checkpoints,
     "peers": peers,
+    "curves": curves,
 }
 """The parts, each a module.
 
 `measure(config, rounds, out)` returns the numbers, and the format string `SUMMARY` prints them.
 `ROUNDS` is the default of `--rounds`, and `FILE` the JSON file, with `{name}` for the run's name.
+`figures(numbers)`, if a part has it, returns its figures by the names of their files.
 """
 
 DISTINCT = Rule(
@@ -64,7 +67,10 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
     for part in (PARTS[name] for name in chosen.parts):
         numbers = part.measure(chosen.config, chosen.rounds or part.ROUNDS, out)
         file = out / part.FILE.format(name=chosen.config.name)
-        record.publish(chosen, record.save(file, "experiments.speed", argv, numbers))
+        drawn = part.figures(numbers) if hasattr(part, "figures") else {}
+        figures.write(out, drawn)
+        saved = record.save(file, "experiments.speed", argv, numbers)
+        record.publish(chosen, saved, *(out / name for name in drawn))
         command.say(part.SUMMARY.format_map(numbers))
     command.say(f"all files in {out}")
 

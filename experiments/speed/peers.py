@@ -20,6 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from experiments.speed.programs import PROGRAMS
 from experiments.speed.timing import in_turn, operations, timed
 from manual_grads.cli import InputError, command, options
@@ -39,6 +41,17 @@ NETWORKS = (
     ((784, 1024, 1024, 10), 1024),
 )
 """Layer sizes and batch sizes whose rates are compared."""
+PYTORCHS_BEST = {"batch_size": 192, "learning_rate": 0.012}
+"""The largest batch of a good setting in `fast_recipes.json`: a PyTorch step has a fixed cost."""
+
+PROGRAM_NAMES = {
+    "warm": "mnist_jax.train",
+    "cold": "the same, empty cache",
+    "pytorch": "PyTorch",
+    "pytorch_best": f"PyTorch, batch {PYTORCHS_BEST['batch_size']}",
+    "plain_jax": "plain JAX",
+    "scikit_learn": "scikit-learn",
+}
 
 
 class BenchmarkError(InputError):
@@ -88,14 +101,16 @@ def processor_units() -> list[str]:
 def start_to_answer(config: Config, rounds: int, out: Path) -> dict[str, Any]:
     """Seconds of whole processes and the accuracies they reach, with another seed each round."""
     compiled = out / "compiled"
-    commands = ("cold", "warm", *LIBRARIES[1:])
+    commands = [*PROGRAM_NAMES]
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     accuracies: dict[str, list[float]] = {name: [] for name in commands}
     whole(train(config, out / "first", compiled))
     for number, name in in_turn(commands, rounds, "timing whole processes in turn"):
         seeded, workdir = replace(config, seed=number), out / f"{name}-{number}"
-        if name in LIBRARIES:
-            taken, printed = whole(program(name, seeded))
+        if name not in ("warm", "cold"):
+            changed = PYTORCHS_BEST if name == "pytorch_best" else {}
+            words = program(name.removesuffix("_best"), replace(seeded, **changed))
+            taken, printed = whole(words)
             accuracies[name].append(json.loads(printed)["accuracy"])
         else:
             cache = compiled if name == "warm" else out / f"compiled-{number}"
@@ -144,3 +159,27 @@ def whole(words: list[str]) -> tuple[float, str]:
             "pip install --editable '.[benchmark]'",
         )
     return seconds, ended.stdout.strip().splitlines()[-1]
+
+
+def figures(numbers: dict[str, Any]) -> dict[str, Figure]:
+    """Bars of the seconds of whole processes, and of the rates divided by the best other's."""
+    drawn = Figure(figsize=(8, 3.6), layout="constrained")
+    left, right = drawn.subplots(1, 2, width_ratios=(3, 2))
+    seconds = numbers["start_to_answer"]["seconds"]
+    colors = ["tab:blue" if name in ("warm", "cold") else "tab:gray" for name in PROGRAM_NAMES]
+    bars = left.barh(
+        [*PROGRAM_NAMES.values()],
+        [statistics.median(seconds[name]) for name in PROGRAM_NAMES],
+        color=colors,
+    )
+    left.bar_label(bars, fmt="%.1f s", padding=3)
+    left.margins(x=0.25)
+    left.set(xlabel="seconds of the whole process, fast.flags")
+    bars = right.barh([*numbers["rate_ratios"]], [*numbers["rate_ratios"].values()])
+    right.bar_label(bars, fmt="%.2f", padding=3)
+    right.axvline(1.0, color="tab:gray", linestyle="--")
+    right.margins(x=0.25)
+    right.set(xlabel="examples per second ÷ the best other's")
+    for axes in (left, right):
+        axes.invert_yaxis()
+    return {"fast_peers.png": drawn}
