@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from experiments.common.record import PUBLISHED
+from experiments.speed.peers import PROGRAM_NAMES
 from manual_grads.cli import options
 from mnist_jax import Config
 from tests import ROOT
@@ -125,14 +126,6 @@ def speed() -> str:
 def peers() -> str:
     """The time of a whole training and the examples per second, beside other libraries."""
     numbers = result("fast_peers")
-    names = {
-        "warm": "`mnist_jax.train`, all files and figures written",
-        "cold": "the same, with an empty compilation cache",
-        "pytorch": "PyTorch, eager, fused AdamW",
-        "pytorch_best": "PyTorch with batch 192 and learning rate 0.012",
-        "plain_jax": "JAX and Optax, a compiled step in a loop",
-        "scikit_learn": "scikit-learn's `MLPClassifier`, constant rate, no label smoothing",
-    }
     seconds, accuracies = (numbers["start_to_answer"][key] for key in ("seconds", "accuracy"))
     median = statistics.median
     whole = table(
@@ -145,7 +138,7 @@ def peers() -> str:
                 f"{min(seconds[name]):.1f}–{max(seconds[name]):.1f}",
                 f"{median(accuracies[name]):.2%}",
             )
-            for name, words in names.items()
+            for name, words in PROGRAM_NAMES.items()
             if name in seconds
         ],
     )

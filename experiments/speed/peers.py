@@ -46,10 +46,10 @@ PYTORCHS_BEST = {"batch_size": 192, "learning_rate": 0.012}
 
 PROGRAM_NAMES = {
     "warm": "mnist_jax.train",
-    "cold": "the same, empty cache",
-    "pytorch": "PyTorch",
-    "pytorch_best": f"PyTorch, batch {PYTORCHS_BEST['batch_size']}",
-    "plain_jax": "plain JAX",
+    "cold": "the same, nothing compiled",
+    "pytorch": "PyTorch, fused AdamW",
+    "pytorch_best": f"PyTorch, batch size {PYTORCHS_BEST['batch_size']}",
+    "plain_jax": "JAX and Optax",
     "scikit_learn": "scikit-learn",
 }
 

@@ -9,7 +9,9 @@ from mnist_jax import Config
 
 
 @pytest.mark.usefixtures("little_optimised")
-def test_a_point_is_the_seconds_of_an_epoch_and_of_its_products_for_one_example(monkeypatch):
+def test_a_point_is_the_seconds_of_an_epoch_and_of_its_products_for_one_example(
+    monkeypatch, tmp_path
+):
     """Every measurement is made to take 2 s."""
     sizes, batch = (784, 4, 10), 64
     lines = {
@@ -20,7 +22,7 @@ def test_a_point_is_the_seconds_of_an_epoch_and_of_its_products_for_one_example(
     }
     monkeypatch.setattr(curves, "LINES", lines)
     monkeypatch.setattr(curves, "timed", lambda work: (work(), 2.0))
-    numbers = curves.measure(Config(dataset="digits"), 1, None)
+    numbers = curves.measure(Config(dataset="digits"), 1, tmp_path)
     calls = int(1e9 / (batch * 784 * 4))
     rate = 2 * batch * 784 * 4 * calls / 2.0
     for row, examples in zip(numbers["rows"], (1437, 100), strict=True):
