@@ -3,6 +3,7 @@
 config     the configuration of a run
 background  running a function in a thread
 clock      a timer for each part of a run
+pictures   pictures of a digit, brought into the form of MNIST's images
 model      the network and its losses
 data       MNIST, Fashion-MNIST and scikit-learn's small digits
 runs       the files of a run: reading, writing, locking

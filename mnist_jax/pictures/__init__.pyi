@@ -1,0 +1,1 @@
+from .network_image import network_image as network_image
