@@ -3,12 +3,14 @@
 config     the configuration of a run
 background  running a function in a thread
 clock      a timer for each part of a run
+pictures   pictures of a digit, brought into the form of MNIST's images
 model      the network and its losses
 data       MNIST, Fashion-MNIST and scikit-learn's small digits
 runs       the files of a run: reading, writing, locking
 training   gradients, optimiser, training loop
 train      the command that trains
 evaluate   the command that evaluates a trained network
+recognise  the command that recognises a picture of a digit
 figures    the figures of a run
 progress   progress bars and progress lines
 """

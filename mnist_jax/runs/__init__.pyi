@@ -3,6 +3,7 @@ from . import directory as directory
 from .claim import begin as begin
 from .claim import claimed as claimed
 from .directory import load as load
+from .directory import newest as newest
 from .directory import summary as summary
 from .directory import versions as versions
 from .files import RunDirectoryError as RunDirectoryError

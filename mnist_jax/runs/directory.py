@@ -162,6 +162,18 @@ def write_parameters(workdir: Path, params: Params) -> None:
     write(workdir / PARAMETERS, safetensors.numpy.save(tensors))
 
 
+def newest() -> Path:
+    """The run in `runs/` whose parameters were written last. Raises `RunDirectoryError`."""
+    ended = [path for path in Path("runs").glob(f"*/{PARAMETERS}") if path.is_file()]
+    if not ended:
+        raise RunDirectoryError(
+            "runs/ in this folder must hold a run that has ended",
+            f"{paths.what_is(Path('runs'))} at runs, without one",
+            "python -m mnist_jax.train --flagfile=experiments/base.flags, or --workdir=RUN",
+        )
+    return max(ended, key=lambda path: path.stat().st_mtime_ns).parent
+
+
 def load(workdir: str | Path) -> Model:
     """Loads a trained network from its run directory. Raises `RunDirectoryError`, `OptionError`.
 

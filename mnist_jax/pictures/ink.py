@@ -1,0 +1,167 @@
+"""The ink of a picture: the background removed, dark on light or light on dark."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from PIL import Image, ImageOps
+from scipy import ndimage
+
+EIGHT = np.ones((3, 3), bool)
+"""Pixels that touch at a corner are connected."""
+
+GAP = 0.1
+"""The smallest gap between two digits, as a fraction of the height of a digit."""
+
+
+class Ink(NamedTuple):
+    """The ink of a picture: `density` is 1 in the ink, and 0 in the background.
+
+    `width` is the mean width of the strokes in pixels; `single` is false for several digits.
+    """
+
+    density: Float[np.ndarray, "height width"]
+    mask: Bool[np.ndarray, "height width"]
+    box: tuple[slice, slice]
+    contrast: float
+    width: float
+    single: bool
+
+
+def grey(image: Image.Image) -> Image.Image:
+    """The picture as luminance from 0 to 1, upright, in mode `F`. Transparent parts are paper."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):  # 16 bits and more: the unit is unknown
+        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+        low, high = values.min(), values.max()
+        return Image.fromarray((values - low) / max(high - low, 1e-30))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A"), np.float32) / 255
+        shown = np.asarray(image.convert("RGB").convert("L"), np.float32) / 255
+        mean = (shown * alpha).sum() / max(alpha.sum(), 1e-30)
+        paper = float(mean < 0.5)
+        return Image.fromarray(shown * alpha + paper * (1 - alpha))
+    if image.mode == "LAB":
+        return Image.fromarray(np.asarray(image.getchannel(0), np.float32) / 255)
+    return Image.fromarray(np.asarray(image.convert("RGB").convert("L"), np.float32) / 255)
+
+
+def find(values: Float[np.ndarray, "height width"]) -> Ink | None:
+    """The ink that looks most like a digit, or None if there is no ink."""
+    found = _either(values)
+    if found is None or not _at_edge(found):
+        return found
+    # The picture may be cropped at the digit's strokes, which then look like a dark border.
+    level = np.median(values[~found.mask])
+    return _either(np.pad(values, max(values.shape) // 4, constant_values=level)) or found
+
+
+def _at_edge(ink: Ink) -> bool:
+    """Whether the ink touches the edge of the picture."""
+    return any(
+        part.start == 0 or part.stop == side
+        for part, side in zip(ink.box, ink.mask.shape, strict=True)
+    )
+
+
+def _either(values: Float[np.ndarray, "height width"]) -> Ink | None:
+    """The dark ink or the light ink: the one with long, thin strokes and the larger contrast."""
+    longer = max(values.shape)
+    smooth = ndimage.gaussian_filter(values, longer / 500) if longer > 60 else values
+    both = [_dark(each) for each in (smooth, 1 - smooth)]
+    return max((ink for ink in both if ink is not None), key=_evidence, default=None)
+
+
+def _evidence(ink: Ink) -> float:
+    """The contrast, times the length of the strokes divided by their width."""
+    return float(ink.contrast * ink.mask.sum() / ink.width**2)
+
+
+def _closed(
+    values: Float[np.ndarray, "height width"], window: int
+) -> Float[np.ndarray, "height width"]:
+    """The closing; what reaches the edge of the picture is taken to go on beyond it."""
+    beyond = window // 2 + 1
+    padded = np.pad(values, beyond, mode="edge")
+    closed = ndimage.grey_closing(padded, (window, window), mode="nearest")
+    return closed[beyond:-beyond, beyond:-beyond]
+
+
+def _dark(smooth: Float[np.ndarray, "height width"]) -> Ink | None:
+    """The ink, if it is darker than the background."""
+    longer = max(smooth.shape)
+    background = _closed(smooth, longer // 3 | 1)
+    contrast = (background - smooth) / (background + 0.1)
+    low = np.median(contrast)
+    noise = 1.4826 * np.median(abs(contrast - low))
+    candidates = contrast[contrast > low + 5 * noise + 0.03]
+    if not candidates.size:
+        return None
+    high = np.quantile(candidates, 0.9)
+    if high - low < 7 * noise:
+        return None
+    density = ((contrast - low) / (high - low)).clip(0, 1)
+    weak = np.clip(5 * noise / (high - low), 0.1, 0.4)
+    if not (density > 0.4).any():
+        return None
+    mask, single = _digit(density > 0.4)
+    reach = 1 + longer // 100
+    mask = ndimage.binary_dilation(mask, EIGHT, iterations=reach) & (density > weak)
+    density = np.where(mask, density, 0)
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    # In a stroke, the mean distance to the edge is a quarter of the width.
+    depth = np.asarray(ndimage.distance_transform_edt(np.pad(mask[box], 1)))
+    width = 4 * depth.sum() / max(mask.sum(), 1)
+    return Ink(density, mask, box, float(high - low), float(width), single)
+
+
+def _parts(mask: Bool[np.ndarray, "height width"]) -> tuple[Int[np.ndarray, "height width"], int]:
+    """A label for each connected part, and their number."""
+    labels = np.zeros(mask.shape, np.int32)
+    return labels, int(np.asarray(ndimage.label(mask, EIGHT, output=labels)))
+
+
+def _boxes(labels: Int[np.ndarray, "height width"]) -> Int[np.ndarray, "parts 4"]:
+    """Top, bottom, left and right of each labelled part."""
+    found = [box for box in ndimage.find_objects(labels) if box is not None]
+    return np.array([(r.start, r.stop, c.start, c.stop) for r, c in found])
+
+
+def _digit(
+    mask: Bool[np.ndarray, "height width"],
+) -> tuple[Bool[np.ndarray, "height width"], bool]:
+    """The parts of the digit, or of several digits; and whether it is one digit.
+
+    Parts belong to different digits if a gap separates them and each is half as high as the
+    highest. Parts at the edge of the picture count only if there are no others.
+    """
+    labels, _ = _parts(mask)
+    boxes = _boxes(labels)
+    heights = boxes[:, 1] - boxes[:, 0]
+    inner = (boxes[:, [0, 2]] > 0).all(1) & (boxes[:, [1, 3]] < mask.shape).all(1)
+    if heights[inner].max(initial=0) >= 0.05 * max(mask.shape):
+        labels = np.where(np.concatenate([[False], inner])[labels], labels, 0)
+        mask = labels > 0
+        heights = heights[inner]
+    away = np.asarray(ndimage.distance_transform_edt(~mask))
+    near = away <= GAP * heights.max() / 2
+    groups, count = _parts(near)
+    groups = np.where(mask, groups, 0)
+    boxes = _boxes(groups)
+    heights = boxes[:, 1] - boxes[:, 0]
+    high = heights >= 0.5 * heights.max()
+    if high.sum() > 1:
+        return np.concatenate([[False], high])[groups], False
+    main = heights.argmax()
+    top, bottom, left, right = boxes[main]
+    reach = 0.25 * heights[main]
+    close = (
+        (boxes[:, 1] > top - reach)
+        & (boxes[:, 0] < bottom + reach)
+        & (boxes[:, 3] > left - reach)
+        & (boxes[:, 2] < right + reach)
+    )
+    areas = np.bincount(groups[mask], minlength=count + 1)[1:]
+    return np.concatenate([[False], close & (areas >= 0.04 * areas[main])])[groups], True
