@@ -157,8 +157,8 @@ def _unit(
     deltas = found.handwritten[layer]["bias"]
     unit = int(np.argmax(np.abs(deltas))) if chosen is None else chosen[1]
 
-    def row(gradient: Params) -> bytes:
-        return _bytes(gradient[layer]["weight"][unit])
+    def row(leaves: Any) -> bytes:
+        return _bytes(np.asarray(leaves[layer]["weight"])[unit])
 
     return {
         "layer": layer,
@@ -169,7 +169,7 @@ def _unit(
         "bias": float(params[layer]["bias"][unit]),
         "delta": float(deltas[unit]),
         "delta_autodiff": float(found.autodiff[layer]["bias"][unit]),
-        "weights": _bytes(np.asarray(params[layer]["weight"])[unit]) if layer > 0 else None,
+        "weights": row(params) if layer > 0 else None,
         "by_hand": row(found.handwritten) if layer > 0 else None,
         "by_autodiff": row(found.autodiff) if layer > 0 else None,
         "weights_above": (

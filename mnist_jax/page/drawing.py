@@ -32,5 +32,5 @@ def drawn(strokes: Strokes) -> Image.Image:
         points = [(x + MARGIN, y + MARGIN) for x, y in stroke]
         pen.line(points, fill=0, width=PEN)
         for point in points:
-            pen.circle(point, PEN / 2, fill=0)
+            pen.circle(point, (PEN - 1) / 2, fill=0)  # Pillow adds the pixel in the middle
     return picture.reduce(REDUCED)
