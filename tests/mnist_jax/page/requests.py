@@ -21,7 +21,7 @@ BAD = {
         {}, [{}], [STEP] * 21, [{**STEP, "pixels": "A"}], [{**STEP, "rate": 0}],
         [{**STEP, "rate": 1.5}], [{**STEP, "rate": None}], [{**STEP, "more": 1}],
     ],
-    "unit": [[3, 0], [1, 35], [0, 784], [-1, 0], [1], [0, 0, 0], [2**40, 0], "1,2"],
+    "unit": [[3, 0], [1, 2**30], [0, 784], [-1, 0], [1], [0, 0, 0], [2**40, 0], "1,2"],
 }  # fmt: skip
 """For each field, values that the network of the tests does not accept."""
 
