@@ -67,9 +67,9 @@ def settle(page: Page) -> None:
     """Waits until everything that was asked for is shown."""
     settled = page.evaluate(
         """async () => {
-          for (let count = 0; count < 4000 && (asking || again || strokeEnded !== null); count++)
+          for (let count = 0; count < 4000 && (waiting > 0 || again); count++)
             await new Promise(done => setTimeout(done, 5))
-          return !asking
+          return waiting === 0
         }"""
     )
     assert settled

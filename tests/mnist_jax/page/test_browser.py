@@ -42,8 +42,8 @@ def shown(page):
 
 def test_a_drawing_with_the_mouse_is_answered_with_its_numbers(page, network):
     draw(page, SEVEN)
-    strokes = page.evaluate("strokes")
-    assert len(strokes) == 1
+    (stroke,) = page.evaluate("strokes")
+    strokes = [[(x, y) for x, y in stroke]]
     expected = answer(network, Question(strokes, None, [], None))
     assert shown(page) == [f"{100 * share:.1f} %" for share in expected["output"]]
     assert page.inner_text("#answer") == str(np.argmax(expected["output"]))
