@@ -8,9 +8,12 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import jax
 import pytest
 
-from mnist_jax import train
+from manual_grads import Architecture
+from mnist_jax import Config, runs
+from mnist_jax.model import init
 from mnist_jax.page import __main__ as page
 
 
@@ -53,10 +56,12 @@ def test_without_its_packages_the_command_says_how_to_install_them(monkeypatch, 
     assert "pip install --editable '.[page]'" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_it_serves_the_newest_run_until_ctrl_c_and_changes_no_file_of_it():
-    quick = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=1", "--name=mine"]
-    assert train.main(quick) == 0
+    architecture = Architecture(layer_sizes=(784, 8, 10))
+    config = Config(architecture=architecture, name="mine")
+    with runs.claimed(config) as workdir:
+        runs.begin(config, workdir)
+        runs.directory.write_parameters(workdir, init(jax.random.key(0), architecture))
 
     def state():
         files = sorted(path for path in Path("runs").rglob("*") if path.is_file())

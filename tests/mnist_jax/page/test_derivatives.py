@@ -20,9 +20,9 @@ KINDS = {
         "layer_sizes": (784, 9, 9, 10), "activation": "leaky_relu", "input_layer": "active",
         "biases": (), **SQUARED,
     },
-    "input bias": {"activation": "gelu", "biases": ("input", "hidden"), "input_layer": "active"},
-    "no hidden layer": {
-        "layer_sizes": (784, 10), "biases": ("output",), "activation": "leaky_relu", **SQUARED,
+    "input bias": {
+        "layer_sizes": (784, 10), "activation": "leaky_relu", "biases": ("input", "output"),
+        **SQUARED,
     },
 }  # fmt: skip
 

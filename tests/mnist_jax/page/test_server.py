@@ -103,7 +103,7 @@ def test_a_drawing_that_is_no_single_digit_has_no_derivatives(client):
 
 
 def test_steps_after_which_the_numbers_are_not_finite_are_refused_with_the_way_back():
-    diverging = network_of(**KINDS["no hidden layer"])
+    diverging = network_of(**KINDS["input bias"])
     client = TestClient(server.application(diverging), "http://127.0.0.1:8000")
     step = {"pixels": base64.b64encode(b"\xff" * 784).decode(), "target": 3, "rate": 1.0}
     steps = [{**step, "target": count % 10} for count in range(20)]
