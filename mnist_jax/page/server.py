@@ -118,7 +118,7 @@ async def _body(request: Request) -> bytes:
 def _read(body: bytes) -> Question:
     try:
         return msgspec.json.decode(body, type=Question)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise HTTPException(400, f"The request does not have the page's form: {error}.") from None
 
 

@@ -84,6 +84,6 @@ def draw(page: Page, strokes: list[Points]) -> None:
         page.mouse.move(*at[0])
         page.mouse.down()
         for x, y in at[1:]:
-            page.mouse.move(x, y, steps=2)
+            page.mouse.move(x, y)
         page.mouse.up()
     settle(page)
