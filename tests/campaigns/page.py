@@ -43,7 +43,15 @@ from tests.mnist_jax.page.strokes import DIGITS, PLACES, Points, placed
 
 BASE = ["--flagfile=experiments/base.flags"]
 SHORT = ["--dataset=digits", "--layer_sizes=784,64,10", "--epochs=10"]
-DURATIONS = "performance.getEntriesByName('stroke to answer').map(entry => entry.duration)"
+DURATION = """async () => {
+  for (let count = 0; count < 1000; count++) {
+    const [entry] = performance.getEntriesByName("stroke to answer")
+    if (entry) return entry.duration
+    await new Promise(done => setTimeout(done, 10))
+  }
+}"""
+"""What the page has measured since its measures were cleared; waited for up to ten seconds."""
+
 LIMITS = {"right": 27, "median_ms": 50.0, "percentile_99_ms": 250.0}
 
 
@@ -101,9 +109,7 @@ def stroke_to_answer(page: Page, strokes: int) -> list[float]:
             time.sleep(0.1)
         page.evaluate("performance.clearMeasures()")
         draw(page, [placed(DIGITS[4], *PLACES[0])[count % 2]])
-        time.sleep(0.2)
-        (measured,) = page.evaluate(DURATIONS)
-        taken.append(measured)
+        taken.append(page.evaluate(DURATION))
     return taken
 
 
@@ -178,13 +184,14 @@ def barriers(browser: Browser, address: str) -> dict[str, int]:
 def screenshots(browser: Browser, address: str) -> None:
     """Writes the two images of the README: a desktop's window, and a phone's in dark mode."""
     for name, width, height, scheme in (
-        ("desktop", 1180, 1060, "light"),
-        ("phone", 390, 1240, "dark"),
+        ("desktop", 1180, 1250, "light"),
+        ("phone", 390, 1250, "dark"),
     ):
         window = {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
         with opened(browser, address, **window) as page:
             page.check("input[name=target][value='8']")
             settle(page)
+            page.evaluate("scrollTo(0, 0)")
             page.screenshot(path=ROOT / f"mnist_jax/page/{name}.png")
 
 
