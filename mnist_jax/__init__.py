@@ -10,6 +10,7 @@ runs       the files of a run: reading, writing, locking
 training   gradients, optimiser, training loop
 train      the command that trains
 evaluate   the command that evaluates a trained network
+recognise  the command that recognises a picture of a digit
 page       a local page that shows the derivatives for a drawing
 figures    the figures of a run
 progress   progress bars and progress lines

@@ -1,6 +1,7 @@
 """The figures of a run directory, each a matplotlib figure that depends only on its arguments."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mnist_jax import runs
 from mnist_jax.data import Examples
+from mnist_jax.model import Recognition
 
 DPI = 110
 SHOWN_UNITS = 64
@@ -152,6 +154,30 @@ def confusion(counts: Int[np.ndarray, "label answer"]) -> Figure:
     axes.set_ylabel("digit")
     whole = MaxNLocator(integer=True)
     figure.colorbar(image, ax=axes, label="mistakes (examples)", shrink=0.8, ticks=whole)
+    return figure
+
+
+def recognised(
+    pictures: Sequence[Float[np.ndarray, "_h _w"]], seen: Sequence[Recognition]
+) -> Figure:
+    """One row for each picture: the picture, the network's 28×28 image, and the probabilities."""
+    figure = Figure(figsize=(7.5, 2.3 * len(pictures)), layout="constrained")
+    rows = figure.subplots(len(pictures), 3, squeeze=False)
+    for (left, middle, right), picture, each in zip(rows, pictures, seen, strict=True):
+        left.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        left.set_title("picture", fontsize="medium")
+        for axes in (left, middle):
+            axes.set_axis_off()
+        if each.image is None or each.probabilities is None:
+            right.set_axis_off()
+            middle.text(0.5, 0.5, "no single digit is seen", ha="center", va="center")
+            continue
+        middle.imshow(each.image, cmap="gray", vmin=0, vmax=255)
+        middle.set_title("what the network sees", fontsize="medium")
+        right.bar(range(len(each.probabilities)), each.probabilities)
+        right.set_xticks(range(len(each.probabilities)))
+        right.set_ylim(0, 1)
+        right.set_title(f"probabilities: {each.digit}", fontsize="medium")
     return figure
 
 

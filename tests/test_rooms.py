@@ -33,7 +33,7 @@ LEVELS = (
     {"mnist_jax/runs"},
     {"mnist_jax/figures"},
     {"mnist_jax/training"},
-    {"mnist_jax/train", "mnist_jax/evaluate", "mnist_jax/page"},
+    {"mnist_jax/train", "mnist_jax/evaluate", "mnist_jax/recognise", "mnist_jax/page"},
     {"experiments/common"},
     {"experiments/accuracy", "experiments/mistakes"},
     {"experiments/compare", "experiments/biases", "experiments/speed", "experiments/recipes"},

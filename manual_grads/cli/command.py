@@ -54,17 +54,21 @@ def run(
     return status or 0
 
 
-def say(line: str, to_errors: bool = False) -> None:
-    """Prints text; on a terminal, long lines are broken between words.
+def say(line: str, to_errors: bool = False, wrapped: bool = True) -> None:
+    """Prints text; on a terminal, long lines are broken between words if `wrapped` is true.
 
     A closed pipe or a full disk is ignored, because it must not end a run.
     """
     stream = sys.stderr if to_errors else sys.stdout
     try:
-        width = shutil.get_terminal_size().columns if stream.isatty() else None
+        width = shutil.get_terminal_size().columns if wrapped and stream.isatty() else None
         print(_wrapped(printable(line), width), file=stream, flush=True)
     except UnicodeEncodeError:
-        say(line.translate(IN_ASCII).encode("ascii", "backslashreplace").decode(), to_errors)
+        say(
+            line.translate(IN_ASCII).encode("ascii", "backslashreplace").decode(),
+            to_errors,
+            wrapped,
+        )
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())  # else Python prints an error when it flushes at exit
@@ -84,7 +88,7 @@ def _wrapped(text: str, width: int | None) -> str:
 
 REPLACEMENTS = (
     "δ=delta σ=sigma ε=epsilon λ=lambda θ=theta Σ=sum ∂=d √=sqrt ½=1/2 ²=^2 ³=^3 ⁰=^0 ᵀ=^T ×=x "
-    "·=* ⊙=* −=- –=- —=- ─=- ±=+- →=-> ≤=<= ≥=>= …=... ‖=||"
+    "·=* ⊙=* −=- –=- —=- ─=- ±=+- →=-> ≤=<= ≥=>= …=... ‖=|| █=#"
 )
 IN_ASCII = {ord(pair[0]): pair[2:] for pair in REPLACEMENTS.split()}
 """Maps characters that a terminal cannot print to ASCII."""

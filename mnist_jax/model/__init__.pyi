@@ -8,3 +8,4 @@ from .network import forward as forward
 from .network import init as init
 from .trained import ImagesError as ImagesError
 from .trained import Model as Model
+from .trained import Recognition as Recognition

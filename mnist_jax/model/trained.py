@@ -1,13 +1,16 @@
 """A trained network that classifies images."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from manual_grads.cli import InputError
+from mnist_jax import pictures
 from mnist_jax.config import PIXELS, Config
 from mnist_jax.model.network import Params, forward
 
@@ -16,6 +19,17 @@ IMAGE_SHAPES = ((28, 28), (PIXELS,))
 
 class ImagesError(InputError):
     """Images whose shape, dtype or values the network does not accept."""
+
+
+class Recognition(NamedTuple):
+    """What a network sees in a picture; every field is None if the picture shows no single digit.
+
+    `image` is the digit in MNIST's form, which is the network's input.
+    """
+
+    digit: int | None = None
+    probabilities: Float[np.ndarray, " 10"] | None = None
+    image: UInt8[np.ndarray, "28 28"] | None = None
 
 
 class Model(NamedTuple):
@@ -48,6 +62,19 @@ class Model(NamedTuple):
         training with squared error, they only rank the classes.
         """
         return np.asarray(jax.nn.softmax(self._outputs(images)))
+
+    def recognise(self, picture: str | Path | Image.Image) -> Recognition:
+        """The digit that a picture shows: a file, or an image of Pillow, of any size and mode.
+
+        The picture is brought into MNIST's form first; see `mnist_jax.pictures.network_image`.
+        Raises `PictureError` for a file that cannot be read, and for a picture that is too small.
+        """
+        opened = isinstance(picture, Image.Image)
+        read = pictures.require_size(picture) if opened else pictures.read(picture)
+        image = pictures.network_image(read)
+        if image is None:
+            return Recognition()
+        return Recognition(int(self.predict(image)), self.probabilities(image), image)
 
     def _outputs(self, images: ArrayLike) -> Float[np.ndarray, "*n 10"]:
         array = np.asarray(images)

@@ -1,5 +1,6 @@
 """Pictures of a digit, brought into the form of MNIST's images.
 
+files          reading a picture of any format
 ink            the ink of a picture: the background removed, dark on light or light on dark
 network_image  cropping, scaling and placing a digit in 28×28
 """

@@ -41,24 +41,53 @@ def grey(image: Image.Image) -> Image.Image:
 
 def find(values: Float[np.ndarray, "height width"]) -> Ink | None:
     """The ink of the one digit that the picture shows, or None if it does not show one digit."""
+    found = _either(values)
+    if found is None or not _at_edge(found):
+        return found
+    # The picture may be cropped at the digit's strokes, which then look like a dark border.
+    level = np.median(values[~found.mask])
+    return _either(np.pad(values, max(values.shape) // 4, constant_values=level)) or found
+
+
+def _at_edge(ink: Ink) -> bool:
+    """Whether the ink touches the edge of the picture."""
+    return any(
+        part.start == 0 or part.stop == side
+        for part, side in zip(ink.box, ink.mask.shape, strict=True)
+    )
+
+
+def _either(values: Float[np.ndarray, "height width"]) -> Ink | None:
+    """The dark ink or the light ink: the one with long, thin strokes and the larger contrast."""
     longer = max(values.shape)
     smooth = ndimage.gaussian_filter(values, longer / 500) if longer > 60 else values
-    window = (longer // 3 | 1,) * 2
-    without_dark = ndimage.grey_closing(smooth, window)
-    without_light = ndimage.grey_opening(smooth, window)
-    if _variation(without_dark) < _variation(without_light):
-        return _dark(smooth, without_dark)
-    return _dark(1 - smooth, 1 - without_light)
+    both = [_dark(each) for each in (smooth, 1 - smooth)]
+    return max((ink for ink in both if ink is not None), key=_evidence, default=None)
 
 
-def _variation(surface: Float[np.ndarray, "height width"]) -> float:
-    return float(sum(abs(np.diff(surface, axis=axis)).sum() for axis in (0, 1)))
+def _evidence(ink: Ink) -> float:
+    """The contrast, times the length of the strokes divided by their width.
+
+    In a stroke, the mean distance to the edge is a quarter of the width.
+    """
+    width = 4 * ndimage.distance_transform_edt(np.pad(ink.mask, 1)).sum() / ink.mask.sum()
+    return float(ink.contrast * ink.mask.sum() / width**2)
 
 
-def _dark(
-    smooth: Float[np.ndarray, "height width"], background: Float[np.ndarray, "height width"]
-) -> Ink | None:
+def _closed(
+    values: Float[np.ndarray, "height width"], window: int
+) -> Float[np.ndarray, "height width"]:
+    """The closing; what reaches the edge of the picture is taken to go on beyond it."""
+    beyond = window // 2 + 1
+    padded = np.pad(values, beyond, mode="edge")
+    closed = ndimage.grey_closing(padded, (window, window), mode="nearest")
+    return closed[beyond:-beyond, beyond:-beyond]
+
+
+def _dark(smooth: Float[np.ndarray, "height width"]) -> Ink | None:
     """The ink, if it is darker than the background."""
+    longer = max(smooth.shape)
+    background = _closed(smooth, longer // 3 | 1)
     contrast = (background - smooth) / (background + 0.1)
     low = np.median(contrast)
     noise = 1.4826 * np.median(abs(contrast - low))
@@ -66,22 +95,25 @@ def _dark(
     if not candidates.size:
         return None
     high = np.quantile(candidates, 0.9)
+    if high - low < 7 * noise:
+        return None
     density = ((contrast - low) / (high - low)).clip(0, 1)
-    mask = _digit(density > np.clip(6 * noise / (high - low), 0.1, 0.35))
+    weak = np.clip(5 * noise / (high - low), 0.1, 0.4)
+    mask = _digit(density > 0.4)
     if mask is None:
         return None
-    density = np.where(
-        ndimage.binary_dilation(mask, EIGHT, iterations=1 + max(smooth.shape) // 100), density, 0
-    )
+    reach = 1 + longer // 100
+    mask = ndimage.binary_dilation(mask, EIGHT, iterations=reach) & (density > weak)
+    density = np.where(mask, density, 0)
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return Ink(density, mask, box, high - low)
+    return Ink(density, mask, box, float(high - low))
 
 
-def _heights(labels: Int[np.ndarray, "height width"]) -> Int[np.ndarray, " parts"]:
-    """The height of each labelled part."""
-    boxes = [box for box in ndimage.find_objects(labels) if box is not None]
-    return np.array([rows.stop - rows.start for rows, _ in boxes])
+def _boxes(labels: Int[np.ndarray, "height width"]) -> Int[np.ndarray, "parts 4"]:
+    """Top, bottom, left and right of each labelled part."""
+    found = [box for box in ndimage.find_objects(labels) if box is not None]
+    return np.array([(r.start, r.stop, c.start, c.stop) for r, c in found])
 
 
 def _digit(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"] | None:
@@ -89,20 +121,31 @@ def _digit(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height w
     labels, count = ndimage.label(mask, EIGHT)
     if not count:
         return None
-    edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    inner = np.setdiff1d(np.arange(1, count + 1), edge)
-    areas = np.bincount(labels.ravel(), minlength=count + 1)
-    if inner.size and areas[inner].max() >= 9:
-        mask = np.isin(labels, inner)
+    boxes = _boxes(labels)
+    heights = boxes[:, 1] - boxes[:, 0]
+    inner = (boxes[:, [0, 2]] > 0).all(1) & (boxes[:, [1, 3]] < mask.shape).all(1)
+    if heights[inner].max(initial=0) >= 0.05 * max(mask.shape):
+        labels = np.where(np.concatenate([[False], inner])[labels], labels, 0)
+        mask = labels > 0
         labels, count = ndimage.label(mask, EIGHT)
-        areas = np.bincount(labels.ravel(), minlength=count + 1)
-    heights = _heights(labels)
+        boxes = _boxes(labels)
+        heights = boxes[:, 1] - boxes[:, 0]
     gap = 0.1 * heights.max()
     near = ndimage.distance_transform_edt(~mask) <= gap / 2
     groups, count = ndimage.label(near, EIGHT)
     groups = np.where(mask, groups, 0)
-    heights = _heights(groups)
+    boxes = _boxes(groups)
+    heights = boxes[:, 1] - boxes[:, 0]
     if (heights >= 0.5 * heights.max()).sum() > 1:
         return None
-    main = 1 + np.bincount(groups[mask] - 1).argmax()
-    return groups == main
+    main = heights.argmax()
+    top, bottom, left, right = boxes[main]
+    reach = 0.25 * heights[main]
+    close = (
+        (boxes[:, 1] > top - reach)
+        & (boxes[:, 0] < bottom + reach)
+        & (boxes[:, 3] > left - reach)
+        & (boxes[:, 2] < right + reach)
+    )
+    areas = np.bincount(groups[mask], minlength=count + 1)[1:]
+    return np.concatenate([[False], close & (areas >= 0.04 * areas[main])])[groups]

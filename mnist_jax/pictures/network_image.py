@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from mnist_jax.pictures import ink
 
-LOOKED_AT = 400
+LOOKED_AT = 240
 """The longer side, in pixels, to which a larger picture is reduced before the digit is sought."""
 
 BOX, FIELD = 20, 28
@@ -25,12 +25,21 @@ def network_image(image: Image.Image) -> UInt8[np.ndarray, "28 28"] | None:
     return None if found is None else placed(scaled(found))
 
 
+def thumbnail(image: Image.Image) -> Float[np.ndarray, "height width"]:
+    """The picture upright and in grey, from 0 to 1, at most 240 pixels wide and high."""
+    return _reduced(ink.grey(image))
+
+
+def _reduced(picture: Image.Image) -> Float[np.ndarray, "height width"]:
+    shrink = max(max(picture.size) / LOOKED_AT, 1)
+    width, height = (max(round(side / shrink), 1) for side in picture.size)
+    return np.asarray(picture.resize((width, height), Image.Resampling.BOX))
+
+
 def _look(picture: Image.Image) -> ink.Ink | None:
     """Finds the digit; if it is a small part of the picture, looks again at that part."""
     shrink = max(max(picture.size) / LOOKED_AT, 1)
-    width, height = (max(round(side / shrink), 1) for side in picture.size)
-    small = picture.resize((width, height), Image.Resampling.BOX)
-    found = ink.find(np.asarray(small))
+    found = ink.find(_reduced(picture))
     if found is None:
         return None
     rows, columns = found.box
