@@ -11,6 +11,7 @@ training   gradients, optimiser, training loop
 train      the command that trains
 evaluate   the command that evaluates a trained network
 recognise  the command that recognises a picture of a digit
+page       a local page that shows the derivatives for a drawing
 figures    the figures of a run
 progress   progress bars and progress lines
 """

@@ -86,3 +86,45 @@ def promises() -> str:
             ),
         ],
     )
+
+
+def page() -> str:
+    """What came of the campaign on the page."""
+    numbers = campaign("page")
+    malformed, violations = numbers["malformed"], numbers["axe_violations"]
+    return table(
+        "trial of the page | number | result",
+        [
+            (
+                "digits drawn in Chromium, at three sizes and positions",
+                numbers["drawn"],
+                f"{numbers['right']} recognised",
+            ),
+            (
+                "all derivatives by hand and by autodiff, of ten drawings with ten targets each",
+                100,
+                f"differ by at most {numbers['of_allowed']:.1%} of what rounding can cause",
+            ),
+            (
+                "from the end of a stroke to the answer, with all derivatives",
+                numbers["strokes"],
+                f"median {numbers['median_ms']:.0f} ms",
+            ),
+            (
+                f"requests of {numbers['clients']} clients at once, 5 a second each",
+                f"{sum(numbers['statuses'].values()):,}",
+                f"{sum(numbers['statuses'].values()) - numbers['statuses']['200']} errors, "
+                f"99 % within {numbers['percentile_99_ms']:.0f} ms",
+            ),
+            (
+                "malformed requests, each 100 followed by a good one",
+                f"{sum(malformed.values()):,}",
+                f"{malformed['refused']:,} refused, every good one answered",
+            ),
+            (
+                "axe's accessibility rules, light and dark, desktop and phone",
+                len(violations),
+                f"{sum(violations.values())} violations",
+            ),
+        ],
+    )

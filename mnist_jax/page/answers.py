@@ -1,0 +1,191 @@
+"""The form of a request and the answer to it. Nothing is remembered between two requests.
+
+The page's own copy of the network is the run's network after the steps that the page lists in each
+request; they are taken anew every time.
+"""
+
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import numpy as np
+from msgspec import Meta, Struct
+
+from manual_grads import Architecture
+from mnist_jax.config import PIXELS
+from mnist_jax.model import Model, Params
+from mnist_jax.page import derivatives
+from mnist_jax.page.drawing import PEN, SIDE, network_pixels
+
+MOST_STEPS = 20
+Coordinate = Annotated[int, Meta(ge=0, le=SIDE)]
+Stroke = Annotated[list[tuple[Coordinate, Coordinate]], Meta(min_length=1, max_length=1000)]
+Digit = Annotated[int, Meta(ge=0, le=9)]
+Number = Annotated[int, Meta(ge=0, lt=2**31)]
+
+
+class Step(Struct, frozen=True, forbid_unknown_fields=True):
+    """A step that the page's copy has taken: for this image, towards `target`, of size `rate`."""
+
+    pixels: Annotated[bytes, Meta(min_length=PIXELS, max_length=PIXELS)]
+    target: Digit
+    rate: Annotated[float, Meta(gt=0, le=1)]
+
+
+class Question(Struct, frozen=True, forbid_unknown_fields=True):
+    """A drawing; the target is the network's own answer if `target` is None.
+
+    `unit` is the layer and the number of the unit that is written out; if it is None, this is the
+    unit of the last hidden layer with the largest |δ|.
+    """
+
+    strokes: Annotated[list[Stroke], Meta(max_length=64)]
+    target: Digit | None
+    steps: Annotated[list[Step], Meta(max_length=MOST_STEPS)]
+    unit: tuple[Number, Number] | None
+
+
+class UnanswerableError(ValueError):
+    """A question of the right form that has no answer; the message is a sentence."""
+
+
+class Network(NamedTuple):
+    """The network of a run, with every bias, and the mask of the parameters that are its own."""
+
+    name: str
+    architecture: Architecture
+    params: Params
+    own: Params
+
+
+def network(name: str, model: Model) -> Network:
+    """The network that the page shows, from a run's model."""
+    return Network(name, *derivatives.with_every_bias(model.config.architecture, model.params))
+
+
+def described(network: Network) -> dict[str, Any]:
+    """What the page says of the network before anything is drawn."""
+    architecture = network.architecture
+    return {
+        "name": network.name,
+        "sizes": architecture.layer_sizes,
+        "activation": architecture.activation,
+        "negative_slope": architecture.negative_slope,
+        "active_input": architecture.input_layer == "active",
+        "loss": architecture.loss,
+        "own_biases": [bool(leaves["bias"]) for leaves in network.own],
+        "side": SIDE,
+        "pen": PEN,
+        "most_steps": MOST_STEPS,
+    }
+
+
+def warm_up(network: Network) -> None:
+    """Answers a question with a step, so that everything is compiled before the first request."""
+    step = Step(bytes(PIXELS), 0, 1e-3)
+    answer(network, Question([[(SIDE // 2, 0), (SIDE // 2, SIDE)]], None, [step], None))
+
+
+def answer(network: Network, question: Question) -> dict[str, Any]:
+    """The numbers that the page shows; bytes are float32 numbers, but `pixels` are 0 to 255.
+
+    If the drawing does not show a single digit, `pixels` is None and there is nothing else.
+    """
+    architecture = network.architecture
+    if question.unit is not None and not _exists(architecture, *question.unit):
+        raise UnanswerableError(f"The network has no unit {list(question.unit)}.")
+    pixels = network_pixels(question.strokes)
+    if pixels is None:
+        return {"pixels": None}
+    image = _from_0_to_1(pixels.tobytes())
+    params = network.params
+    for step in question.steps:
+        inputs = _from_0_to_1(step.pixels), np.int32(step.target), np.float32(step.rate)
+        params = derivatives.step(architecture, params, network.own, *inputs)
+    label = np.int32(-1 if question.target is None else question.target)
+    found = derivatives.compute(architecture, params, image, label)
+    found = jax.tree.map(np.asarray, found)
+    label = np.int32(np.argmax(found.y))
+    before = found.cost, found.output
+    if question.steps:
+        before = derivatives.evaluate(architecture, network.params, image, label)
+    numbers = {
+        "target": int(label),
+        "cost": float(found.cost),
+        "output": found.output.tolist(),
+        "y": found.y.tolist(),
+        "before": {"cost": float(before[0]), "output": np.asarray(before[1]).tolist()},
+        "a": list(map(_bytes, found.a)),
+        "delta": [_bytes(leaves["bias"]) for leaves in found.handwritten],
+        "input_autodiff": _bytes(found.autodiff[0]["bias"]),
+        "leaves": _leaves(found),
+        "unit": _unit(network, params, found, question.unit),
+    }
+    if not np.all(np.isfinite([found.cost, *(leaf["difference"] for leaf in numbers["leaves"])])):
+        raise UnanswerableError(
+            "After these steps the numbers are too large for float32. Press Back."
+        )
+    return {"pixels": pixels.tobytes(), **numbers}
+
+
+def _leaves(found: derivatives.Derivatives) -> list[dict[str, Any]]:
+    """The largest difference of both gradients in each leaf.
+
+    `of_allowed` is the largest difference of an entry, as a fraction of what rounding can cause.
+    """
+    differences = found.differences
+    return [
+        {
+            "layer": layer,
+            "name": name,
+            "difference": float(differences.largest[layer][name]),
+            "of_allowed": float(differences.of_bound[layer][name]),
+        }
+        for layer, leaves in enumerate(found.handwritten)
+        for name in leaves
+    ]
+
+
+def _unit(
+    network: Network,
+    params: Params,
+    found: derivatives.Derivatives,
+    chosen: tuple[int, int] | None,
+) -> dict[str, Any]:
+    """The numbers of one unit, with the weights of its row of W^l and its column of W^(l+1)."""
+    depth = network.architecture.depth
+    layer = max(1, depth - 1) if chosen is None else chosen[0]
+    deltas = found.handwritten[layer]["bias"]
+    unit = int(np.argmax(np.abs(deltas))) if chosen is None else chosen[1]
+
+    def row(leaves: Any) -> bytes:
+        return _bytes(np.asarray(leaves[layer]["weight"])[unit])
+
+    return {
+        "layer": layer,
+        "unit": unit,
+        "z": float(found.z[layer][unit]),
+        "a": float(found.a[layer][unit]),
+        "slope": float(found.slope[layer][unit]),
+        "bias": float(params[layer]["bias"][unit]),
+        "delta": float(deltas[unit]),
+        "delta_autodiff": float(found.autodiff[layer]["bias"][unit]),
+        "weights": row(params) if layer > 0 else None,
+        "by_hand": row(found.handwritten) if layer > 0 else None,
+        "by_autodiff": row(found.autodiff) if layer > 0 else None,
+        "weights_above": (
+            _bytes(np.asarray(params[layer + 1]["weight"])[:, unit]) if layer < depth else None
+        ),
+    }
+
+
+def _exists(architecture: Architecture, layer: int, unit: int) -> bool:
+    sizes = architecture.layer_sizes
+    return layer < len(sizes) and unit < sizes[layer]
+
+
+def _from_0_to_1(pixels: bytes) -> np.ndarray:
+    return np.frombuffer(pixels, np.uint8).astype(np.float32) / 255
+
+
+def _bytes(array: Any) -> bytes:
+    return np.asarray(array, "<f4").tobytes()

@@ -1,0 +1,117 @@
+"""The derivatives of the cost of one image: handwritten ones, autodiff's, and their differences.
+
+The network is given every bias it lacks, with the value 0. This does not change its outputs, and
+makes the base derivative δ^l of each layer a leaf of the gradient, because ∂C/∂b^l = δ^l for one
+example. So layer 0 has the input layer bias derivative ∂C/∂b⁰ even if the network has no b⁰.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from manual_grads import Architecture, derivatives, targets
+from mnist_jax.model import Params, forward, mean_loss
+
+Pixels = Float[Array, " pixels"]
+Label = Int[Array, ""]
+
+
+class Derivatives(NamedTuple):
+    """What the page shows of one image. Each array of `z`, `a` and `slope` is `[units]`.
+
+    `y` are the targets, smoothed as in training, and `output` is softmax(z^L) if the loss is
+    cross-entropy, else a^L. The gradients have the structure of the parameters with every bias.
+    """
+
+    cost: Float[Array, ""]
+    output: Float[Array, " outputs"]
+    y: Float[Array, " outputs"]
+    z: list[Float[Array, " units"]]
+    a: list[Float[Array, " units"]]
+    slope: list[Float[Array, " units"]]
+    handwritten: Params
+    autodiff: Params
+    differences: derivatives.Disagreement
+
+
+def with_every_bias(
+    architecture: Architecture, params: Params
+) -> tuple[Architecture, Params, Params]:
+    """The network with a bias of 0 wherever it has none, and a mask of the leaves it had before."""
+    hidden = ("hidden",) if architecture.depth > 1 else ()
+    full = replace(architecture, biases=("input", *hidden, "output"))
+    added = [
+        {"bias": jnp.zeros(units, "float32")} | leaves
+        for units, leaves in zip(architecture.layer_sizes, params, strict=True)
+    ]
+    own = [
+        {name: jnp.float32(name in leaves) for name in every}
+        for every, leaves in zip(added, params, strict=True)
+    ]
+    return full, added, own
+
+
+@partial(jax.jit, static_argnums=0)
+def compute(
+    architecture: Architecture, params: Params, pixels: Pixels, label: Label
+) -> Derivatives:
+    """Computes the derivatives for an image from 0 to 1 whose target is the digit `label`.
+
+    If `label` is −1, the target is the digit with the largest output. `architecture` has every
+    bias.
+    """
+    images = pixels[None]
+    units = derivatives.forward(architecture, params, images.T)
+    outputs = units.a[-1][:, 0]
+    label = jnp.where(label < 0, jnp.argmax(outputs).astype(label.dtype), label)
+    y = targets(architecture, label[None], pixels.dtype)
+    cost, handwritten = derivatives.value_and_grad(architecture, params, images, y)
+    autodiff = jax.grad(partial(mean_loss, architecture))(params, images, y)
+    bound = derivatives.gradient_bound(architecture, params, images, y, pixels.dtype.name)
+    return Derivatives(
+        cost,
+        _shown(architecture, outputs),
+        y[0],
+        [z[:, 0] for z in units.z],
+        [a[:, 0] for a in units.a],
+        [jnp.broadcast_to(s, z.shape)[:, 0] for s, z in zip(units.slope, units.z, strict=True)],
+        handwritten,
+        autodiff,
+        derivatives.compare(handwritten, autodiff, bound),
+    )
+
+
+@partial(jax.jit, static_argnums=0)
+def evaluate(
+    architecture: Architecture, params: Params, pixels: Pixels, label: Label
+) -> tuple[Float[Array, ""], Float[Array, " outputs"]]:
+    """The cost and the output as `compute` returns them, without derivatives."""
+    y = targets(architecture, label[None], pixels.dtype)
+    outputs = forward(architecture, params, pixels[None])
+    cost = mean_loss(architecture, params, pixels[None], y)
+    return cost, _shown(architecture, outputs[0])
+
+
+def _shown(
+    architecture: Architecture, outputs: Float[Array, " outputs"]
+) -> Float[Array, " outputs"]:
+    return jax.nn.softmax(outputs) if architecture.loss == "cross_entropy" else outputs
+
+
+@partial(jax.jit, static_argnums=0)
+def step(
+    architecture: Architecture,
+    params: Params,
+    own: Params,
+    pixels: Pixels,
+    label: Label,
+    rate: Float[Array, ""],
+) -> Params:
+    """The parameters θ − rate · ∂C/∂θ; an added bias, whose mask in `own` is 0, stays 0."""
+    y = targets(architecture, label[None], pixels.dtype)
+    _, gradient = derivatives.value_and_grad(architecture, params, pixels[None], y)
+    return jax.tree.map(lambda leaf, g, mask: leaf - rate * mask * g, params, gradient, own)
