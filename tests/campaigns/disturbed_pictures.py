@@ -215,7 +215,6 @@ def specks(image, draw):
 
 
 KINDS = [
-    disturbed,
     small_on_a_sheet,
     thin_pen,
     ruled,
