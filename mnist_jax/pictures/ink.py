@@ -10,14 +10,22 @@ from scipy import ndimage
 EIGHT = np.ones((3, 3), bool)
 """Pixels that touch at a corner are connected."""
 
+GAP = 0.1
+"""The smallest gap between two digits, as a fraction of the height of a digit."""
+
 
 class Ink(NamedTuple):
-    """The digit of a picture: `density` is 1 in the ink, and 0 in the background."""
+    """The ink of a picture: `density` is 1 in the ink, and 0 in the background.
+
+    `width` is the mean width of the strokes in pixels; `single` is false for several digits.
+    """
 
     density: Float[np.ndarray, "height width"]
     mask: Bool[np.ndarray, "height width"]
     box: tuple[slice, slice]
     contrast: float
+    width: float
+    single: bool
 
 
 def grey(image: Image.Image) -> Image.Image:
@@ -40,7 +48,7 @@ def grey(image: Image.Image) -> Image.Image:
 
 
 def find(values: Float[np.ndarray, "height width"]) -> Ink | None:
-    """The ink of the one digit that the picture shows, or None if it does not show one digit."""
+    """The ink that looks most like a digit, or None if there is no ink."""
     found = _either(values)
     if found is None or not _at_edge(found):
         return found
@@ -66,12 +74,8 @@ def _either(values: Float[np.ndarray, "height width"]) -> Ink | None:
 
 
 def _evidence(ink: Ink) -> float:
-    """The contrast, times the length of the strokes divided by their width.
-
-    In a stroke, the mean distance to the edge is a quarter of the width.
-    """
-    width = 4 * ndimage.distance_transform_edt(np.pad(ink.mask, 1)).sum() / ink.mask.sum()
-    return float(ink.contrast * ink.mask.sum() / width**2)
+    """The contrast, times the length of the strokes divided by their width."""
+    return float(ink.contrast * ink.mask.sum() / ink.width**2)
 
 
 def _closed(
@@ -99,15 +103,24 @@ def _dark(smooth: Float[np.ndarray, "height width"]) -> Ink | None:
         return None
     density = ((contrast - low) / (high - low)).clip(0, 1)
     weak = np.clip(5 * noise / (high - low), 0.1, 0.4)
-    mask = _digit(density > 0.4)
-    if mask is None:
+    if not (density > 0.4).any():
         return None
+    mask, single = _digit(density > 0.4)
     reach = 1 + longer // 100
     mask = ndimage.binary_dilation(mask, EIGHT, iterations=reach) & (density > weak)
     density = np.where(mask, density, 0)
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return Ink(density, mask, box, float(high - low))
+    # In a stroke, the mean distance to the edge is a quarter of the width.
+    depth = np.asarray(ndimage.distance_transform_edt(np.pad(mask[box], 1)))
+    width = 4 * depth.sum() / max(mask.sum(), 1)
+    return Ink(density, mask, box, float(high - low), float(width), single)
+
+
+def _parts(mask: Bool[np.ndarray, "height width"]) -> tuple[Int[np.ndarray, "height width"], int]:
+    """A label for each connected part, and their number."""
+    labels = np.zeros(mask.shape, np.int32)
+    return labels, int(np.asarray(ndimage.label(mask, EIGHT, output=labels)))
 
 
 def _boxes(labels: Int[np.ndarray, "height width"]) -> Int[np.ndarray, "parts 4"]:
@@ -116,28 +129,31 @@ def _boxes(labels: Int[np.ndarray, "height width"]) -> Int[np.ndarray, "parts 4"
     return np.array([(r.start, r.stop, c.start, c.stop) for r, c in found])
 
 
-def _digit(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"] | None:
-    """The parts that belong to the one digit, or None."""
-    labels, count = ndimage.label(mask, EIGHT)
-    if not count:
-        return None
+def _digit(
+    mask: Bool[np.ndarray, "height width"],
+) -> tuple[Bool[np.ndarray, "height width"], bool]:
+    """The parts of the digit, or of several digits; and whether it is one digit.
+
+    Parts belong to different digits if a gap separates them and each is half as high as the
+    highest. Parts at the edge of the picture count only if there are no others.
+    """
+    labels, _ = _parts(mask)
     boxes = _boxes(labels)
     heights = boxes[:, 1] - boxes[:, 0]
     inner = (boxes[:, [0, 2]] > 0).all(1) & (boxes[:, [1, 3]] < mask.shape).all(1)
     if heights[inner].max(initial=0) >= 0.05 * max(mask.shape):
         labels = np.where(np.concatenate([[False], inner])[labels], labels, 0)
         mask = labels > 0
-        labels, count = ndimage.label(mask, EIGHT)
-        boxes = _boxes(labels)
-        heights = boxes[:, 1] - boxes[:, 0]
-    gap = 0.1 * heights.max()
-    near = ndimage.distance_transform_edt(~mask) <= gap / 2
-    groups, count = ndimage.label(near, EIGHT)
+        heights = heights[inner]
+    away = np.asarray(ndimage.distance_transform_edt(~mask))
+    near = away <= GAP * heights.max() / 2
+    groups, count = _parts(near)
     groups = np.where(mask, groups, 0)
     boxes = _boxes(groups)
     heights = boxes[:, 1] - boxes[:, 0]
-    if (heights >= 0.5 * heights.max()).sum() > 1:
-        return None
+    high = heights >= 0.5 * heights.max()
+    if high.sum() > 1:
+        return np.concatenate([[False], high])[groups], False
     main = heights.argmax()
     top, bottom, left, right = boxes[main]
     reach = 0.25 * heights[main]
@@ -148,4 +164,4 @@ def _digit(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height w
         & (boxes[:, 2] < right + reach)
     )
     areas = np.bincount(groups[mask], minlength=count + 1)[1:]
-    return np.concatenate([[False], close & (areas >= 0.04 * areas[main])])[groups]
+    return np.concatenate([[False], close & (areas >= 0.04 * areas[main])])[groups], True

@@ -13,6 +13,9 @@ LOOKED_AT = 240
 BOX, FIELD = 20, 28
 """MNIST's digits are scaled into a square of 20×20 and placed in one of 28×28."""
 
+THINNEST = 2.0
+"""Strokes that would be thinner than this in 28×28, in pixels, are thickened to it."""
+
 
 def network_image(image: Image.Image) -> UInt8[np.ndarray, "28 28"] | None:
     """The digit of a picture as MNIST has it, or None if the picture does not show one digit.
@@ -22,7 +25,7 @@ def network_image(image: Image.Image) -> UInt8[np.ndarray, "28 28"] | None:
     in 28×28 so that its centre of mass is in the middle; 0 is the background, 255 the ink.
     """
     found = _look(ink.grey(image))
-    return None if found is None else placed(scaled(found))
+    return placed(scaled(found)) if found is not None and found.single else None
 
 
 def thumbnail(image: Image.Image) -> Float[np.ndarray, "height width"]:
@@ -37,11 +40,11 @@ def _reduced(picture: Image.Image) -> Float[np.ndarray, "height width"]:
 
 
 def _look(picture: Image.Image) -> ink.Ink | None:
-    """Finds the digit; if it is a small part of the picture, looks again at that part."""
+    """Finds the ink; if it is a small part of the picture, looks again at that part."""
     shrink = max(max(picture.size) / LOOKED_AT, 1)
     found = ink.find(_reduced(picture))
-    if found is None:
-        return None
+    if found is None or not found.single:
+        return found
     rows, columns = found.box
     margin = max(rows.stop - rows.start, columns.stop - columns.start) / 2
     around = (
@@ -60,7 +63,14 @@ def _look(picture: Image.Image) -> ink.Ink | None:
 
 def scaled(digit: ink.Ink) -> Float[np.ndarray, "height width"]:
     """The cropped digit, its longer side scaled to 20 pixels; values from 0 to 1."""
-    cropped = Image.fromarray(digit.density[digit.box])
+    density = digit.density[digit.box]
+    thicker = (THINNEST * max(density.shape) / BOX - digit.width) / 2
+    if thicker > 0.5:  # thin pens: thinner than any stroke of MNIST
+        reach = int(np.ceil(thicker))
+        y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
+        density = np.pad(density, reach)
+        density = ndimage.grey_dilation(density, footprint=x**2 + y**2 <= thicker**2)
+    cropped = Image.fromarray(density)
     shrink = max(cropped.size) / BOX
     width, height = (max(round(side / shrink), 1) for side in cropped.size)
     return np.asarray(cropped.resize((width, height), Image.Resampling.BOX))

@@ -1,0 +1,93 @@
+"""Recognises MNIST's test images after each has been made into a large, disturbed picture.
+
+    MNIST_DATA_DIR=FOLDER python -m tests.campaigns.pictures runs/base
+    MNIST_DATA_DIR=FOLDER python -m tests.campaigns.pictures --short
+
+Each of the 10,000 images is inverted, enlarged 8 to 20 times, shifted, and put on coloured paper
+with uneven light, a shadow, texture and noise. The accuracy of the command's own path on these
+pictures is compared with that on the images themselves. The first 200 images are also made into
+each of KINDS, and 200 empty sheets and 200 pairs of digits are shown. The results are written to
+`pictures.json` beside this file, except by the short form, which trains a network for one epoch and
+shows it few pictures. The exit status is 1 if the accuracy drops by more than 0.5 points, or if
+more than 0.2 % of the images themselves are refused. The campaign needs MNIST_DATA_DIR.
+"""
+
+import functools
+import multiprocessing
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+from PIL import Image
+from rich.progress import track
+
+import mnist_jax
+from mnist_jax import Config, data, pictures
+from tests.campaigns import record
+from tests.campaigns.disturbed_pictures import KINDS, blank, disturbed, two
+
+SEED, COUNT, FEW = 0, 10_000, 200
+
+
+def original(image, draw):
+    """The image itself."""
+    return Image.fromarray(image)
+
+
+def answer(make, numbered):
+    """What the command's path makes of a picture: MNIST's form, or None."""
+    number, *images = numbered
+    return pictures.network_image(make(*images, np.random.default_rng([SEED, number])))
+
+
+def answers(make, images):
+    """The 28×28 images of all pictures, computed in parallel."""
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        numbered = [(number, *each) for number, each in enumerate(images)]
+        came = pool.map(functools.partial(answer, make), numbered, chunksize=16)
+        return list(track(came, make.__name__, len(numbered)))
+
+
+def outcome(model, came, labels):
+    """The accuracy, and the number of pictures in which no single digit is seen."""
+    unseen = [each is None for each in came]
+    images = np.array([np.zeros((28, 28), np.uint8) if each is None else each for each in came])
+    right = (model.predict(images) == labels[: len(came)]) & ~np.array(unseen)
+    return {"pictures": len(came), "accuracy": float(right.mean()), "not_seen": sum(unseen)}
+
+
+def main(model, count, few, publish=False):
+    """Runs the campaign, writes and prints the results, and returns the exit status."""
+    images, labels = data.load(Config(dataset="mnist"), say=print).test
+    single = [(image,) for image in images[:count]]
+    first = outcome(model, answers(original, single), labels)
+    shown = outcome(model, answers(disturbed, single), labels)
+    kinds = {make.__name__: outcome(model, answers(make, single[:few]), labels) for make in KINDS}
+    empty = sum(each is not None for each in answers(blank, [()] * few))
+    pairs = list(zip(images[:few], images[few : 2 * few], strict=True))
+    two_seen = sum(each is not None for each in answers(two, pairs))
+    numbers = {
+        "network": model.config.name,
+        "accuracy_of_the_arrays": float((model.predict(images[:count]) == labels[:count]).mean()),
+        "original": first,
+        "disturbed": shown,
+        "kinds": kinds,
+        "digit_seen_on_an_empty_sheet": empty,
+        "one_digit_seen_where_two_are": two_seen,
+    }
+    record("pictures", numbers, publish)
+    lost = first["accuracy"] - shown["accuracy"]
+    return int(lost > 0.005 or first["not_seen"] > 0.002 * count)
+
+
+def quick():
+    """A network that is trained for one epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        return mnist_jax.fit(Config(dataset="mnist", epochs=1, workdir=f"{folder}/run"))
+
+
+if __name__ == "__main__":
+    if "--short" in sys.argv:
+        sys.exit(main(quick(), count=400, few=5))
+    sys.exit(main(mnist_jax.load(sys.argv[1]), COUNT, FEW, publish=True))
