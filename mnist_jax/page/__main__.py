@@ -63,7 +63,7 @@ def serve(chosen: Options) -> None:
         command.say(f"loading {workdir}")
         training.require_device()
         runs.directory.require_plain(workdir)
-        network = answers.network(str(workdir), runs.load(workdir))
+        network = answers.network(workdir.resolve().name, runs.load(workdir))
         answers.warm_up(network)
         address = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
         command.say(

@@ -71,7 +71,7 @@ def compute(
     y = targets(architecture, label[None], pixels.dtype)
     cost, handwritten = derivatives.value_and_grad(architecture, params, images, y)
     autodiff = jax.grad(partial(mean_loss, architecture))(params, images, y)
-    bound = derivatives.gradient_bound(architecture, params, images, y, pixels.dtype.name)
+    bound = derivatives.gradient_bound(architecture, params, images, y, precision=pixels.dtype.name)
     return Derivatives(
         cost,
         _shown(architecture, outputs),

@@ -43,7 +43,7 @@ def texture(shape, draw, strength):
     total = np.zeros(shape, np.float32)
     for size in (1, 3, 12):
         small = draw.standard_normal((shape[0] // size + 2, shape[1] // size + 2))
-        total += ndimage.zoom(small, size, order=1)[: shape[0], : shape[1]]
+        total = total + np.asarray(ndimage.zoom(small, size, order=1))[: shape[0], : shape[1]]
     return strength * total / 3
 
 
@@ -107,7 +107,7 @@ def ruled(image, draw):
     ink = strokes(image, side, True, draw)
     ink = sheet(ink, side + 150, side + 200, draw)
     step = side * draw.uniform(0.2, 0.6)
-    lines = Image.new("L", ink.shape[::-1])
+    lines = Image.new("L", (ink.shape[1], ink.shape[0]))
     slope = draw.uniform(-0.05, 0.05)
     for y in np.arange(-200, ink.shape[0] + 200, step):
         ImageDraw.Draw(lines).line(
@@ -203,7 +203,7 @@ def tight(image, draw):
 def specks(image, draw):
     side = int(draw.integers(250, 600))
     ink = sheet(strokes(image, side, True, draw), side + 200, side + 300, draw)
-    layer = Image.new("L", ink.shape[::-1])
+    layer = Image.new("L", (ink.shape[1], ink.shape[0]))
     for _ in range(draw.integers(3, 25)):
         x, y, r = (
             draw.uniform(0, ink.shape[1]),

@@ -26,7 +26,7 @@ def network_of(**choices):
         }
         for layer in params
     ]
-    return answers.network("runs/<mine>", Model(Config(architecture=architecture), drawn))
+    return answers.network("<mine>", Model(Config(architecture=architecture), drawn))
 
 
 @pytest.fixture(scope="session")

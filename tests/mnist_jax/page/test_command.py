@@ -76,7 +76,7 @@ def test_it_serves_the_newest_run_until_ctrl_c_and_changes_no_file_of_it():
         assert lines[0] == "loading runs/mine\n"
         address = lines[1].split("page is at ")[1].split()[0]
         with urllib.request.urlopen(address) as response:  # noqa: S310 - our own address
-            assert b"runs/mine" in response.read()
+            assert b'"name": "mine"' in response.read()
         process.send_signal(signal.SIGINT)
         _, printed = process.communicate(timeout=30)
     assert (process.returncode, printed) == (130, "stopped\n")

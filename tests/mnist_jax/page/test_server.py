@@ -171,5 +171,5 @@ def test_the_page_fetches_nothing_from_elsewhere_and_says_the_runs_name_as_text(
     response = client.get("/")
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert "://" not in response.text
-    assert "runs/\\u003cmine>" in response.text
+    assert "\\u003cmine>" in response.text
     assert "<mine>" not in response.text
