@@ -1,4 +1,7 @@
-"""The author's later network on MNIST: one variant is trained from many seeds at once."""
+"""Trains the MNIST network of the document's author with one of the `variants`, from many seeds.
+
+The author wrote it after the 1-5-1 network of `first_task`.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

@@ -2,8 +2,9 @@
 
     python -m experiments.mistakes
 
-The networks have every activation and loss, and 1, 2 or 3 hidden layers. Pairs of mistakes in
-different layers follow. `tests/campaigns/right_gradients.py` checks correct gradients.
+Mistakes are injected one at a time, and then in random pairs, with the two in different layers.
+The networks have every activation and loss, and 1, 2 or 3 hidden layers.
+`tests/campaigns/right_gradients.py` checks correct gradients.
 """
 
 import multiprocessing

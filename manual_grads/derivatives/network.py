@@ -4,12 +4,12 @@
     z^l = W^l a^{l−1} + b^l      a^l = f(z^l), or z^L if the loss is cross-entropy
 
 δ^l is what the document calls the base derivative: the derivative of the batch's mean cost with
-respect to z^l. The mean is Σ ω C. Each of N examples has the weight ω = 1/N, but examples that only
-pad the batch have ω = 0. In the formula for δ^L, C and ω are those of one example:
+respect to z^l. That is Σ ω C, with the cost C and weight ω of each example: ω is 1/N for each of
+N examples, and 0 for examples that only pad the batch. In δ^L, C and ω are those of one example:
 
     δ^L = ω ∂C/∂a^L ⊙ f'(z^L)                  δ^l = (W^{l+1}ᵀ δ^{l+1}) ⊙ f'(z^l)
 
-f' is 1 in a layer without activation. The derivatives of the mean cost C follow from δ:
+f' is 1 in a layer without activation. The derivatives of the mean cost, here C, follow from δ:
 
     ∂C/∂b^l = Σ_examples δ^l                   Output, Hidden and Input Layer bias derivatives
     ∂C/∂W^l = δ^l (a^{l−1})ᵀ                   the two kinds of weight derivatives

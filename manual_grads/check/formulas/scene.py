@@ -1,7 +1,8 @@
 """The values of a network on single examples, and the names that formulas use for them.
 
 The examples are columns. They come from several draws of the parameters, because two formulas can
-agree by chance for one draw. Products with weights are computed for each draw.
+agree by chance for one draw. One array has the columns of all draws, so a product with a weight
+matrix, such as `W^lᵀ δ`, is computed for the columns of each draw with that draw's weights.
 """
 
 import itertools

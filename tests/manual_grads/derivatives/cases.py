@@ -74,7 +74,7 @@ class Measured(NamedTuple):
 
 
 def both(architecture, *point):
-    """The `Measured` of a point; call it under x64."""
+    """Both gradients at a point and their bound, in float64 and float32; call it under x64."""
     return Measured(*(gradients(architecture, point, each) for each in Measured._fields))
 
 

@@ -164,7 +164,10 @@ def output_layer(network, row, y, weight, u, eta):
 @pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
 def test_the_bound_is_the_stated_formula(activation, loss, input_layer, biases, monkeypatch):
-    """Both are computed in float64, with `u` and `η` so large that each term of B matters."""
+    """`gradient_bound` equals `scalar_bound`, the formulas in plain Python, both in float64.
+
+    The unit roundoff `u` and the smallest normal number `η` are so large that each term matters.
+    """
     network = Architecture(
         layer_sizes=(4, 2, 5, 3),
         activation=activation,

@@ -56,7 +56,7 @@ def stopped_after(workdir, blocks, **fields):
 def test_a_run_that_was_stopped_and_resumed_has_the_bits_of_one_that_was_not(
     optimizer, gradient, tmp_path
 ):
-    """It is stopped within an epoch, after an epoch, and at the end of the run."""
+    """One run is stopped within an epoch, after an epoch and at its end, and resumed each time."""
     fields = {"optimizer": optimizer, "gradient": gradient, "validation_examples": 137}
     run(tmp_path / "whole", **fields)
     for blocks in (1, 1, 3, 4):
