@@ -9,7 +9,9 @@ W, S_δ' and E_δ' belong to the layer above, a and T to the layer below. T is |
 terms of z, which can cancel. p are the outputs, y the targets, r is the reduction's factor, u the
 unit roundoff, c = 8 u times the longest sum's length, G autodiff's gradient, and R = `ROUNDINGS`.
 m is an upper bound of |f'(z)| and replaces it: for dead units, f'(z) = 0 would make the bound 0,
-but rounding errors can still occur. A kink is z = 0 of a ReLU. For a user's loss, S_δL is 1 + |a^L|. Without a network, R u max |G| is allowed.
+but rounding errors can still occur. A kink is z = 0 of a ReLU.
+
+For a user's loss, S_δL is 1 + |a^L|. Without a network, R u max |G| is allowed.
 
 In float32, for the losses of `mnist_jax`, the bounds of `derivatives` are used where they are
 smaller. They take seconds to compile. In float64 they are not used: both limits are negligible.
