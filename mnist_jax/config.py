@@ -21,6 +21,10 @@ from manual_grads.cli import (
 
 PIXELS = 28 * 28
 CLASSES = 10
+DEVICES = Rule(
+    "be all, or a whole number from 1 to 1,024",
+    lambda value: value == "all" or value in map(str, range(1, 1025)),
+)
 EPOCHS = Rule("be at least 1 and at most 1,000,000", lambda value: 1 <= value <= 1_000_000)
 
 
@@ -36,6 +40,7 @@ class Config:
     HEADINGS: ClassVar = {
         "architecture": "The network",
         "epochs": "Training",
+        "devices": "The devices",
         "dataset": "Data",
         "name": "The run directory",
     }
@@ -79,6 +84,12 @@ class Config:
         one_of("he", "glorot", "uniform"),
     ] = "he"
     init_scale: Annotated[float, "factor that multiplies the initial weights", POSITIVE] = 1.0
+
+    devices: Annotated[
+        str,
+        "devices that divide each batch; a CPU acts as N, and all means every device that there is",
+        DEVICES,
+    ] = "1"
 
     dataset: Annotated[
         str,

@@ -47,7 +47,7 @@ def _trained(config: Config) -> Path:
     clock = start_clock()
     reading = data.begin(config, command.say)
     with timed(clock, "imports"):  # while a thread reads the data
-        training.require_device()
+        training.require_device(config.devices)
         train_and_save = training.train_and_save
     with timed(clock, "load"):
         dataset = reading()

@@ -24,6 +24,7 @@ from tests.compiling import AS_XLA_FLAGS  # noqa: E402 - it imports jax
 os.environ["XLA_FLAGS"] = AS_XLA_FLAGS  # jax reads it at its first computation
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_num_cpu_devices", 8)  # for tests of several devices; others use the first
 
 
 @pytest.fixture(params=[0, 1, 2], ids=lambda seed: f"seed={seed}")

@@ -119,6 +119,7 @@ MAY_CHANGE = (
     "data_dir",
     "name",
     "timings",
+    "devices",
 )
 """Options that do not affect the result of a run, so they may change when it is resumed."""
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from manual_grads import targets
 from manual_grads.cli import command
@@ -23,6 +24,7 @@ from mnist_jax.model import network_inputs
 from mnist_jax.progress import Metrics, Report
 from mnist_jax.runs import checkpoints, directory
 from mnist_jax.training.compiled import BlockResult, Training, compile_training
+from mnist_jax.training.devices import mesh_of, place, replicated
 from mnist_jax.training.failures import require_agreement, require_finite
 from mnist_jax.training.state import DTYPE, RunState, TrainState, after_block, after_epoch, begin
 
@@ -41,6 +43,7 @@ class Job(NamedTuple):
     dataset: Dataset
     workdir: Path
     training: Training
+    mesh: Mesh
     clock: Clock
 
 
@@ -64,7 +67,7 @@ def train_and_save(
     report.compiling()
     started(partial(importlib.import_module, "mnist_jax.figures"))  # matplotlib, while XLA compiles
     training, state = compile_training(config, dataset, clock)
-    job = Job(config, dataset, workdir, training, clock)
+    job = Job(config, dataset, workdir, training, mesh_of(config), clock)
     run = begin(config, dataset, state, training.mode.no_record(state.params))
     history: list[Metrics] = []
     if config.resume:
@@ -98,7 +101,7 @@ def _resume(job: Job, fresh: RunState) -> RunState:
             "the checkpoints that this run wrote, or --overwrite to train from the start",
         )
     go_on(job.clock, run.seconds)
-    return run._replace(state=jax.tree.map(jnp.asarray, run.state))
+    return run._replace(state=place(run.state, replicated(job.mesh)))
 
 
 def _possible(job: Job, run: RunState) -> bool:
@@ -183,7 +186,8 @@ def _explain(job: Job, state: TrainState) -> str:
     """Describes the mistake in the handwritten gradient, at the parameters after the last block."""
     images, labels = (jnp.asarray(part[:EXPLAINED_ON]) for part in job.dataset.train)
     truth = targets(job.config.architecture, labels, DTYPE)
-    return job.training.mode.explain(state.params, network_inputs(images, DTYPE), truth)
+    params = jax.tree.map(jnp.asarray, jax.device_get(state.params))
+    return job.training.mode.explain(params, network_inputs(images, DTYPE), truth)
 
 
 def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics]:
@@ -239,7 +243,7 @@ def _finish(job: Job, run: RunState, history: list[Metrics]) -> dict[str, Any]:
             },
         )
     numbers = directory.summary(
-        job.config, job.dataset, history[-1], evaluation.correct, timings(job.clock)
+        job.config, job.dataset, history[-1], evaluation.correct, timings(job.clock), job.mesh.size
     )
     directory.write_result(job.workdir, numbers)
     return numbers
