@@ -5,6 +5,7 @@ background  running a function in a thread
 clock      a timer for each part of a run
 model      the network and its losses
 data       MNIST, Fashion-MNIST and scikit-learn's small digits
+processes  a run of several processes
 runs       the files of a run: reading, writing, locking
 training   gradients, optimiser, training loop
 train      the command that trains

@@ -120,6 +120,10 @@ MAY_CHANGE = (
     "name",
     "timings",
     "devices",
+    "coordinator",
+    "processes",
+    "process_id",
+    "process_timeout",
 )
 """Options that do not affect the result of a run, so they may change when it is resumed."""
 

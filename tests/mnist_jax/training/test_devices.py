@@ -19,8 +19,8 @@ from mnist_jax.model import network_inputs
 from mnist_jax.training import compile_training, train_epoch
 from mnist_jax.training.failures import DeviceError
 from tests import ROOT
+from tests.campaigns.devices import of_bound, random_network
 from tests.campaigns.killing import bits
-from tests.campaigns.machines import of_bound, random_network
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = Architecture(layer_sizes=(784, 8, 10))
