@@ -175,7 +175,7 @@ class Config:
                 "a smaller --warmup_epochs",
             )
         for flag, does in (("overwrite", "replaces"), ("resume", "continues")):
-            if getattr(self, flag) and self.workdir is None:
+            if getattr(self, flag) and self.workdir is None and self.process_id == 0:
                 raise OptionError(
                     f"--{flag} needs the --workdir of the run that it {does}",
                     f"--{flag} without --workdir",

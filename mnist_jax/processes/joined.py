@@ -10,8 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from manual_grads.cli import options
-from manual_grads.cli.signals import Stopped
+from manual_grads.cli import options, signals
 from mnist_jax.config import Config
 from mnist_jax.processes.parent import ProcessLostError, lost
 
@@ -47,7 +46,7 @@ def joined(config: Config) -> Iterator[bool]:
         )
         try:
             yield config.process_id == 0
-        except Stopped:  # all processes stop after the same step
+        except signals.Stopped:  # all processes stop after the same step
             jax.distributed.shutdown()
             raise
         jax.distributed.shutdown()
@@ -113,9 +112,9 @@ def agreed(stopped: Callable[[], BaseException | None]) -> Callable[[], BaseExce
 
     def ask() -> BaseException | None:
         stop = stopped()
-        status = stop.status if isinstance(stop, Stopped) else 0
+        status = stop.status if isinstance(stop, signals.Stopped) else 0
         highest = int(np.max(multihost_utils.process_allgather(np.int32(status))))
-        return Stopped(highest - 128) if highest else None
+        return signals.Stopped(highest - 128) if highest else None
 
     return ask
 

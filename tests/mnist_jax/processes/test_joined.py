@@ -15,12 +15,14 @@ from tests.campaigns.two_processes import both, ended, send
 LOST = "all 2 processes of the run must answer within --process_timeout=5 seconds"
 
 
-def test_two_processes_train_one_run_that_one_process_can_resume(tmp_path, capfd):
+def test_two_processes_train_one_run_and_resume_it(tmp_path):
     (first, second) = ended(both(tmp_path, "--epochs=1", "--schedule=constant"))
     assert (first[:2], second[:2]) == ((0, ""), (0, ""))
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["mesh"] == {"processes": 2, "devices": 2}
-    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
+    (first, second) = ended(both(tmp_path, "--epochs=2", "--schedule=constant", "--resume"))
+    assert (first[:2], second[:2]) == ((0, ""), (0, ""))
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
 
 
 def test_processes_with_other_flags_name_the_flag(tmp_path):
