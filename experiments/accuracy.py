@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Trains from each seed, and writes and prints the summary."""
-    training.require_device()
+    training.require_device(chosen.config.devices)
     dataset = data.load(chosen.config, command.say)
     out = record.folder(chosen.out, f"{chosen.config.name}-accuracy")
     trained = [

@@ -6,6 +6,7 @@ clock      a timer for each part of a run
 pictures   pictures of a digit, brought into the form of MNIST's images
 model      the network and its losses
 data       MNIST, Fashion-MNIST and scikit-learn's small digits
+processes  a run of several processes
 runs       the files of a run: reading, writing, locking
 training   gradients, optimiser, training loop
 train      the command that trains

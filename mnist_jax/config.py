@@ -1,5 +1,6 @@
 """The configuration of a run: every option of the training command, in one frozen dataclass."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -21,6 +22,21 @@ from manual_grads.cli import (
 
 PIXELS = 28 * 28
 CLASSES = 10
+SECONDS = Rule("be at least 1 and at most 86,400", lambda value: 1 <= value <= 86_400)
+DEVICES = Rule(
+    "be all, or a whole number from 1 to 1,024",
+    lambda value: value == "all" or value in map(str, range(1, 1025)),
+)
+ADDRESS = Rule(
+    "be HOST:PORT, with a port from 1 to 65,535",
+    lambda value: (
+        value is None
+        or (
+            re.fullmatch(r"[^\s/]+:[0-9]{1,5}", value) is not None
+            and 1 <= int(value.rpartition(":")[2]) < 2**16
+        )
+    ),
+)
 EPOCHS = Rule("be at least 1 and at most 1,000,000", lambda value: 1 <= value <= 1_000_000)
 
 
@@ -36,6 +52,7 @@ class Config:
     HEADINGS: ClassVar = {
         "architecture": "The network",
         "epochs": "Training",
+        "devices": "Devices and machines",
         "dataset": "Data",
         "name": "The run directory",
     }
@@ -79,6 +96,25 @@ class Config:
         one_of("he", "glorot", "uniform"),
     ] = "he"
     init_scale: Annotated[float, "factor that multiplies the initial weights", POSITIVE] = 1.0
+
+    devices: Annotated[
+        str,
+        "devices that divide each batch; a CPU acts as N, and all means every device that there is",
+        DEVICES,
+    ] = "1"
+    coordinator: Annotated[
+        str | None,
+        "address of process 0, at which the processes of a run of several processes meet; each "
+        "process is started with the same flags and its own --process_id",
+        ADDRESS,
+    ] = None
+    processes: Annotated[int, "number of processes, with --coordinator", AT_LEAST_1] = 1
+    process_id: Annotated[
+        int, "number of this process; process 0 prints and writes", NOT_NEGATIVE
+    ] = 0
+    process_timeout: Annotated[
+        int, "seconds after which a process that does not answer ends the run", SECONDS
+    ] = 20
 
     dataset: Annotated[
         str,
@@ -125,6 +161,13 @@ class Config:
                 f"--layer_sizes={options.text(sizes)}",
                 f"--layer_sizes={options.text((PIXELS, *sizes[1:-1], CLASSES))}",
             )
+        if self.process_id >= self.processes or (self.processes > 1 and self.coordinator is None):
+            raise OptionError(
+                "several --processes need a --coordinator, and a --process_id below their number",
+                f"--coordinator={options.text(self.coordinator)} --processes={self.processes} "
+                f"--process_id={self.process_id}",
+                "--coordinator=HOST:PORT --processes=2 --process_id=0, and 1 in the other process",
+            )
         if self.warmup_epochs >= self.epochs:
             raise OptionError(
                 "--warmup_epochs must be below --epochs",
@@ -132,7 +175,7 @@ class Config:
                 "a smaller --warmup_epochs",
             )
         for flag, does in (("overwrite", "replaces"), ("resume", "continues")):
-            if getattr(self, flag) and self.workdir is None:
+            if getattr(self, flag) and self.workdir is None and self.process_id == 0:
                 raise OptionError(
                     f"--{flag} needs the --workdir of the run that it {does}",
                     f"--{flag} without --workdir",

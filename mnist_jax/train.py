@@ -5,19 +5,29 @@
 Creates a folder under runs/ with the trained parameters, the numbers and the figures of the run.
 """
 
+import os
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from manual_grads.cli import command, signals
-from mnist_jax import data, model, progress, runs, training
-from mnist_jax.clock import start_clock, timed, timings_line
+from mnist_jax import data, model, processes, progress, runs, training
+from mnist_jax.clock import Clock, start_clock, timed, timings_line
 from mnist_jax.config import Config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command with the arguments `argv`, and returns its exit status."""
-    return command.run(train, Config, __doc__, argv)
+    argv = list(sys.argv[1:] if argv is None else argv)
+
+    def work(config: Config) -> int | None:
+        if config.coordinator is None or processes.has_parent():
+            return train(config)
+        return processes.supervise([sys.executable, "-m", "mnist_jax.train", *argv], config)
+
+    return command.run(work, Config, __doc__, argv)
 
 
 def fit(config: Config) -> "model.Model":  # in quotes, because it imports jax, which is slow
@@ -45,21 +55,35 @@ def train(config: Config) -> None:
 def _trained(config: Config) -> Path:
     """Trains, and returns the run directory."""
     clock = start_clock()
-    reading = data.begin(config, command.say)
+    with processes.joined(config) as writes:
+        return _train_one(config, clock, writes)
+
+
+def _train_one(config: Config, clock: Clock, writes: bool) -> Path:
+    """Trains as one process of a run. All but the first print nothing and have no run directory."""
+    say = command.say if writes else lambda line: None
+    reading = data.begin(config, say)
     with timed(clock, "imports"):  # while a thread reads the data
-        training.require_device()
+        training.require_device(config.devices)
         train_and_save = training.train_and_save
     with timed(clock, "load"):
         dataset = reading()
     config = replace(config, dataset=dataset.name)  # the dataset that `auto` chose
-    with runs.claimed(config) as workdir:
+    if config.coordinator is not None:
+        processes.require_same(config, runs.versions() | dataset.sha256)
+    with runs.claimed(config) if writes else nullcontext(Path(os.devnull)) as workdir:
         try:
-            with signals.deferred() as stopped, progress.training(config.epochs) as report:
+            showing = progress.training(config.epochs) if writes else nullcontext(progress.Report())
+            with signals.deferred() as stopped, showing as report:
+                if config.coordinator is not None:
+                    stopped = processes.agreed(stopped)
                 result = train_and_save(config, dataset, workdir, report, clock, stopped)
         except signals.Stopped as stop:
-            if runs.checkpoints.held(workdir / runs.checkpoints.FOLDER):
+            if writes and runs.checkpoints.held(workdir / runs.checkpoints.FOLDER):
                 stop.add_note(f"to continue: the same command with --workdir={workdir} --resume")
             raise
+    if not writes:
+        return workdir
     command.say(
         f"{result['test_accuracy']:.2%} of {result['test_examples']:,} test examples of "
         f"{result['dataset']} right ({result['test_errors']} wrong); all files in {workdir}"

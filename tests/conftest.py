@@ -15,6 +15,10 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+# Tests of several devices need 8 on the CPU; all others use the first. It is set in all processes,
+# because the number changes how XLA divides the work of one device, and so the bits.
+os.environ["JAX_NUM_CPU_DEVICES"] = "8"
+
 jaxtyping.install_import_hook(["manual_grads", "mnist_jax", "experiments"], "beartype.beartype")
 
 import jax  # noqa: E402 - the hook must be installed before the packages are imported

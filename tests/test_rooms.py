@@ -28,7 +28,7 @@ LEVELS = (
     {"manual_grads/check"},
     {"mnist_jax/config", "mnist_jax/clock", "mnist_jax/progress", "mnist_jax/background"},
     {"mnist_jax/pictures"},
-    {"mnist_jax/model"},
+    {"mnist_jax/model", "mnist_jax/processes"},
     {"mnist_jax/data"},
     {"mnist_jax/runs"},
     {"mnist_jax/figures"},

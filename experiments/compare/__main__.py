@@ -68,7 +68,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
 
 
 def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
-    training.require_device()
+    training.require_device(chosen.config.devices)
     dataset = data.load(chosen.config, command.say)
     if chosen.quick:
         batch = chosen.config.batch_size

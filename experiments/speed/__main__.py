@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Measures the chosen parts one after another, and writes and prints the numbers of each."""
-    training.require_device()
+    training.require_device(chosen.config.devices)
     out = record.folder(chosen.out, f"{chosen.config.name}-speed")
     for part in (PARTS[name] for name in chosen.parts):
         numbers = part.measure(chosen.config, chosen.rounds or part.ROUNDS, out)

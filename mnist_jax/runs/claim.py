@@ -119,6 +119,11 @@ MAY_CHANGE = (
     "data_dir",
     "name",
     "timings",
+    "devices",
+    "coordinator",
+    "processes",
+    "process_id",
+    "process_timeout",
 )
 """Options that do not affect the result of a run, so they may change when it is resumed."""
 

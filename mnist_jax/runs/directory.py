@@ -115,8 +115,12 @@ def summary(
     last: dict[str, Any],
     correct: int,
     seconds: dict[str, float],
+    devices: int = 1,
 ) -> dict[str, Any]:
-    """The content of `result.json`, from the `last` metrics and the number of `correct` answers."""
+    """The content of `result.json`, from the metrics of the `last` epoch and `correct` answers.
+
+    `devices` is the number of devices of all processes together.
+    """
     train_examples, test_examples = len(dataset.train.labels), len(dataset.test.labels)
     return {
         "dataset": dataset.name,
@@ -133,6 +137,7 @@ def summary(
         "seconds": seconds,
         "examples_per_second": train_examples * config.epochs / seconds["train"],
         "device": jax.devices()[0].device_kind,
+        "mesh": {"processes": jax.process_count(), "devices": devices},
         "versions": versions(),
     }
 

@@ -4,6 +4,7 @@ gradients   the ways to compute the gradient
 optimizer   the optimiser and the learning rate
 step        a training step and the evaluation, as pure functions
 state       the state of a run, as saved in a checkpoint
+devices     the devices, and which part of the arrays each has
 compiled    the functions of `step`, compiled for a run
 failures    errors that end a training
 loop        the training loop

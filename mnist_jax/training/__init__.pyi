@@ -5,10 +5,11 @@ from .compiled import compile_training as compile_training
 from .compiled import start as start
 from .compiled import steps_per_epoch as steps_per_epoch
 from .compiled import train_epoch as train_epoch
+from .devices import mesh_of as mesh_of
+from .devices import require_device as require_device
 from .failures import DisagreementError as DisagreementError
 from .failures import MemoryExceededError as MemoryExceededError
 from .failures import NotFiniteError as NotFiniteError
-from .failures import require_device as require_device
 from .gradients import MODES as MODES
 from .gradients import mode as mode
 from .loop import train_and_save as train_and_save

@@ -10,21 +10,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 from jax.stages import Compiled
-from jaxtyping import Array, Float, Int, Int32
+from jaxtyping import Float, Int, Int32
 
 from manual_grads.cli import OptionError
 from mnist_jax.clock import Clock, start_clock, timed
 from mnist_jax.config import Config
 from mnist_jax.data import Dataset, Examples
 from mnist_jax.model import Params
+from mnist_jax.training.devices import divided, mesh_of, place, replicated
 from mnist_jax.training.failures import enough_memory
 from mnist_jax.training.gradients import Inspected, Mode, mode
 from mnist_jax.training.optimizer import learning_rates, optimizer
 from mnist_jax.training.state import Purpose, TrainState, init_state, key_for
 from mnist_jax.training.step import (
     PADDING,
-    Batches,
     Steps,
     epoch_batches,
     evaluate,
@@ -32,14 +33,17 @@ from mnist_jax.training.step import (
     make_block,
 )
 
+Batches = Int32[np.ndarray, "steps batch"]
+
 
 class Start(NamedTuple):
-    """The optimiser, the initial state and the training data, on the device.
+    """The optimiser, and the initial state and the training data, on each device of the `mesh`.
 
     `rates` has the learning rate at the last step of each epoch. `batches(epoch)` returns the
     blocks of an epoch, each an array of batches; epochs count from 1.
     """
 
+    mesh: Mesh
     optimizer: optax.GradientTransformation
     state: TrainState
     rates: Float[np.ndarray, " epochs"]
@@ -93,10 +97,12 @@ def blocks_per_epoch(config: Config, dataset: Dataset) -> int:
 
 
 def start(config: Config, dataset: Dataset) -> Start:
-    """Makes the optimiser and the initial state, and copies the training data to the device.
+    """Makes the optimiser and the initial state, and copies the training data to the devices.
 
     The seed is an argument of the compiled functions, so that another seed needs no compilation.
+    Initial state and batches are computed on one device, so they do not depend on the mesh.
     """
+    mesh = mesh_of(config)
     steps, examples = steps_per_epoch(config, dataset), len(dataset.train.labels)
     update, seed = optimizer(config, steps), np.uint32(config.seed)
 
@@ -109,15 +115,17 @@ def start(config: Config, dataset: Dataset) -> Start:
     def cut(seed, epoch):
         order_key = key_for(seed, Purpose.ORDER)
         batches = epoch_batches(order_key, epoch, examples, config.batch_size)
+        padding = (0, -batches.shape[1] % mesh.size)
+        batches = jnp.pad(batches, ((0, 0), padding), constant_values=PADDING)
         return [batches[at : at + config.block_steps] for at in range(0, steps, config.block_steps)]
 
     @functools.lru_cache(maxsize=1)
     def batches(epoch: int) -> list[Batches]:
-        return cut(seed, np.int32(epoch))
+        return list(map(np.asarray, cut(seed, np.int32(epoch))))
 
     state, rates = begin(seed)
-    train = jax.tree.map(jax.device_put, dataset.train)
-    return Start(update, state, np.asarray(rates), train, batches)
+    state, train = place((state, dataset.train), replicated(mesh))
+    return Start(mesh, update, state, np.asarray(rates), train, batches)
 
 
 def compile_block(config: Config, initial: Start, batches: Batches) -> Compiled:
@@ -125,7 +133,9 @@ def compile_block(config: Config, initial: Start, batches: Batches) -> Compiled:
 
     The data are arguments: as constants they would be compiled into the function, which is slow.
     """
-    block = jax.jit(make_block(config, initial.optimizer), donate_argnums=0)
+    everywhere, batches = replicated(initial.mesh), place(batches, divided(initial.mesh))
+    step = make_block(config, initial.optimizer)
+    block = jax.jit(step, donate_argnums=0, out_shardings=everywhere)
     return block.lower(initial.state, *initial.train, batches).compile()
 
 
@@ -151,7 +161,7 @@ def _compile_training(
             f"--epochs={config.epochs}, each with {steps_per_epoch(config, dataset):,} steps",
             "fewer --epochs, or a larger --batch_size",
         )
-    _require_memory(config)
+    _require_memory(config, mesh_of(config))
     initial = start(config, dataset)
     shapes = {batches.shape: batches for batches in initial.batches(1)}
     blocks = {shape: compile_block(config, initial, batches) for shape, batches in shapes.items()}
@@ -160,14 +170,14 @@ def _compile_training(
     def train_block(state: TrainState, epoch: int, block: int) -> tuple[TrainState, BlockResult]:
         with timed(clock, "train"), enough_memory():
             batches = initial.batches(epoch)[block]
-            float64 = None
+            float64, parts = None, place(batches, divided(initial.mesh))
             if inspect_first is not None and block == 0:
-                float64 = inspect_first(state.params, *initial.train, batches[0])
-            state, steps = blocks[batches.shape](state, *initial.train, batches)
-            examples = np.sum(np.asarray(batches) != PADDING, axis=1)
+                float64 = inspect_first(state.params, *initial.train, parts)
+            state, steps = blocks[batches.shape](state, *initial.train, parts)
+            examples = np.sum(batches != PADDING, axis=1)
             return state, BlockResult(jax.tree.map(np.asarray, steps), examples, float64)
 
-    evaluation_on = functools.partial(_compile_evaluation, config, clock, initial.state.params)
+    evaluation_on = functools.partial(_compile_evaluation, config, clock, initial)
     training = Training(
         mode(config),
         initial.rates,
@@ -179,15 +189,15 @@ def _compile_training(
     return training, initial.state
 
 
-def _require_memory(config: Config) -> None:
-    """Raises `MemoryError` if the state and one gradient do not fit into the host's memory.
+def _require_memory(config: Config, mesh: Mesh) -> None:
+    """Raises `MemoryError` if the state and one gradient of each CPU device exceed the memory.
 
     Allocating too much memory often succeeds; the system then kills the process that uses it.
     """
     if jax.default_backend() != "cpu":
         return
     state = jax.eval_shape(functools.partial(init_state, config, optimizer(config, 1), 0))
-    needed = sum(
+    needed = len(mesh.local_devices) * sum(
         math.prod(leaf.shape) * leaf.dtype.itemsize
         for leaf in jax.tree.leaves((state, state.params))
     )
@@ -208,12 +218,14 @@ def train_epoch(
 
 
 def _compile_evaluation(
-    config: Config, clock: Clock, params: Params, examples: Examples
+    config: Config, clock: Clock, initial: Start, examples: Examples
 ) -> Callable[[Params], Evaluation]:
     """Compiles the evaluation on `examples` as a function of the parameters."""
-    arrays = jax.tree.map(jax.device_put, examples)
-    evaluation = jax.jit(evaluate, static_argnums=0)
-    evaluation = evaluation.lower(config.architecture, params, *arrays).compile()
+    everywhere = replicated(initial.mesh)
+    arrays = place(examples, everywhere)
+    evaluation = jax.jit(evaluate, static_argnums=(0, 4), out_shardings=everywhere)
+    arguments = (config.architecture, initial.state.params, *arrays, initial.mesh)
+    evaluation = evaluation.lower(*arguments).compile()
 
     def run(params: Params) -> Evaluation:
         with timed(clock, "evaluate"), enough_memory():
@@ -224,13 +236,20 @@ def _compile_evaluation(
 
 
 def _compile_inspection(config: Config, initial: Start) -> Callable[..., Inspected] | None:
-    """Compiles the float64 inspection, if any, as a function `(params, images, labels, batch)`."""
+    """Compiles the float64 inspection as a function `(params, images, labels, batches)`, if any.
+
+    It inspects the first of the batches.
+    """
     if mode(config).inspect_in_float64 is None:
         return None
-    batch: Int32[Array, " batch"] = initial.batches(1)[0][0]
+    batches = place(initial.batches(1)[0], divided(initial.mesh))
+
+    def inspect_first(params, images, labels, batches):
+        return inspect_step(config, params, images, labels, batches[0])
+
     with jax.enable_x64(True):
-        inspect = jax.jit(inspect_step, static_argnums=0)
-        inspect = inspect.lower(config, initial.state.params, *initial.train, batch).compile()
+        inspect = jax.jit(inspect_first, out_shardings=replicated(initial.mesh))
+        inspect = inspect.lower(initial.state.params, *initial.train, batches).compile()
 
     def run(*arguments) -> Inspected:
         with jax.enable_x64(True):

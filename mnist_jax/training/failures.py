@@ -16,7 +16,7 @@ from mnist_jax.config import Config
 
 
 class DeviceError(InputError):
-    """JAX finds no device to compute on."""
+    """JAX finds too few devices to compute on."""
 
 
 class MemoryExceededError(InputError):
@@ -29,18 +29,6 @@ class NotFiniteError(InputError):
 
 class DisagreementError(InputError):
     """The handwritten gradient and autodiff's differ by more than rounding errors can explain."""
-
-
-def require_device() -> None:
-    """Raises `DeviceError` unless JAX finds a device to compute on."""
-    try:
-        jax.devices()
-    except (RuntimeError, AssertionError) as error:
-        raise DeviceError(
-            "JAX must find a device to compute on",
-            str(error).split("\n", maxsplit=1)[0] or "no device",
-            "JAX_PLATFORMS=cpu, or for a GPU the optional dependency cuda13",
-        ) from None
 
 
 @contextlib.contextmanager

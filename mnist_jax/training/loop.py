@@ -4,6 +4,7 @@ import importlib
 import math
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,10 +12,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from manual_grads import targets
 from manual_grads.cli import command
-from mnist_jax import runs
+from mnist_jax import processes, runs
 from mnist_jax.background import started
 from mnist_jax.clock import Clock, busy, go_on, seconds_of, start_clock, timed, timings
 from mnist_jax.config import Config
@@ -23,6 +25,7 @@ from mnist_jax.model import network_inputs
 from mnist_jax.progress import Metrics, Report
 from mnist_jax.runs import checkpoints, directory
 from mnist_jax.training.compiled import BlockResult, Training, compile_training
+from mnist_jax.training.devices import mesh_of, place, replicated
 from mnist_jax.training.failures import require_agreement, require_finite
 from mnist_jax.training.state import DTYPE, RunState, TrainState, after_block, after_epoch, begin
 
@@ -35,12 +38,14 @@ FIGURES_SIZE = 2**20
 
 
 class Job(NamedTuple):
-    """What stays constant during a run, plus its clock."""
+    """What stays constant during a run, plus its clock. Only the first process `writes` files."""
 
     config: Config
     dataset: Dataset
     workdir: Path
     training: Training
+    mesh: Mesh
+    writes: bool
     clock: Clock
 
 
@@ -64,24 +69,36 @@ def train_and_save(
     report.compiling()
     started(partial(importlib.import_module, "mnist_jax.figures"))  # matplotlib, while XLA compiles
     training, state = compile_training(config, dataset, clock)
-    job = Job(config, dataset, workdir, training, clock)
+    job = Job(config, dataset, workdir, training, mesh_of(config), jax.process_index() == 0, clock)
     run = begin(config, dataset, state, training.mode.no_record(state.params))
     history: list[Metrics] = []
     if config.resume:
         run = _resume(job, run)
-        history = directory.read_metrics(workdir, run.epoch - 1)
-        checkpoints.remove_after(workdir, run.step)
-    runs.make_folder(workdir)
-    runs.require_room(workdir, checkpoints.size_of_all(run) + FIGURES_SIZE)
-    runs.begin(config, workdir)
-    if config.resume:
-        directory.write_metrics(workdir, history)  # drops epochs that are trained again
+    if job.writes:
+        if config.resume:
+            history = directory.read_metrics(workdir, run.epoch - 1)
+            checkpoints.remove_after(workdir, run.step)
+        runs.make_folder(workdir)
+        runs.require_room(workdir, checkpoints.size_of_all(run) + FIGURES_SIZE)
+        runs.begin(config, workdir)
+        if config.resume:
+            directory.write_metrics(workdir, history)  # drops epochs that are trained again
     run = _train(job, run, history, report, stopped)
     return _finish(job, run, history)
 
 
 def _resume(job: Job, fresh: RunState) -> RunState:
-    """Loads the newest undamaged checkpoint, and adds its seconds to the clock."""
+    """The newest undamaged checkpoint, placed on the devices. Its seconds are added to the clock.
+
+    The first process loads it for all.
+    """
+    run = processes.shared(_loaded(job, fresh) if job.writes else fresh)
+    go_on(job.clock, run.seconds)
+    return run._replace(state=place(run.state, replicated(job.mesh)))
+
+
+def _loaded(job: Job, fresh: RunState) -> RunState:
+    """Loads the newest undamaged checkpoint. Raises `CheckpointError`."""
     run = checkpoints.newest(job.workdir, fresh, command.say)
     assert run is not None  # `claimed` has checked that there is one
     if not np.array_equal(run.data, fresh.data):
@@ -97,8 +114,7 @@ def _resume(job: Job, fresh: RunState) -> RunState:
             + ("" if _is_finite(run.state) else ", numbers that are not finite"),
             "the checkpoints that this run wrote, or --overwrite to train from the start",
         )
-    go_on(job.clock, run.seconds)
-    return run._replace(state=jax.tree.map(jnp.asarray, run.state))
+    return run
 
 
 def _possible(job: Job, run: RunState) -> bool:
@@ -129,7 +145,7 @@ def _train(
     stopped: Callable[[], BaseException | None],
 ) -> RunState:
     """Trains to the end of the last epoch, and appends each epoch's metrics to `history`."""
-    with checkpoints.writing(job.workdir) as save:
+    with checkpoints.writing(job.workdir) if job.writes else nullcontext(_no_save) as save:
         if run.step == 0:
             save(0, run, 0).result()  # so that a run can be resumed whenever it dies
         saved_at = seconds_of(job.clock)["total"]
@@ -140,7 +156,8 @@ def _train(
             if run.block == job.training.blocks:
                 run, metrics = _end_epoch(job, run)
                 history.append(metrics)
-                directory.write_metrics(job.workdir, history)
+                if job.writes:
+                    directory.write_metrics(job.workdir, history)
                 report.epoch(metrics)
             stop = stopped()
             run = run._replace(seconds=seconds_of(job.clock))
@@ -183,7 +200,8 @@ def _explain(job: Job, state: TrainState) -> str:
     """Describes the mistake in the handwritten gradient, at the parameters after the last block."""
     images, labels = (jnp.asarray(part[:EXPLAINED_ON]) for part in job.dataset.train)
     truth = targets(job.config.architecture, labels, DTYPE)
-    return job.training.mode.explain(state.params, network_inputs(images, DTYPE), truth)
+    params = jax.tree.map(jnp.asarray, jax.device_get(state.params))
+    return job.training.mode.explain(params, network_inputs(images, DTYPE), truth)
 
 
 def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics]:
@@ -214,19 +232,27 @@ def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics]:
 
 def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> Future[None]:
     """Saves the run if its state is finite; if not, the next loss ends the run with an error."""
-    if _is_finite(run.state):
-        return save(run.step, run, run.best_step)
+    return (save if _is_finite(run.state) else _no_save)(run.step, run, run.best_step)
+
+
+def _no_save(step: int, run: RunState, best_step: int) -> Future[None]:
+    """Saves nothing, as in all processes but the first."""
     nothing: Future[None] = Future()
     nothing.set_result(None)
     return nothing
 
 
 def _finish(job: Job, run: RunState, history: list[Metrics]) -> dict[str, Any]:
-    """Writes the final files of a run after its last epoch; `result.json` is written last."""
+    """Writes the final files of a run after its last epoch; `result.json` is written last.
+
+    In all processes but the first, it writes nothing and returns an empty dict.
+    """
     from mnist_jax import figures  # not at the top: `train_and_save` imports it in a thread
 
     params = run.state.params
     evaluation = job.training.evaluate(params)
+    if not job.writes:
+        return {}
     with timed(job.clock, "files"):
         directory.remove_results(job.workdir)
         directory.write_parameters(job.workdir, params)
@@ -239,7 +265,7 @@ def _finish(job: Job, run: RunState, history: list[Metrics]) -> dict[str, Any]:
             },
         )
     numbers = directory.summary(
-        job.config, job.dataset, history[-1], evaluation.correct, timings(job.clock)
+        job.config, job.dataset, history[-1], evaluation.correct, timings(job.clock), job.mesh.size
     )
     directory.write_result(job.workdir, numbers)
     return numbers

@@ -7,11 +7,13 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int32, Key, UInt8
 
 from manual_grads import Architecture, targets
 from mnist_jax import model
 from mnist_jax.config import Config
+from mnist_jax.training.devices import on_parts
 from mnist_jax.training.gradients import Inspected, mode
 from mnist_jax.training.state import DTYPE, TrainState
 
@@ -105,16 +107,24 @@ def correct(
 
 
 def evaluate(
-    architecture: Architecture, params: model.Params, images: Images, labels: Labels
+    architecture: Architecture,
+    params: model.Params,
+    images: Images,
+    labels: Labels,
+    mesh: Mesh | None = None,
 ) -> tuple[Float[Array, ""], Int32[Array, ""], Float[Array, "examples outputs"]]:
     """The mean loss, the number of correct answers, and the outputs, on all examples.
 
-    The outputs are computed for `EVALUATED` examples at a time, which takes much less memory.
+    The outputs are computed for `EVALUATED` examples at a time, which takes much less memory. With
+    a mesh, each of its devices computes those of its part of the examples.
     """
 
-    def output(image):
-        return model.forward(architecture, params, model.network_inputs(image[None], DTYPE))[0]
+    def outputs_of(params, images):
+        def output(image):
+            return model.forward(architecture, params, model.network_inputs(image[None], DTYPE))[0]
 
-    outputs = lax.map(output, images, batch_size=EVALUATED)
+        return lax.map(output, images, batch_size=EVALUATED)
+
+    outputs = (on_parts(outputs_of, mesh) if mesh else outputs_of)(params, images)
     losses = model.LOSSES[architecture.loss](outputs, targets(architecture, labels, DTYPE))
     return jnp.mean(losses), correct(outputs, labels), outputs

@@ -1,0 +1,137 @@
+"""Joins the processes of a run, compares their configurations, and shares what they must agree on.
+
+JAX's coordination service, in process 0, detects a process that does not answer.
+"""
+
+import contextlib
+import dataclasses
+import json
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from manual_grads.cli import options, signals
+from mnist_jax.config import Config
+from mnist_jax.processes.parent import ProcessLostError, lost
+
+Tree = Any
+OF_ONE_PROCESS = ("process_id", "name", "workdir", "overwrite", "data_dir", "timings")
+"""Flags that may differ between the processes of a run."""
+
+
+@contextlib.contextmanager
+def joined(config: Config) -> Iterator[bool]:
+    """Connects the processes of a run; yields whether this one prints and writes: process 0.
+
+    Raises `ProcessLostError` if one cannot be reached, or later ends. Without --coordinator, there
+    is nothing to connect, and jax is not imported.
+    """
+    if config.coordinator is None:
+        yield True
+        return
+    if config.process_id == 0:
+        _require_free(config.coordinator)
+    import jax
+
+    try:
+        jax.distributed.initialize(
+            config.coordinator,
+            config.processes,
+            config.process_id,
+            cluster_detection_method="deactivate",
+            initialization_timeout=config.process_timeout,
+            heartbeat_timeout_seconds=config.process_timeout,
+            shutdown_timeout_seconds=config.process_timeout,
+            coordinator_bind_address=config.coordinator,
+        )
+        try:
+            yield config.process_id == 0
+        except signals.Stopped:  # all processes stop after the same step
+            jax.distributed.shutdown()
+            raise
+        jax.distributed.shutdown()
+    except (jax.errors.JaxRuntimeError, TimeoutError) as error:
+        raise lost(config, str(error).split("\n", maxsplit=1)[0][:300]) from None
+
+
+def _require_free(coordinator: str) -> None:
+    """Raises `ProcessLostError` unless this process can listen on the coordinator's address."""
+    host, port = coordinator.rsplit(":", 1)
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        with socket.socket(found[0][0]) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(found[0][4])
+    except OSError as error:
+        raise ProcessLostError(
+            f"process 0 must be able to listen on --coordinator={coordinator}",
+            str(error),
+            "an address of this machine, with another port",
+        ) from None
+
+
+def require_same(config: Config, facts: dict[str, str]) -> None:
+    """Raises `ProcessLostError` unless all processes have the same flags and the same `facts`.
+
+    Each process names what differs between the others and process 0.
+    """
+    from jax._src.distributed import global_state  # its store needs no computation on devices
+
+    client: Any = global_state.client
+    flags = {**dataclasses.asdict(config), **dataclasses.asdict(config.architecture)}
+    mine = {
+        f"--{name}": options.text(value)
+        for name, value in flags.items()
+        if name not in (*OF_ONE_PROCESS, "architecture")
+    }
+    client.key_value_set(f"facts/{config.process_id}", json.dumps(mine | facts))
+    wait = 1000 * config.process_timeout
+    first, *others = (
+        json.loads(client.blocking_key_value_get(f"facts/{process}", wait))
+        for process in range(config.processes)
+    )
+    client.wait_at_barrier("compared", wait)  # so that nobody ends before all have read
+    for process, other in enumerate(others, start=1):
+        names = [name for name in {**first, **other} if first.get(name) != other.get(name)]
+        if names:
+            of_first, of_other = (
+                " ".join(f"{name}={each.get(name, 'missing')}" for name in names)
+                for each in (first, other)
+            )
+            raise ProcessLostError(
+                f"all processes must have the flags, data and versions of process 0: {of_first}",
+                f"process {process} has {of_other}",
+                "the same for all processes",
+            )
+
+
+def agreed(stopped: Callable[[], BaseException | None]) -> Callable[[], BaseException | None]:
+    """`stopped` for all processes: if a signal asks one to stop, all stop after the same block."""
+    import numpy as np
+    from jax.experimental import multihost_utils
+
+    def ask() -> BaseException | None:
+        stop = stopped()
+        status = stop.status if isinstance(stop, signals.Stopped) else 0
+        highest = int(np.max(multihost_utils.process_allgather(np.int32(status))))
+        return signals.Stopped(highest - 128) if highest else None
+
+    return ask
+
+
+def shared(tree: Tree) -> Tree:
+    """The tree of process 0, bit for bit; in each process it has the same form."""
+    import jax
+    import numpy as np
+    from jax.experimental import multihost_utils
+
+    if jax.process_count() == 1:
+        return tree
+
+    def of_first(leaf):
+        array = np.asarray(leaf)
+        sent = multihost_utils.broadcast_one_to_all(np.frombuffer(array.tobytes(), np.uint8))
+        got = np.frombuffer(np.asarray(sent).tobytes(), array.dtype).reshape(array.shape)
+        return type(leaf)(got.item()) if isinstance(leaf, int | float) else got
+
+    return jax.tree.map(of_first, tree)

@@ -1,0 +1,102 @@
+"""Starts the process that trains, and turns its end into one message and an exit status.
+
+If another process of the run hangs, XLA aborts this one and writes a stack trace. So the parent,
+which does not import jax, keeps in a file what the child's libraries write to file descriptors 1
+and 2. The child's own lines go to the parent's standard output and errors.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+
+from manual_grads.cli import InputError, signals
+from mnist_jax.background import started
+from mnist_jax.config import Config
+
+VARIABLE = "MNIST_JAX_PARENT"
+"""In the child's environment: the file descriptors of the parent's standard output and errors."""
+
+
+class ProcessLostError(InputError):
+    """A process of a run has ended, does not answer, or cannot be reached."""
+
+
+def lost(config: Config, got: str) -> ProcessLostError:
+    """The error that ends the run, because another process has ended or does not answer."""
+    return ProcessLostError(
+        f"all {config.processes} processes of the run must answer within "
+        f"--process_timeout={config.process_timeout} seconds",
+        f"process {config.process_id}: {got}",
+        f"starting all again, with --workdir and --resume if checkpoints exist; the coordinator "
+        f"must be reachable at {config.coordinator}",
+    )
+
+
+def supervise(words: Sequence[str], config: Config) -> int:
+    """Runs a command, passes Ctrl-C and SIGTERM on to it, and returns its exit status.
+
+    Raises `ProcessLostError` if a signal ends it.
+    """
+    with tempfile.TemporaryFile() as written:
+        own = [os.dup(1), os.dup(2)]
+        with subprocess.Popen(  # noqa: S603 - it runs this program itself
+            words,
+            stdin=subprocess.PIPE,  # never written to; it closes when the parent ends
+            stdout=written,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=own,
+            env={**os.environ, VARIABLE: " ".join(map(str, own))},
+        ) as process:
+            for descriptor in own:
+                os.close(descriptor)
+            try:
+                status = _wait(process, config.process_timeout)
+            finally:
+                process.kill()
+        if status >= 0:
+            return status
+        written.seek(0)
+        lines = written.read().decode(errors="replace").splitlines()
+    why = [line for line in lines if "error" in line.lower() or "timeout" in line.lower()]
+    said = f": {why[0].split('] ')[-1][:300]}" if why else ""
+    raise lost(config, f"ended by {signal.Signals(-status).name}{said}")
+
+
+def _wait(process: subprocess.Popen, seconds: int) -> int:
+    """Waits for the process, and kills it when it has been stopped, as by SIGSTOP, for `seconds`.
+
+    The first Ctrl-C or SIGTERM is passed on to it.
+    """
+    passed_on, ran_at = False, time.monotonic()
+    stopped_now = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+    with contextlib.suppress(signals.Stopped), signals.deferred() as stopped:
+        while process.poll() is None:
+            stop = stopped()
+            if stop and not passed_on:
+                process.send_signal(stop.status - 128)
+                passed_on = True
+            if os.waitid(os.P_PID, process.pid, stopped_now) is None:
+                ran_at = time.monotonic()
+            elif time.monotonic() - ran_at > seconds:
+                process.kill()
+            time.sleep(0.05)
+    return process.poll() or 0
+
+
+def has_parent() -> bool:
+    """Whether this process is the child. If so, what it prints is shown as the parent's.
+
+    The child ends when its parent does: then its standard input is closed.
+    """
+    if VARIABLE not in os.environ:
+        return False
+    output, errors = map(int, os.environ.pop(VARIABLE).split())
+    sys.stdout, sys.stderr = os.fdopen(output, "w"), os.fdopen(errors, "w")
+    started(lambda: (os.read(0, 1), os._exit(1)))
+    return True

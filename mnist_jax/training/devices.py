@@ -1,0 +1,94 @@
+"""The devices of a run: the examples of a batch are divided over them, all else is on each.
+
+JAX's partitioner turns a function of the whole batch into one for each device, and adds the sums
+over the devices. A batch is padded to a multiple of their number, with weight 0, so that every mean
+stays a mean over the batch's examples.
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from mnist_jax.config import Config
+from mnist_jax.training.failures import DeviceError
+
+AXIS = "examples"
+Tree = Any
+
+
+def require_device(chosen: str = "1") -> None:
+    """Raises `DeviceError` unless JAX finds `chosen` devices: "all" of at least 1, or a number.
+
+    On CPU, this number of virtual devices is made, unless JAX has computed before.
+    """
+    with contextlib.suppress(RuntimeError):  # JAX has computed before
+        if chosen not in ("1", "all"):
+            jax.config.update("jax_num_cpu_devices", int(chosen))
+    try:
+        found = jax.local_devices()
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceError(
+            "JAX must find a device to compute on",
+            str(error).split("\n", maxsplit=1)[0] or "no device",
+            "JAX_PLATFORMS=cpu, or for a GPU the optional dependency cuda13",
+        ) from None
+    if chosen != "all" and int(chosen) > len(found):
+        raise DeviceError(
+            f"--devices={chosen} needs {chosen} devices",
+            f"{len(found)} of kind {found[0].device_kind}",
+            "--devices=all, or on a CPU a process in which JAX has not computed yet",
+        )
+
+
+def mesh_of(config: Config) -> Mesh:
+    """The mesh of `--devices` devices of each process. Raises `DeviceError`."""
+    require_device(config.devices)
+    count = None if config.devices == "all" else int(config.devices)
+    devices = [
+        device
+        for process in range(jax.process_count())
+        for device in jax.local_devices(process_index=process)[:count]
+    ]
+    return jax.make_mesh((len(devices),), (AXIS,), (AxisType.Auto,), devices=devices)
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """The sharding of arrays that are complete on each device."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def divided(mesh: Mesh) -> NamedSharding:
+    """The sharding of `Batches`, in which each device has its part of every batch."""
+    return NamedSharding(mesh, PartitionSpec(None, AXIS))
+
+
+def place(tree: Tree, sharding: NamedSharding) -> Tree:
+    """Copies arrays to the devices; every process calls it with the same values."""
+    if sharding.is_fully_addressable:
+        return jax.device_put(tree, sharding)
+
+    def placed(leaf):
+        leaf = np.asarray(leaf)
+        return jax.make_array_from_callback(leaf.shape, sharding, leaf.__getitem__)
+
+    return jax.tree.map(placed, tree)
+
+
+def on_parts(function: Callable[..., jax.Array], mesh: Mesh) -> Callable[..., jax.Array]:
+    """`function(params, images)`, of which each device computes the rows of its own images."""
+    rows = PartitionSpec(AXIS)
+
+    def call(params: Tree, images: jax.Array) -> jax.Array:
+        padding = [(0, -len(images) % mesh.size), *[(0, 0)] * (images.ndim - 1)]
+        each = jax.shard_map(function, mesh=mesh, in_specs=(PartitionSpec(), rows), out_specs=rows)
+        whole = jax.lax.with_sharding_constraint(
+            each(params, jnp.pad(images, padding)), replicated(mesh)
+        )
+        return whole[: len(images)]
+
+    return call

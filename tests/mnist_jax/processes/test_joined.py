@@ -1,0 +1,77 @@
+"""Runs of two processes; `tests/campaigns/machines.py` also kills and stops them."""
+
+import json
+import signal
+import socket
+import time
+
+import pytest
+
+from manual_grads.cli import OptionError
+from mnist_jax.config import Config
+from mnist_jax.processes import ProcessLostError, joined
+from tests.campaigns.two_processes import both, ended, send
+
+LOST = "all 2 processes of the run must answer within --process_timeout=5 seconds"
+
+
+def test_two_processes_train_one_run_and_resume_it(tmp_path):
+    (first, second) = ended(both(tmp_path, "--epochs=1", "--schedule=constant"))
+    assert (first[:2], second[:2]) == ((0, ""), (0, ""))
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["mesh"] == {"processes": 2, "devices": 2}
+    (first, second) = ended(both(tmp_path, "--epochs=2", "--schedule=constant", "--resume"))
+    assert (first[:2], second[:2]) == ((0, ""), (0, ""))
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_processes_with_other_flags_name_the_flag(tmp_path):
+    for status, errors, _ in ended(both(tmp_path / "run", other=("--seed=1", "--b1=0.5"))):
+        assert status == 1
+        assert "of process 0: --b1=0.7 --seed=0\n" in errors
+        assert "process 1 has --b1=0.5 --seed=1\n" in errors
+    assert not (tmp_path / "run").exists()
+
+
+def test_if_a_process_is_killed_the_other_ends_with_a_message_and_a_checkpoint(tmp_path):
+    processes = both(tmp_path, "--epochs=100000", "--process_timeout=5")
+    while not (tmp_path / "metrics.jsonl").exists() and processes[0].poll() is None:
+        time.sleep(0.1)
+    send(processes[1], signal.SIGKILL)
+    for status, errors, seconds in ended(processes):
+        assert status == 1
+        assert errors.startswith("error:")
+        assert LOST in errors
+        assert errors.count("\n") == 4
+        assert seconds < 30
+    assert [*(tmp_path / "checkpoints").glob("*.safetensors")]
+
+
+def test_a_port_in_use_is_refused():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        expected = f"listen on --coordinator={address}\n.* in use"
+        with pytest.raises(ProcessLostError, match=expected), joined(Config(coordinator=address)):
+            pass
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"processes": 2},
+        {"coordinator": "a:1", "processes": 2, "process_id": 2},
+        {"process_id": 1},
+    ],
+    ids=str,
+)
+def test_flags_that_describe_no_set_of_processes_are_refused(fields):
+    with pytest.raises(OptionError, match="several --processes need a --coordinator"):
+        Config(**fields)
+
+
+@pytest.mark.parametrize("address", ["here", "here:0", "here:65536", ":1", "a b:1"])
+def test_an_address_is_a_host_and_a_port(address):
+    with pytest.raises(OptionError, match="--coordinator must be HOST:PORT"):
+        Config(coordinator=address, processes=2)
