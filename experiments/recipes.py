@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Trains with each setting and seed, and writes and prints the settings, the best first."""
-    training.require_device(chosen.config.devices)
+    training.require_device()
     settings = [replace(each, data_dir=chosen.data_dir) for each in RECIPES[chosen.recipe]]
     dataset = data.load(settings[0], command.say)
     out = record.folder(chosen.out, f"{chosen.recipe}-recipes")
