@@ -151,8 +151,8 @@ def test_flags_that_change_the_result_are_listed(tmp_path):
     with pytest.raises(RunDirectoryError) as refused:
         run(tmp_path, seed=5, batch_size=100, architecture=Architecture(layer_sizes=(784, 9, 10)))
     _, expected, got, repair = str(refused.value).splitlines()
-    assert expected.endswith("here --batch_size=300 --seed=0 --layer_sizes=784,8,10")
-    assert got.endswith("--batch_size=100 --seed=5 --layer_sizes=784,9,10")
+    assert expected.endswith("here --layer_sizes=784,8,10 --batch_size=300 --seed=0")
+    assert got.endswith("--layer_sizes=784,9,10 --batch_size=100 --seed=5")
     assert "another --workdir" in repair
     assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0
 
