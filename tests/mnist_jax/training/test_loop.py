@@ -43,7 +43,7 @@ def test_the_run_directory_holds_what_its_contract_says(tmp_path):
     assert set(result) == {
         "dataset", "data_sha256", "train_examples", "test_examples", "test_accuracy",
         "test_errors", "train_loss", "epochs", "steps", "gradient", "precision", "seconds",
-        "examples_per_second", "device", "versions",
+        "examples_per_second", "device", "mesh", "versions",
     }  # fmt: skip
     parts = {"imports", "load", "compile", "train", "evaluate", "files"}
     assert set(result["seconds"]) == parts | {"total"}
