@@ -54,8 +54,7 @@ def test_the_defaults_are_those_of_base_flags():
 def test_base_flags_say_every_flag_that_decides_the_result():
     said = set(re.findall(r"^--(\w+)=", BASE.read_text(), re.MULTILINE))
     unsaid = {"workdir", "overwrite", "resume", "checkpoint_every_seconds", "block_steps"}
-    unsaid |= {"timings", "devices"}
-    unsaid |= {"coordinator", "processes", "process_id", "process_timeout"}
+    unsaid |= {"timings", "devices", "coordinator", "processes", "process_id", "process_timeout"}
     unsaid |= {"data_dir", "train_examples", "validation_examples", "negative_slope", "momentum"}
     assert said | unsaid == {option.name for option in options.options_of(Config)}
 
