@@ -46,8 +46,8 @@ def joined(config: Config) -> Iterator[bool]:
         )
         try:
             yield config.process_id == 0
-        except signals.Stopped:  # all processes stop after the same step
-            jax.distributed.shutdown()
+        except (signals.Stopped, ProcessLostError):  # all processes raise the same one
+            jax.distributed.shutdown()  # waits for all: XLA aborts those whose process 0 has ended
             raise
         jax.distributed.shutdown()
     except (jax.errors.JaxRuntimeError, TimeoutError) as error:
