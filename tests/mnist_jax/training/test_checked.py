@@ -14,12 +14,8 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 WORDS = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=1", "--batch_size=479"]
 
 
-@pytest.fixture
-def no_trace_of_another_test():
-    """JAX keeps traces by function and shapes, and would keep an injected mistake with them."""
-    jax.clear_caches()
-    yield
-    jax.clear_caches()
+UNSHARED = "--layer_sizes=784,9,10"
+"""JAX keeps traces by function and shapes; no other test may find those of an injected mistake."""
 
 
 def metrics(workdir):
@@ -70,7 +66,6 @@ def plant(monkeypatch, change):
     monkeypatch.setattr(network, "leaf_derivatives", lambda *a: change(right(*a)))
 
 
-@pytest.mark.usefixtures("no_trace_of_another_test")
 def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch, capsys):
     """The injected error of 0.05 % is too small for a check in float32."""
 
@@ -79,7 +74,7 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch,
         return gradient
 
     plant(monkeypatch, change)
-    assert main([*WORDS, "--gradient=checked", "--workdir=here"]) == 1
+    assert main([*WORDS, UNSHARED, "--gradient=checked", "--workdir=here"]) == 1
     _, first, second, third, fourth, yours, right = capsys.readouterr().err.splitlines()
     assert "must agree within twice the float64 bound" in first
     assert second.startswith("  got:      1/weight, flat entry ")
@@ -94,7 +89,6 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch,
     assert {path.name for path in Path("here").iterdir()} == {"config.json", ".lock", "checkpoints"}
 
 
-@pytest.mark.usefixtures("no_trace_of_another_test")
 def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsys):
     """The gradient is wrong only for the last batch, of 237, so the first step is correct."""
 
@@ -106,7 +100,8 @@ def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsy
 
     right = derivatives.value_and_grad
     monkeypatch.setattr(derivatives, "value_and_grad", value_and_grad)
-    assert main([*WORDS, "--batch_size=400", "--gradient=checked", "--workdir=here"]) == 1
+    words = [*WORDS, UNSHARED, "--batch_size=400"]
+    assert main([*words, "--gradient=checked", "--workdir=here"]) == 1
     _, first, second, third = capsys.readouterr().err.splitlines()
     assert "must agree within twice the float32 bound" in first
     assert second.startswith("  got:      2/bias, ")

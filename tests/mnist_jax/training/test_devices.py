@@ -35,9 +35,8 @@ FIELDS = {
 }
 
 
-@pytest.mark.parametrize(("seed", "devices"), [(0, 3), (1, 8)])
-def test_the_gradient_of_several_devices_is_that_of_one_within_the_rounding_bound(seed, devices):
-    assert of_bound(*random_network(seed), devices) <= 1
+def test_the_gradient_of_several_devices_is_that_of_one_within_the_rounding_bound():
+    assert of_bound(*random_network(0), devices=3) <= 1
 
 
 U = 2.0**-24
