@@ -102,7 +102,9 @@ def answer(network: Network, question: Question) -> dict[str, Any]:
         inputs = _from_0_to_1(step.pixels), np.int32(step.target), np.float32(step.rate)
         params = derivatives.step(architecture, params, network.own, *inputs)
     label = np.int32(-1 if question.target is None else question.target)
-    found = derivatives.compute(architecture, params, image, label)
+    layer, unit = question.unit or (max(1, architecture.depth - 1), -1)
+    rows = np.where(np.arange(len(architecture.layer_sizes)) == layer, unit, -1).astype(np.int32)
+    found = derivatives.compute(architecture, params, image, label, rows)
     found = jax.tree.map(np.asarray, found)
     label = np.int32(np.argmax(found.y))
     before = found.cost, found.output
@@ -118,7 +120,7 @@ def answer(network: Network, question: Question) -> dict[str, Any]:
         "delta": [_bytes(leaves["bias"]) for leaves in found.handwritten],
         "input_autodiff": _bytes(found.autodiff[0]["bias"]),
         "leaves": _leaves(found),
-        "unit": _unit(network, params, found, question.unit),
+        "unit": _unit(params, found, layer),
     }
     if not np.all(np.isfinite([found.cost, *(leaf["difference"] for leaf in numbers["leaves"])])):
         raise UnanswerableError(
@@ -132,34 +134,25 @@ def _leaves(found: derivatives.Derivatives) -> list[dict[str, Any]]:
 
     `of_allowed` is the largest difference of an entry, as a fraction of what rounding can cause.
     """
-    differences = found.differences
     return [
         {
             "layer": layer,
             "name": name,
-            "difference": float(differences.largest[layer][name]),
-            "of_allowed": float(differences.of_bound[layer][name]),
+            "difference": float(found.difference[layer][name]),
+            "of_allowed": float(found.of_bound[layer][name]),
         }
         for layer, leaves in enumerate(found.handwritten)
         for name in leaves
     ]
 
 
-def _unit(
-    network: Network,
-    params: Params,
-    found: derivatives.Derivatives,
-    chosen: tuple[int, int] | None,
-) -> dict[str, Any]:
+def _unit(params: Params, found: derivatives.Derivatives, layer: int) -> dict[str, Any]:
     """The numbers of one unit, with the weights of its row of W^l and its column of W^(l+1)."""
-    depth = network.architecture.depth
-    layer = max(1, depth - 1) if chosen is None else chosen[0]
-    deltas = found.handwritten[layer]["bias"]
-    unit = int(np.argmax(np.abs(deltas))) if chosen is None else chosen[1]
-
-    def row(leaves: Any) -> bytes:
-        return _bytes(np.asarray(leaves[layer]["weight"])[unit])
-
+    unit = int(found.row[layer])
+    weight, above = (
+        np.asarray(params[each]["weight"]) if 0 < each < len(params) else None
+        for each in (layer, layer + 1)
+    )
     return {
         "layer": layer,
         "unit": unit,
@@ -167,14 +160,12 @@ def _unit(
         "a": float(found.a[layer][unit]),
         "slope": float(found.slope[layer][unit]),
         "bias": float(params[layer]["bias"][unit]),
-        "delta": float(deltas[unit]),
+        "delta": float(found.handwritten[layer]["bias"][unit]),
         "delta_autodiff": float(found.autodiff[layer]["bias"][unit]),
-        "weights": row(params) if layer > 0 else None,
-        "by_hand": row(found.handwritten) if layer > 0 else None,
-        "by_autodiff": row(found.autodiff) if layer > 0 else None,
-        "weights_above": (
-            _bytes(np.asarray(params[layer + 1]["weight"])[:, unit]) if layer < depth else None
-        ),
+        "weights": _bytes(weight[unit]) if weight is not None else None,
+        "by_hand": _bytes(found.handwritten[layer]["weight"]) if layer > 0 else None,
+        "by_autodiff": _bytes(found.autodiff[layer]["weight"]) if layer > 0 else None,
+        "weights_above": _bytes(above[:, unit]) if above is not None else None,
     }
 
 

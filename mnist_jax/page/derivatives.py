@@ -24,7 +24,9 @@ class Derivatives(NamedTuple):
     """What the page shows of one image. Each array of `z`, `a` and `slope` is `[units]`.
 
     `y` are the targets, smoothed as in training, and `output` is softmax(z^L) if the loss is
-    cross-entropy, else a^L. The gradients have the structure of the parameters with every bias.
+    cross-entropy, else a^L. The gradients have the structure of the parameters with every bias, but
+    of ∂C/∂W^l only the row `[inputs]` of the unit `row[l]`; in all entries they differ by at
+    most `difference`, which is the fraction `of_bound` of twice the rounding bound.
     """
 
     cost: Float[Array, ""]
@@ -33,9 +35,11 @@ class Derivatives(NamedTuple):
     z: list[Float[Array, " units"]]
     a: list[Float[Array, " units"]]
     slope: list[Float[Array, " units"]]
+    row: list[Int[Array, ""]]
     handwritten: Params
     autodiff: Params
-    differences: derivatives.Disagreement
+    difference: Params
+    of_bound: Params
 
 
 def with_every_bias(
@@ -57,12 +61,16 @@ def with_every_bias(
 
 @partial(jax.jit, static_argnums=0)
 def compute(
-    architecture: Architecture, params: Params, pixels: Pixels, label: Label
+    architecture: Architecture,
+    params: Params,
+    pixels: Pixels,
+    label: Label,
+    unit: Int[Array, " layers"],
 ) -> Derivatives:
     """Computes the derivatives for an image from 0 to 1 whose target is the digit `label`.
 
-    If `label` is −1, the target is the digit with the largest output. `architecture` has every
-    bias.
+    If `label` is −1, the target is the digit with the largest output; if the `unit` of a layer is
+    −1, its row is that of the largest |δ|. `architecture` has every bias.
     """
     images = pixels[None]
     units = derivatives.forward(architecture, params, images.T)
@@ -72,6 +80,11 @@ def compute(
     cost, handwritten = derivatives.value_and_grad(architecture, params, images, y)
     autodiff = jax.grad(partial(mean_loss, architecture))(params, images, y)
     bound = derivatives.gradient_bound(architecture, params, images, y, precision=pixels.dtype.name)
+    worst = derivatives.compare(handwritten, autodiff, bound)
+    row = [
+        jnp.where(chosen < 0, jnp.argmax(abs(leaves["bias"])).astype(chosen.dtype), chosen)
+        for chosen, leaves in zip(unit, handwritten, strict=True)
+    ]
     return Derivatives(
         cost,
         _shown(architecture, outputs),
@@ -79,10 +92,20 @@ def compute(
         [z[:, 0] for z in units.z],
         [a[:, 0] for a in units.a],
         [jnp.broadcast_to(s, z.shape)[:, 0] for s, z in zip(units.slope, units.z, strict=True)],
-        handwritten,
-        autodiff,
-        derivatives.compare(handwritten, autodiff, bound),
+        row,
+        _rows(handwritten, row),
+        _rows(autodiff, row),
+        worst.largest,
+        worst.of_bound,
     )
+
+
+def _rows(gradient: Params, row: list[Int[Array, ""]]) -> Params:
+    """The gradient with one row of each weight. All of it would take most of the time to write."""
+    return [
+        {name: leaf[unit] if name == "weight" else leaf for name, leaf in leaves.items()}
+        for unit, leaves in zip(row, gradient, strict=True)
+    ]
 
 
 @partial(jax.jit, static_argnums=0)
