@@ -32,7 +32,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
-    """A drawing; the target is the network's own answer if `target` is None.
+    """A drawing; the target is the digit with the second-largest output if `target` is None.
 
     `unit` is the layer and the number of the unit that is written out; if it is None, this is the
     unit of the last hidden layer with the largest |δ|.

@@ -69,13 +69,13 @@ def compute(
 ) -> Derivatives:
     """Computes the derivatives for an image from 0 to 1 whose target is the digit `label`.
 
-    If `label` is −1, the target is the digit with the largest output; if the `unit` of a layer is
-    −1, its row is that of the largest |δ|. `architecture` has every bias.
+    If `label` is −1, the target is the digit with the second-largest output; if the `unit` of a
+    layer is −1, its row is that of the largest |δ|. `architecture` has every bias.
     """
     images = pixels[None]
     units = derivatives.forward(architecture, params, images.T)
     outputs = units.a[-1][:, 0]
-    label = jnp.where(label < 0, jnp.argmax(outputs).astype(label.dtype), label)
+    label = jnp.where(label < 0, jnp.argsort(outputs)[-2].astype(label.dtype), label)
     y = targets(architecture, label[None], pixels.dtype)
     cost, handwritten = derivatives.value_and_grad(architecture, params, images, y)
     autodiff = jax.grad(partial(mean_loss, architecture))(params, images, y)

@@ -48,34 +48,26 @@ def grey(image: Image.Image) -> Image.Image:
 
 
 def find(values: Float[np.ndarray, "height width"]) -> Ink | None:
-    """The ink that looks most like a digit, or None if there is no ink."""
-    found = _either(values)
-    if found is None or not _at_edge(found):
-        return found
-    # The picture may be cropped at the digit's strokes, which then look like a dark border.
-    level = np.median(values[~found.mask])
-    return _either(np.pad(values, max(values.shape) // 4, constant_values=level)) or found
+    """The ink that looks most like a digit, or None if there is no ink.
 
-
-def _at_edge(ink: Ink) -> bool:
-    """Whether the ink touches the edge of the picture."""
-    return any(
-        part.start == 0 or part.stop == side
-        for part, side in zip(ink.box, ink.mask.shape, strict=True)
-    )
-
-
-def _either(values: Float[np.ndarray, "height width"]) -> Ink | None:
-    """The dark ink or the light ink: the one with long, thin strokes and the larger contrast."""
+    It is dark or light, and sought in the picture and in one with its noise smoothed. What is found
+    only in the second may be texture of the paper, unless its contrast is strong.
+    """
     longer = max(values.shape)
-    smooth = ndimage.gaussian_filter(values, longer / 500) if longer > 60 else values
-    both = [_dark(each) for each in (smooth, 1 - smooth)]
-    return max((ink for ink in both if ink is not None), key=_evidence, default=None)
+    fine = ndimage.gaussian_filter(values, longer / 500) if longer > 60 else values
+    coarse = ndimage.gaussian_filter(values, longer / 100)
+    found = [_dark(fine), _dark(1 - fine)]
+    found += [ink for ink in (_dark(coarse), _dark(1 - coarse)) if ink and ink.contrast > 0.25]
+    return max((ink for ink in found if ink is not None), key=_evidence, default=None)
 
 
 def _evidence(ink: Ink) -> float:
-    """The contrast, times the length of the strokes divided by their width."""
-    return float(ink.contrast * ink.mask.sum() / ink.width**2)
+    """The contrast, times the length of the strokes divided by their width.
+
+    It is less for ink that fades, which may be a shadow, and for several digits.
+    """
+    solid = np.mean(ink.density[ink.mask] > 0.7)
+    return float(ink.contrast * ink.mask.sum() / ink.width**2 * solid * (1 if ink.single else 0.5))
 
 
 def _closed(
