@@ -10,7 +10,7 @@ from experiments.speed.peers import PROGRAM_NAMES
 from manual_grads.cli import options
 from mnist_jax import Config
 from tests import ROOT
-from tests.campaigns.summary import campaign, page, promises, table
+from tests.campaigns.summary import campaign, page, pictures, promises, table
 
 
 def result(name: str) -> dict[str, Any]:
@@ -290,6 +290,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     for block in (
         first_use, accuracy, open_problem, open_problem_in_short, steps, speed,
         peers, comparison, injected, real_mistakes, check_times, mutants, promises, checkpoint_cost,
-        commands, page,
+        commands, page, pictures,
     )
 }  # fmt: skip

@@ -17,13 +17,17 @@ GAP = 0.1
 class Ink(NamedTuple):
     """The ink of a picture: `density` is 1 in the ink, and 0 in the background.
 
-    `width` is the mean width of the strokes in pixels; `single` is false for several digits.
+    `sharpness` is the slope of the picture's logarithm that 90 % of the ink's edge exceeds.
+    `darker` is whether the ink is darker than most of the picture: the paper between light strokes
+    is not. `width` is the mean width of the strokes in pixels. Several digits are not `single`.
     """
 
     density: Float[np.ndarray, "height width"]
     mask: Bool[np.ndarray, "height width"]
     box: tuple[slice, slice]
     contrast: float
+    sharpness: float
+    darker: bool
     width: float
     single: bool
 
@@ -64,10 +68,11 @@ def find(values: Float[np.ndarray, "height width"]) -> Ink | None:
 def _evidence(ink: Ink) -> float:
     """The contrast, times the length of the strokes divided by their width.
 
-    It is less for ink that fades, which may be a shadow, and for several digits.
+    It is less for ink without a sharp edge all around, which may be a shadow, for several digits,
+    and for what lies between strokes.
     """
-    solid = np.mean(ink.density[ink.mask] > 0.7)
-    return float(ink.contrast * ink.mask.sum() / ink.width**2 * solid * (1 if ink.single else 0.5))
+    doubts = (1 if ink.single else 0.5) * (1 if ink.darker else 0.1)
+    return float(ink.contrast * ink.mask.sum() / ink.width**2 * ink.sharpness * doubts)
 
 
 def _closed(
@@ -106,7 +111,15 @@ def _dark(smooth: Float[np.ndarray, "height width"]) -> Ink | None:
     # In a stroke, the mean distance to the edge is a quarter of the width.
     depth = np.asarray(ndimage.distance_transform_edt(np.pad(mask[box], 1)))
     width = 4 * depth.sum() / max(mask.sum(), 1)
-    return Ink(density, mask, box, float(high - low), float(width), single)
+    darker = bool(np.median(smooth[mask]) < np.median(smooth[~mask]))
+    core = density > 0.4
+    edge = core & ~np.asarray(ndimage.binary_erosion(core, border_value=1))
+    log = np.log(smooth.clip(0.01))
+    slope = np.asarray(ndimage.gaussian_gradient_magnitude(log, max(longer / 240, 0.5)))
+    sharpness = np.quantile(slope[edge], 0.1) if edge.any() else 0.0
+    return Ink(
+        density, mask, box, float(high - low), float(sharpness), darker, float(width), single
+    )
 
 
 def _parts(mask: Bool[np.ndarray, "height width"]) -> tuple[Int[np.ndarray, "height width"], int]:
@@ -126,7 +139,7 @@ def _digit(
 ) -> tuple[Bool[np.ndarray, "height width"], bool]:
     """The parts of the digit, or of several digits; and whether it is one digit.
 
-    Parts belong to different digits if a gap separates them and each is half as high as the
+    Parts belong to different digits if a gap separates them and each is two thirds as high as the
     highest. Parts at the edge of the picture count only if there are no others.
     """
     labels, _ = _parts(mask)
@@ -143,7 +156,7 @@ def _digit(
     groups = np.where(mask, groups, 0)
     boxes = _boxes(groups)
     heights = boxes[:, 1] - boxes[:, 0]
-    high = heights >= 0.5 * heights.max()
+    high = heights >= 2 / 3 * heights.max()
     if high.sum() > 1:
         return np.concatenate([[False], high])[groups], False
     main = heights.argmax()

@@ -5,11 +5,14 @@
 
 Each of the 10,000 images is inverted, enlarged 8 to 20 times, shifted, and put on coloured paper
 with uneven light, a shadow, texture and noise. The accuracy of the command's own path on these
-pictures is compared with that on the images themselves. The first 200 images are also made into
-each of KINDS, and 200 empty sheets and 200 pairs of digits are shown. The results are written to
-`pictures.json` beside this file, except by the short form, which trains a network for one epoch and
-shows it few pictures. The exit status is 1 if the accuracy drops by more than 0.5 points, or if
-more than 0.2 % of the images themselves are refused. The campaign needs MNIST_DATA_DIR.
+pictures is compared with that of the network on MNIST's arrays. The first 200 images are also made
+into each of KINDS, and 200 empty sheets and 200 pairs of digits are shown. The results are written
+to `pictures.json` beside this file. The short form trains a network for one epoch, shows it few
+pictures and writes nothing.
+
+The exit status is 1 if the accuracy is more than 0.5 points lower, or if no digit is seen in more
+than 0.2 % of the images themselves. The short form shows 400 pictures, which is too few to measure
+half a point; it allows 2 points. The campaign needs MNIST_DATA_DIR.
 """
 
 import functools
@@ -57,7 +60,7 @@ def outcome(model, came, labels):
     return {"pictures": len(came), "accuracy": float(right.mean()), "not_seen": sum(unseen)}
 
 
-def main(model, count, few, publish=False):
+def main(model, count, few, allowed=0.005, publish=False):
     """Runs the campaign, writes and prints the results, and returns the exit status."""
     images, labels = data.load(Config(dataset="mnist"), say=print).test
     single = [(image,) for image in images[:count]]
@@ -77,8 +80,8 @@ def main(model, count, few, publish=False):
         "one_digit_seen_where_two_are": two_seen,
     }
     record("pictures", numbers, publish)
-    lost = first["accuracy"] - shown["accuracy"]
-    return int(lost > 0.005 or first["not_seen"] > 0.002 * count)
+    lost = numbers["accuracy_of_the_arrays"] - shown["accuracy"]
+    return int(lost > allowed or first["not_seen"] > 0.002 * count)
 
 
 def quick():
@@ -89,5 +92,5 @@ def quick():
 
 if __name__ == "__main__":
     if "--short" in sys.argv:
-        sys.exit(main(quick(), count=400, few=5))
+        sys.exit(main(quick(), count=400, few=5, allowed=0.02))
     sys.exit(main(mnist_jax.load(sys.argv[1]), COUNT, FEW, publish=True))

@@ -103,7 +103,7 @@ def page() -> str:
             (
                 "all derivatives by hand and by autodiff, of ten drawings with ten targets each",
                 100,
-                f"differ by at most {numbers['of_allowed']:.1%} of what rounding can cause",
+                f"differ by at most {numbers['of_allowed']:.1%} of what rounding allows",
             ),
             (
                 "from the end of a stroke to the answer, with all derivatives",
@@ -127,4 +127,41 @@ def page() -> str:
                 f"{sum(violations.values())} violations",
             ),
         ],
+    )
+
+
+WORDS = {
+    "small_on_a_sheet": "a small digit on a large sheet",
+    "thin_pen": "a thin pen",
+    "ruled": "ruled paper",
+    "dark_border": "a dark border around the paper",
+    "chalk": "light ink on dark paper",
+    "pencil": "pencil under a strong shadow",
+    "turned": "the camera turned, which EXIF tells",
+    "transparent": "a transparent background",
+    "other_mode": "other modes, 16 bits among them",
+    "coloured": "ink and paper of equal brightness",
+    "tight": "cropped at the digit's strokes",
+    "specks": "specks and fibres",
+}
+"""Each kind of disturbed picture, in words."""
+
+
+def pictures() -> str:
+    """What came of the campaign on disturbed pictures."""
+    numbers = campaign("pictures")
+    rows = [
+        ("the 10,000 test images themselves", numbers["original"]),
+        ("each enlarged, shifted, on coloured paper with shadow and noise", numbers["disturbed"]),
+        *((WORDS[kind], found) for kind, found in numbers["kinds"].items()),
+    ]
+    shown = [
+        (words, f"{found['pictures']:,}", f"{found['accuracy']:.1%}", f"{found['not_seen']:,}")
+        for words, found in rows
+    ]
+    few = next(iter(numbers["kinds"].values()))["pictures"]
+    return table("pictures | number | right | no single digit seen", shown) + (
+        f"\n\nA digit was seen on {numbers['digit_seen_on_an_empty_sheet']} of {few} empty sheets, "
+        f"and a single digit on {numbers['one_digit_seen_where_two_are']} of {few}\n"
+        "sheets with two digits."
     )
