@@ -1,4 +1,4 @@
-"""The targets that a loss compares the network's outputs with."""
+"""Targets: the values with which the loss compares the network's outputs."""
 
 import jax
 from jax.typing import DTypeLike

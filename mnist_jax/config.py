@@ -118,7 +118,7 @@ class Config:
 
     dataset: Annotated[
         str,
-        "auto uses MNIST if it is available, else digits, scikit-learn's 1,797 small images",
+        "auto uses MNIST if it is available, else digits (scikit-learn's 1,797 small images)",
         one_of("auto", "mnist", "fashion_mnist", "digits"),
     ] = "auto"
     data_dir: Annotated[

@@ -1,4 +1,4 @@
-"""Medians, means and shares of a sample, with 95 % confidence intervals."""
+"""Medians, means and proportions of a sample, with 95 % confidence intervals."""
 
 from typing import Any
 

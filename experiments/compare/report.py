@@ -14,7 +14,7 @@ TEMPLATE = Path(__file__).parent / "report.template.md"
 
 
 def draw(source: Path) -> list[Path]:
-    """Writes the report and its figure beside the numbers in `source`, and returns all paths."""
+    """Writes the report and its figure into the folder of `source`, and returns their paths."""
     return drawing.draw(source, report, {"errors": errors_figure})
 
 

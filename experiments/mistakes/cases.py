@@ -22,7 +22,7 @@ def correct(injected: Sequence[Injected]) -> list[Injected]:
 
 
 def loss(network: Architecture, injected: Sequence[Injected]) -> Callable[..., Any]:
-    """The loss to check against; it has a regulariser if a mistake concerns one."""
+    """The loss to check against, with a regulariser if one of the mistakes is in it."""
     return regularised_loss(network) if correct(injected) else network_loss(network)
 
 

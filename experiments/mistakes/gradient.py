@@ -87,7 +87,7 @@ MISTAKES: dict[str, dict[tuple[str, str], Callable[..., Any]]] = {
         ("factor", "delta 4"): lambda delta, at: 4 * delta,
         ("sign", "delta"): lambda delta, at: -delta,
     },
-    "leaf": {  # the variant is preceded by the kind of the leaf
+    "leaf": {  # a full variant begins with "weight" or "bias"
         ("sign", ""): lambda leaf, at: -leaf,
         ("factor", ""): lambda leaf, at: 2 * leaf,
         ("regulariser", ""): lambda leaf, at: leaf + 0.01 * at.theta,

@@ -55,11 +55,11 @@ PROGRAM_NAMES = {
 
 
 class BenchmarkError(InputError):
-    """The comparison lacks the MNIST files, or a program in it fails."""
+    """The MNIST files are missing, or one of the compared programs fails."""
 
 
 def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
-    """The seconds, accuracies and rates of every library, and their ratios."""
+    """The seconds, accuracy and examples per second of every library, and their ratios."""
     dataset = data.load(config, command.say)
     folder = config.data_dir or os.environ.get("MNIST_DATA_DIR")
     if dataset.name != "mnist" or folder is None:
@@ -162,7 +162,10 @@ def whole(words: list[str]) -> tuple[float, str]:
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, Figure]:
-    """Bars of the seconds of whole processes, and of the rates divided by the best other's."""
+    """Two bar charts: the seconds of whole processes, and the examples per second of each network.
+
+    The latter are divided by those of the fastest other library.
+    """
     drawn = Figure(figsize=(8, 3.6), layout="constrained")
     left, right = drawn.subplots(1, 2, width_ratios=(3, 2))
     seconds = numbers["start_to_answer"]["seconds"]

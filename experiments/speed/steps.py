@@ -1,8 +1,9 @@
-"""Seconds of a training step with each gradient, and their ratios to autodiff's.
+"""Times a training step with each value of --gradient, and divides by the time with autodiff.
 
-Whole epochs of the compiled training functions are timed. A round times each gradient once, and
-gives one ratio for each; every other round reverses the order. The median ratio is reported. With
-`checked`, each step computes the rounding bound; the first of an epoch, also float64 gradients.
+Whole epochs of the compiled training functions are timed. Each round times every value once, one
+after another, and gives one ratio for each. Every second round reverses their order. The median
+ratio is reported. With `checked`, each step also computes the rounding bound, and the first step of
+an epoch the gradients in float64.
 """
 
 import statistics

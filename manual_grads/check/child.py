@@ -127,7 +127,10 @@ def _loaded(name: str) -> Callable[..., Any]:
 def _guarded(
     function: Callable[..., Any], name: str, chosen: Options, *passed_on: type[BaseException]
 ) -> Callable[..., Any]:
-    """Wraps `function`: exceptions not in `passed_on` become a `FunctionError` with their line."""
+    """Wraps `function`: an exception becomes a `FunctionError` that names the line it comes from.
+
+    Those of the types in `passed_on` are raised as they are.
+    """
 
     def call(*arguments):
         try:

@@ -113,7 +113,7 @@ def _dark(smooth: Float[np.ndarray, "height width"]) -> Ink | None:
     width = 4 * depth.sum() / max(mask.sum(), 1)
     darker = bool(np.median(smooth[mask]) < np.median(smooth[~mask]))
     core = density > 0.4
-    edge = core & ~np.asarray(ndimage.binary_erosion(core, border_value=1))
+    edge = core & ~np.asarray(ndimage.binary_erosion(core, border_value=1), bool)
     log = np.log(smooth.clip(0.01))
     slope = np.asarray(ndimage.gaussian_gradient_magnitude(log, max(longer / 240, 0.5)))
     sharpness = np.quantile(slope[edge], 0.1) if edge.any() else 0.0

@@ -1,9 +1,10 @@
 """Explains batches whose gradient is not the right sum of the gradients of their examples.
 
-If the first example is left out or counted twice, the gradient of a batch of one is 0 or doubled,
-as if a line were wrong. If images have the labels of others, the gradient of a batch is the sum of
-the user's gradients of each image with that other label. Both tests use only the user's gradients,
-so another mistake does not disturb them. Formulas that mix examples are tried last.
+If the code leaves out the first example, the gradient of a batch of one example is 0. If it counts
+the first example twice, that gradient is doubled. Both look like a wrong line. If images have the
+labels of others, the gradient of a batch is the sum of the user's gradients of each image with that
+other label. Both tests use only the user's gradients, so another mistake does not disturb them.
+Formulas that mix examples are tried last.
 """
 
 from collections.abc import Callable, Iterator, Sequence

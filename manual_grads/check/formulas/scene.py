@@ -93,7 +93,10 @@ def is_active(problem: Problem, layer: int) -> bool:
 
 @cache
 def named_functions(problem: Problem) -> dict[str, Any]:
-    """The functions in formulas: f, df for f', every activation g and its slope dg, and others."""
+    """The functions that formulas can use.
+
+    These are f, its derivative df, each activation, its derivative, and others.
+    """
     s = problem.network.negative_slope
     names: dict[str, Any] = {
         "softmax": softmax, "normal": ndtr, "density": density, "s": s, "pi": np.pi,
@@ -125,7 +128,10 @@ def scene_of(
     batches: Sequence[tuple[Array, Array]],
     change: Forward | None = None,
 ) -> Scene:
-    """The scene of one batch of images and targets per draw. `change` is a wrong forward line."""
+    """The `Scene` of several draws of the parameters, each with its own images and targets.
+
+    `change` replaces a line of the forward pass by a wrong one; None leaves it right.
+    """
     ends = np.cumsum([0, *(len(images) for images, _ in batches)])
     columns = [slice(int(i), int(j)) for i, j in itertools.pairwise(ends)]
     layers: list[list[tuple[Array, Array]]] = [[] for _ in draws[0]]

@@ -97,7 +97,10 @@ def answers_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> list
 def leaf_answers(
     seen: Seen, deltas: Mapping[int, Array], wrong: Sequence[Leaf]
 ) -> Iterator[tuple[Answer, ...]]:
-    """Tuples of one answer for each wrong weight or bias line; several tuples if formulas tie."""
+    """Each tuple has an answer for every wrong weight or bias line.
+
+    There are several tuples only if several formulas explain a line equally well.
+    """
     each = [answers_to(seen, *leaf, leaf_line(seen, *leaf, deltas)) for leaf in wrong]
     for chosen in itertools.islice(itertools.product(*each), 8):
         yield tuple(answer for answer in chosen if answer.cost)

@@ -50,7 +50,7 @@ def places_of(s: Scene, layer: int, above: Sequence[int] = ()) -> dict[str, list
 
 
 def right_line(s: Scene, layer: int) -> str:
-    """The right formula of δ."""
+    """The right formula for δ of a layer."""
     places = right_places(s, layer)
     return formulas.filled(places, places.values())
 
