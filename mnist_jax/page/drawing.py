@@ -20,7 +20,7 @@ Strokes = list[list[tuple[int, int]]]
 
 def network_pixels(strokes: Strokes) -> UInt8[np.ndarray, "28 28"] | None:
     """The image of the drawing in MNIST's form, or None if it does not show a single digit."""
-    return network_image(drawn(strokes)) if strokes else None
+    return network_image(drawn(strokes), clean=True) if strokes else None
 
 
 def drawn(strokes: Strokes) -> Image.Image:

@@ -51,12 +51,15 @@ def grey(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.asarray(image.convert("RGB").convert("L"), np.float32) / 255)
 
 
-def find(values: Float[np.ndarray, "height width"]) -> Ink | None:
+def find(values: Float[np.ndarray, "height width"], clean: bool = False) -> Ink | None:
     """The ink that looks most like a digit, or None if there is no ink.
 
     It is dark or light, and sought in the picture and in one with its noise smoothed. What is found
-    only in the second may be texture of the paper, unless its contrast is strong.
+    only in the second may be texture of the paper, unless its contrast is strong. A `clean` picture
+    has dark ink on light paper without noise.
     """
+    if clean:
+        return _dark(values)
     longer = max(values.shape)
     fine = ndimage.gaussian_filter(values, longer / 500) if longer > 60 else values
     coarse = ndimage.gaussian_filter(values, longer / 100)
