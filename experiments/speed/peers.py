@@ -166,7 +166,7 @@ def figures(numbers: dict[str, Any]) -> dict[str, Figure]:
 
     The latter are divided by those of the fastest other library.
     """
-    drawn = Figure(figsize=(8, 3.6), layout="constrained")
+    drawn = Figure(figsize=(10, 3.6), layout="constrained")
     left, right = drawn.subplots(1, 2, width_ratios=(3, 2))
     seconds = numbers["start_to_answer"]["seconds"]
     colors = ["tab:blue" if name in ("warm", "cold") else "tab:gray" for name in PROGRAM_NAMES]
@@ -181,8 +181,8 @@ def figures(numbers: dict[str, Any]) -> dict[str, Figure]:
     bars = right.barh([*numbers["rate_ratios"]], [*numbers["rate_ratios"].values()])
     right.bar_label(bars, fmt="%.2f", padding=3)
     right.axvline(1.0, color="tab:gray", linestyle="--")
-    right.margins(x=0.25)
-    right.set(xlabel="examples per second ÷ the best other's")
+    right.margins(x=0.35)
+    right.set(xlabel="our examples per second ÷\nthe fastest other library's")
     for axes in (left, right):
         axes.invert_yaxis()
     return {"fast_peers.png": drawn}
