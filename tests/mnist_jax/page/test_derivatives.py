@@ -29,9 +29,7 @@ KINDS = {
 
 def compute(network, label):
     largest = np.full(len(network.params), -1, np.int32)
-    return derivatives.compute(
-        network.architecture, network.params, PIXELS, np.int32(label), largest
-    )
+    return network.compute(PIXELS, np.int32(label), largest)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from starlette.testclient import TestClient
 
-from mnist_jax.page import derivatives, server
+from mnist_jax.page import server
 from mnist_jax.page.drawing import network_pixels
 from tests.mnist_jax.page.conftest import QUESTION, SEVEN, network_of
 from tests.mnist_jax.page.requests import malformed
@@ -44,7 +44,7 @@ def test_the_answer_has_the_numbers_of_the_drawing(client, network):
     assert base64.b64decode(got["pixels"]) == pixels.tobytes()
     image = pixels.ravel().astype(np.float32) / 255
     inputs = image, np.int32(3), np.array([-1, 7, -1], np.int32)
-    found = derivatives.compute(network.architecture, network.params, *inputs)
+    found = network.compute(*inputs)
     assert got["cost"] == float(found.cost)
     assert got["output"] == found.output.tolist()
     assert got["target"] == 3
