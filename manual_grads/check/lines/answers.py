@@ -13,7 +13,7 @@ from manual_grads.check.lines.readings import Leaf, Seen
 
 PLAIN = {"weight": "∂C/∂W{l} = δ{l} (a{m})ᵀ", "bias": "∂C/∂b{l} = δ{l}"}
 UNKNOWN = 6.0
-"""The cost of a line that no formula explains."""
+"""The cost, in the search for the simplest diagnosis, of a wrong line that no formula explains."""
 
 
 class Answer(NamedTuple):
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
     @property
     def alike(self) -> tuple[str, str, str]:
-        """A key: answers with the same key are one mistake in several lines."""
+        """Answers for which this is equal are the same mistake, made in several lines."""
         return self.kind if self.kind == "forward" else "", self.name, self.yours
 
 
