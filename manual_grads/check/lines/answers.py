@@ -13,7 +13,7 @@ from manual_grads.check.lines.readings import Leaf, Seen
 
 PLAIN = {"weight": "∂C/∂W{l} = δ{l} (a{m})ᵀ", "bias": "∂C/∂b{l} = δ{l}"}
 UNKNOWN = 6.0
-"""The cost, in the search for the simplest diagnosis, of a wrong line that no formula explains."""
+"""The cost of a wrong line that no formula explains, in the search for a diagnosis."""
 
 
 class Answer(NamedTuple):
