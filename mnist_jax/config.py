@@ -166,8 +166,8 @@ class Config:
                 "several --processes need a --coordinator, and a --process_id below their number",
                 f"--coordinator={options.text(self.coordinator)} --processes={self.processes} "
                 f"--process_id={self.process_id}",
-                "--coordinator=HOST:PORT --processes=2 --process_id=0, and in the other process the "
-                "same with --process_id=1",
+                "--coordinator=HOST:PORT --processes=2 --process_id=0, and in the other process "
+                "the same with --process_id=1",
             )
         if self.warmup_epochs >= self.epochs:
             raise OptionError(
