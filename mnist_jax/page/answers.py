@@ -54,7 +54,7 @@ class Network(NamedTuple):
     """The network of a run, with every bias, and the mask of the parameters that are its own.
 
     `compute(image, label, rows)` is `derivatives.compute` with these parameters. They are constants
-    of the compiled function, so |W| and Wᵀ are computed once, which saves 40 % of the time.
+    of the compiled function, so |W| and Wᵀ are computed only once.
     """
 
     name: str

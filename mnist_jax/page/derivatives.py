@@ -25,8 +25,10 @@ class Derivatives(NamedTuple):
 
     `y` are the targets, smoothed as in training, and `output` is softmax(z^L) if the loss is
     cross-entropy, else a^L. The gradients have the structure of the parameters with every bias, but
-    of ∂C/∂W^l only the row `[inputs]` of the unit `row[l]`; in all entries they differ by at
-    most `difference`, which is the fraction `of_bound` of twice the rounding bound.
+    of ∂C/∂W^l only the row `[inputs]` of the unit `row[l]`.
+
+    All entries of both gradients, not only those of the row, differ by at most `difference`, and by
+    at most `of_bound` times twice the rounding bound.
     """
 
     cost: Float[Array, ""]
@@ -101,7 +103,7 @@ def compute(
 
 
 def _rows(gradient: Params, row: list[Int[Array, ""]]) -> Params:
-    """The gradient with one row of each weight. All of it would take most of the time to write."""
+    """The gradient with one row of each weight, because writing all rows takes long."""
     return [
         {name: leaf[unit] if name == "weight" else leaf for name, leaf in leaves.items()}
         for unit, leaves in zip(row, gradient, strict=True)

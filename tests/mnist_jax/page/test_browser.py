@@ -61,9 +61,22 @@ def test_undo_takes_back_a_stroke_and_clear_all_of_them(page):
     page.click("#clear")
     settle(page)
     assert shown(page) == [""] * 10
+    assert page.locator(".digit.best").count() == 0
     assert "Draw one digit" in page.inner_text("#status")
     assert not page.locator("#by-hand").is_visible()
     assert page.is_disabled("#step")
+
+
+def test_the_map_says_what_ink_does_to_the_target(page):
+    """Ink can make the network less sure: above its smoothed target, more of p raises the cost."""
+    draw(page, SEVEN)
+    second = page.evaluate("answer.output.indexOf(answer.output.toSorted((p, q) => q - p)[1])")
+    assert f"Your target is {second}" in page.inner_text("#meaning")
+    assert "nearer to the target" in page.inner_text("#meaning")
+    sentence = page.evaluate("{ answer.output[answer.target] = 0.95; meaning() }")
+    assert "95.0\u00a0%" in sentence
+    assert "more than the 91.0\u00a0%" in sentence
+    assert "blue pixels lowers this" in sentence
 
 
 def test_a_step_lowers_the_cost_and_back_restores_every_number(page):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from manual_grads import named_leaves, targets
+from manual_grads.derivatives import gradient_bound
 from mnist_jax.model import mean_loss
 from mnist_jax.page import derivatives
 from tests.mnist_jax.page.conftest import network_of
@@ -32,6 +33,11 @@ def compute(network, label):
     return network.compute(PIXELS, np.int32(label), largest)
 
 
+def bounds(network, y):
+    bound = partial(gradient_bound, network.architecture, precision="float32")
+    return named_leaves(jax.jit(bound)(network.params, jnp.asarray(PIXELS[None]), y[None]))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_derivative_by_hand_is_autodiffs_within_the_rounding_bound(kind):
     network = network_of(**KINDS[kind])
@@ -39,6 +45,10 @@ def test_every_derivative_by_hand_is_autodiffs_within_the_rounding_bound(kind):
         found = compute(network, label)
         assert set(named_leaves(found.handwritten)) == set(named_leaves(network.params))
         assert max(map(float, jax.tree.leaves(found.of_bound))) <= 1
+        allowed = bounds(network, found.y)
+        for leaf, difference in named_leaves(found.difference).items():
+            largest = 2 * float(np.max(allowed[leaf]))
+            assert difference <= named_leaves(found.of_bound)[leaf] * largest * (1 + 1e-5)
         assert max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(found.autodiff)) > 0
 
 

@@ -57,10 +57,13 @@ def test_the_answer_has_the_numbers_of_the_drawing(client, network):
 
 
 def test_the_numbers_of_a_unit_fit_the_formulas_of_its_line(client):
-    got = ask(client, target=3, unit=[1, 7])
+    """The unit with the second-largest |δ|: not the default, and not one whose δ is 0."""
+    second = int(np.argsort(np.abs(floats(ask(client, target=3)["delta"][1])))[-2])
+    got = ask(client, target=3, unit=[1, second])
+    assert got["unit"]["delta"] != 0
     unit, weights = got["unit"], floats(got["unit"]["weights"])
     a, delta = floats(got["a"][0]), floats(got["delta"][2])
-    assert (unit["layer"], unit["unit"]) == (1, 7)
+    assert (unit["layer"], unit["unit"]) == (1, second)
     assert unit["z"] == pytest.approx(weights @ a + unit["bias"], rel=1e-4)
     assert unit["a"] == max(unit["z"], 0)
     assert unit["slope"] == (unit["z"] > 0)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from mnist_jax.pictures import network_image
+from tests.campaigns.disturbed_pictures import blank, disturbed
 
 SEVEN = np.zeros((28, 28), np.uint8)
 SEVEN[4:7, 8:20] = 255
@@ -51,6 +52,62 @@ def test_a_shadow_and_noise_are_removed():
     noise = np.random.default_rng(0).normal(0, 6, light.shape)
     picture = (large(light=light) + noise).clip(0, 255).astype(np.uint8)
     assert_the_seven(network_image(Image.fromarray(picture)))
+
+
+def overlap(image):
+    """The ink in common, as a fraction of all ink of the image and of the seven."""
+    assert image is not None
+    return np.minimum(image, placed()).sum() / np.maximum(image, placed()).sum()
+
+
+def test_no_shadow_is_taken_for_ink():
+    """Hard and soft shadows of every direction, on coloured paper with texture and noise."""
+    for seed in range(20, 30):
+        picture = disturbed(SEVEN, np.random.default_rng(seed))
+        assert overlap(network_image(picture)) > 0.5, seed
+
+
+def test_ink_is_found_under_noise_in_the_dark():
+    noise = np.random.default_rng(0).normal(0, 16, large().shape)
+    picture = (large(light=0.2) + noise).clip(0, 255).astype(np.uint8)
+    assert overlap(network_image(Image.fromarray(picture))) > 0.5
+
+
+@pytest.mark.parametrize("seed", [0, 2, 14])
+def test_the_texture_of_paper_is_not_ink(seed):
+    """With these seeds, the smoothed sheet has spots of weak contrast."""
+    assert network_image(blank(np.random.default_rng(seed))) is None
+
+
+def test_a_digit_may_touch_the_edge_of_a_picture_with_a_shadow():
+    picture = large()[:270]
+    rows, columns = np.indices(picture.shape)
+    picture = np.rint(picture * np.where(rows + columns < 250, 0.5, 1.0)).astype(np.uint8)
+    assert_the_seven(network_image(Image.fromarray(picture)))
+
+
+def test_the_paper_between_strokes_is_not_ink():
+    three = np.zeros((28, 28), np.uint8)
+    for top in (4, 13, 22):
+        three[top : top + 2, 8:20] = 255
+    three[4:24, 19] = 255
+    image = network_image(Image.fromarray(three))
+    assert image is not None
+    assert sorted(image[image > 0]) == sorted(three[three > 0])
+
+
+def test_a_five_whose_bar_stands_apart_is_one_digit():
+    """The bar is half as high as the rest, over a gap of three pixels."""
+    five = np.zeros((28, 28), np.uint8)
+    five[4:6, 11:20] = five[4:10, 18:20] = 255
+    five[13:15, 8:16] = five[13:22, 15:17] = five[22:24, 8:16] = 255
+    assert network_image(Image.fromarray(five)) is not None
+
+
+def test_a_clean_picture_is_searched_for_dark_ink_alone():
+    assert_the_seven(network_image(Image.fromarray(large()), clean=True))
+    other = network_image(Image.fromarray(large(dark=False)), clean=True)
+    assert other is None or overlap(other) < 0.5
 
 
 def test_a_dark_table_around_the_paper_is_not_ink():
