@@ -2,11 +2,11 @@
 
     python -m manual_grads.check FILE.py:FUNCTION --layer_sizes=11,9,8,5 --activation=sigmoid
 
-FUNCTION(params, images, labels) gets NumPy float64 arrays. It returns the gradient of the mean loss
-of the batch, in the structure of params: a list with one dict per layer, the input layer first.
-Each dict but the first has "weight" [outputs, inputs]; each layer with a bias has "bias" [outputs].
-images is [batch, inputs]. labels are integer classes, or rows of targets for squared_error. For
---layer_sizes=3,2 --biases=output, with the cross-entropy of a softmax, FILE.py can be:
+FUNCTION(params, images, labels) gets NumPy float64 arrays, and returns the gradient of the batch's
+loss. params and the gradient are lists with one dict for each layer, the input layer first. Every
+layer except the first has "weight" [outputs, inputs]. A layer with a bias has "bias" [outputs].
+images is [batch, inputs]. labels are integer classes for cross_entropy, else rows of targets.
+For --layer_sizes=3,2 --biases=output and the loss cross_entropy, FILE.py can be:
 
     import numpy as np
 
@@ -57,12 +57,13 @@ class FunctionError(InputError):
 
 @dataclass(frozen=True)
 class Network(Architecture):
-    """The flags of `Architecture`, with more losses, and by default no label smoothing."""
+    """The flags of `Architecture` and of the loss; the default label smoothing is 0."""
 
     loss: Annotated[
         str,
-        "cross_entropy: of a softmax of the outputs; binary_cross_entropy: of a sigmoid of each "
-        "output; squared_error: Σ (target − output)²; half_squared_error: half of it",
+        "cross_entropy: the probabilities are the softmax of the outputs; binary_cross_entropy: "
+        "each probability is the sigmoid of an output; squared_error: Σ (target − output)²; "
+        "half_squared_error: ½ Σ (target − output)²",
         cli.one_of(*LOSSES),
     ] = "cross_entropy"
     label_smoothing: Annotated[
@@ -70,18 +71,18 @@ class Network(Architecture):
     ] = 0.0
     output: Annotated[
         str,
-        "whether the output layer has the activation; auto: only with a squared error as the loss",
+        "whether the output layer has the activation; auto: only if the loss is a squared error",
         cli.one_of("auto", "activation", "linear"),
     ] = "auto"
     reduction: Annotated[
         str,
-        "how the costs of the examples become the loss; mean_over_all: a mean over examples and "
-        "outputs",
+        "how the loss combines the costs of the examples; mean_over_all: the mean over examples "
+        "and outputs",
         cli.one_of(*REDUCTIONS),
     ] = "mean"
     l2: Annotated[
         float,
-        "λ; adds (λ/2) Σ W² over all weights, not divided by the batch size",
+        "λ of the term (λ/2) Σ W² over all weights, which is added for any batch size",
         cli.NOT_NEGATIVE,
     ] = 0.0
 
@@ -97,7 +98,7 @@ class Options:
         str | None, "FILE.py:NAME of a loss written in JAX, which replaces --loss", cli.A_PATH
     ] = None
     batch_size: Annotated[
-        int, "number of examples; smaller batches are checked too", cli.AT_LEAST_1
+        int, "number of examples in the batch; parts of it are checked too", cli.AT_LEAST_1
     ] = 7
     labels: Annotated[
         str,
@@ -107,18 +108,18 @@ class Options:
     layout: Annotated[
         str,
         "how the parameters are passed. layers: a list of dicts, as above. numpy: a list [W1, b1, "
-        "W2, b2], with weights [inputs, outputs]. numpy_dict: a dict with these names. In the last "
-        "two, the gradient can be a list or tuple in this order or a dict with these names, and a "
-        "bias gradient can have the shape (n,), (1, n) or (n, 1)",
+        "W2, b2], with weights [inputs, outputs]. numpy_dict: a dict with these names. For numpy "
+        "and numpy_dict, the gradient is a list or tuple in this order, or a dict with these "
+        "names; a bias gradient has the shape (n,), (1, n) or (n, 1)",
         cli.one_of(*LAYOUTS),
     ] = "layers"
     template: Annotated[
-        bool, "print a file for these flags, in which only the gradient is missing", cli.ANY
+        bool, "print a FILE.py for these flags that lacks only the derivatives", cli.ANY
     ] = False
     seed: Annotated[int, "random seed of the parameters and the batch", cli.SEED] = 0
     time_limit: Annotated[float, "time limit of the whole check, in seconds", SECONDS] = 60.0
     json: Annotated[str | None, "JSON file to write the report to", cli.A_PATH] = None
-    heatmap: Annotated[str | None, "image file for a plot of each entry's error", cli.A_PATH] = None
+    heatmap: Annotated[str | None, "image file to draw each entry's error in", cli.A_PATH] = None
 
     def __post_init__(self):
         options.check(self)
@@ -177,7 +178,7 @@ def most_similar(name: str, names: Sequence[str]) -> str:
 
 
 def _functions_in(path: Path) -> list[str]:
-    """The names of the functions that a file defines, in order; none if it cannot be read."""
+    """The names of the functions that a file defines; empty if the file cannot be parsed."""
     with contextlib.suppress(OSError, ValueError, SyntaxError):
         with paths.open_plain(path, follow_links=True) as file:
             body = ast.parse(file.read(2**20)).body
@@ -196,7 +197,7 @@ def _require_no_input(chosen: Options, inputs: Any) -> None:
 
 
 def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict[str, Any]:
-    """The reply of the child process. Raises `FunctionError` if it ends without one."""
+    """The reply of the child process. Raises `FunctionError` if there is none in time."""
     words = [sys.executable, "-m", "manual_grads.check.child", str(folder), *argv]
     with _child(words) as process, Console(stderr=True).status(f"checking {name}"):
         try:
@@ -214,8 +215,8 @@ def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict
     raise FunctionError(
         f"{name} must return without ending its process",
         f"the process ended before the check was complete: {ended}",
-        "removing calls to exit and code that sends or handles signals, and closing only files "
-        "that your code opened",
+        "code that does not exit, neither sends nor handles signals, and closes only files that "
+        "it opened",
     )
 
 
@@ -234,7 +235,7 @@ def _child(words: Sequence[str]) -> Iterator[subprocess.Popen]:
 
 
 def heatmap_name(chosen: Options) -> str:
-    """The name of the temporary file with the heatmap, which is then copied to --heatmap."""
+    """The name of the temporary heatmap file; `check` copies this file to --heatmap."""
     return f"heatmap{Path(chosen.heatmap or '').suffix}"
 
 

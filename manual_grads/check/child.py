@@ -1,9 +1,9 @@
 """The child process that runs the user's code and checks its gradient.
 
-    python -m manual_grads.check.child FOLDER WORDS…
+    python -m manual_grads.check.child FOLDER ARGUMENTS…
 
-writes `reply.json` into FOLDER: the verdict, or an error. Without a complete reply, the parent
-reports no verdict, whatever the user's code has done to this process.
+ARGUMENTS are those of `python -m manual_grads.check`. This process writes the verdict or an error
+message to `reply.json` in FOLDER. If there is no such file, the parent gives no verdict.
 """
 
 import contextlib
@@ -42,10 +42,7 @@ LIBRARIES = ("builtins", "json", "math", "numpy", "jax", "manual_grads")
 
 
 def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
-    """The verdict on FILE.py:FUNCTION, and the `files` of all imported modules.
-
-    Raises `InputError`.
-    """
+    """Checks FILE.py:FUNCTION; returns the report and the files of all imported modules."""
     sys.argv = [str(file_of(name))]
     functions = _functions()
     with jax.enable_x64(True):
@@ -54,7 +51,7 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
         gradient = in_layout(network, chosen.layout, _guarded(_loaded(name), name, chosen))
         loss = loss_of(problem)
         if chosen.loss_function is not None:
-            in_numpy = jax.errors.TracerArrayConversionError  # `require_scalar` reports it
+            in_numpy = jax.errors.TracerArrayConversionError  # `require_scalar` handles this error
             name_of_loss = chosen.loss_function
             loss = _guarded(_loaded(name_of_loss), name_of_loss, chosen, in_numpy)
         one_hot = chosen.labels == "one_hot"
@@ -127,9 +124,9 @@ def _loaded(name: str) -> Callable[..., Any]:
 def _guarded(
     function: Callable[..., Any], name: str, chosen: Options, *passed_on: type[BaseException]
 ) -> Callable[..., Any]:
-    """Wraps `function`: an exception becomes a `FunctionError` that names the line it comes from.
+    """Wraps `function`: its exceptions become a `FunctionError` with the line of the exception.
 
-    Those of the types in `passed_on` are raised as they are.
+    Exceptions of the types in `passed_on` are not changed.
     """
 
     def call(*arguments):
@@ -157,7 +154,7 @@ def _own_settings() -> Iterator[None]:
 
 
 def _functions() -> dict[tuple[str, str], Any]:
-    """The functions of the libraries that compute the verdict, by module and name."""
+    """The functions and classes of all modules of `LIBRARIES`, by module and name."""
     return {
         (module, name): value
         for module, held in [*sys.modules.items()]
@@ -180,7 +177,7 @@ def _place(error: BaseException, path: Path) -> str:
 
 
 def answer(argv: Sequence[str], folder: Path) -> dict[str, Any]:
-    """The reply to the command line, or a dict with the error message."""
+    """The reply for this command line, or a dict with only the error message."""
     words: list[str] = []
     chosen = options.parse(Options, argv, words)
     try:
@@ -201,7 +198,7 @@ def main() -> None:
     end, folder, status = os._exit, Path(sys.argv[1]), 1
     signal.signal(signal.SIGINT, signal.default_int_handler)  # Python's default handlers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with contextlib.suppress(BaseException):  # the parent reports that there is no reply
+    with contextlib.suppress(BaseException):  # the parent reports a missing reply
         said = json.dumps(answer(sys.argv[2:], folder))
         (folder / "unfinished").write_text(said)
         (folder / "unfinished").replace(folder / REPLY)

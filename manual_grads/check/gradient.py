@@ -1,7 +1,7 @@
 """Compares a handwritten gradient with autodiff's and explains the differences.
 
 The gradients are compared on the whole batch, on a smaller batch and on single examples, because
-some mistakes change only some of these. An entry is wrong if rounding cannot explain its error.
+a mistake can change only some of them. An entry is wrong if rounding cannot explain its error.
 """
 
 from collections.abc import Callable
@@ -25,11 +25,11 @@ Tree = Any
 Leaves = dict[str, np.ndarray]
 MOST_SINGLES = 7
 LARGE = 200_000
-"""With more parameters than this, fewer examples are drawn to explain a mistake."""
+"""Networks with more parameters than this are diagnosed on random batches of only 3 examples."""
 
 
 class Trial(NamedTuple):
-    """A batch, both gradients on it by leaf name, and the allowed difference of each entry."""
+    """A batch, its handwritten and autodiff gradients, and the allowed difference of each entry."""
 
     batch: tuple
     handwritten: Leaves
@@ -37,7 +37,7 @@ class Trial(NamedTuple):
     allowed: Leaves
 
     def errors(self, leaf: str) -> np.ndarray:
-        """The absolute difference of both gradients at each entry."""
+        """|handwritten − autodiff| for each entry of a leaf."""
         return np.asarray(np.abs(self.handwritten[leaf] - self.autodiff[leaf]))
 
     def bad(self) -> list[str]:
@@ -55,11 +55,11 @@ def check_gradient(
 ) -> Report:
     """Compares `gradient(params, *batch)` with autodiff's gradient of `loss(params, *batch)`.
 
-    The loss is a scalar, `params` any pytree of arrays, and `batch` a tuple of arrays with one
-    example per row. With a `network`, or a `Problem` if the loss is none of `LOSS_NAMES`, the
-    report also names the wrong line of the backward pass. Then `params` must be the network's
-    parameters, and `batch` must be `(images, labels)`; labels are integer classes or rows of
-    targets. The gradient is also called on random parameters and batches. Raises `GradientError`,
+    The loss is a scalar, `params` is any pytree of arrays, and `batch` is a tuple of arrays with
+    one example per row. If `network` is given, the report also names the wrong line of the backward
+    pass. Then `params` must be the parameters of this network, and `batch` must be `(images,
+    labels)`; labels are integer classes or rows of targets. A `Problem` is a network with its loss.
+    `gradient` can also be called with random parameters and batches. Raises `GradientError`,
     `LossError` or `InputsError`.
 
     >>> import jax.numpy as jnp, numpy as np
@@ -121,12 +121,12 @@ def check_gradient(
 
 @lru_cache(maxsize=8)
 def _compiled(loss: Callable[..., Any]) -> Callable[..., tuple[Any, Tree]]:
-    """The compiled loss and gradient; later checks of the same loss do not compile it again."""
+    """The compiled function for a loss and its gradient, which later checks of the loss reuse."""
     return jax.jit(jax.value_and_grad(loss))
 
 
 def _wide(tree: Tree) -> Tree:
-    """Converts floating-point leaves to float64; NumPy leaves stay NumPy, JAX leaves stay JAX."""
+    """Converts floating-point leaves to float64; JAX arrays stay JAX arrays."""
 
     def wide(leaf):
         if not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating):
@@ -139,7 +139,7 @@ def _wide(tree: Tree) -> Tree:
 def _arbiter(compiled: Callable[..., Any], params: Tree, trial: Trial) -> str:
     """Which gradient a central difference of the loss supports: "autodiff" or "handwritten".
 
-    It is "handwritten" only if that is clearly nearer, because central differences have errors.
+    Central differences have errors, so "handwritten" must be much nearer to them than "autodiff".
     """
     # The loss is differentiated along the difference of the two gradients.
     errors = [trial.handwritten[leaf] - right for leaf, right in trial.autodiff.items()]

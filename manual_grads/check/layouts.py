@@ -1,4 +1,4 @@
-"""The structures of the parameters passed and the gradient returned, and the template file.
+"""The layouts of the user's parameters and gradient, and the template of the user's file.
 
 layers      [{}, {"weight": [outputs, inputs], "bias": [outputs]}, …], the input layer first
 numpy       [W1, b1, W2, b2, …], with weights [inputs, outputs]
@@ -20,11 +20,11 @@ REDUCTIONS = ("mean", "sum", "mean_over_all")
 
 
 class GradientError(InputError):
-    """The handwritten function does not return a gradient that can be compared."""
+    """A result of the handwritten function that cannot be compared with autodiff's gradient."""
 
 
 def names_of(network: Architecture) -> list[tuple[str, int, str]]:
-    """The names of the leaves, such as `W1`, each with its layer and kind, in their order."""
+    """The name, layer and kind of each leaf, such as `("W1", 1, "weight")`, by layer."""
     return [
         (f"{'W' if kind == 'weight' else 'b'}{layer}", layer, kind)
         for layer, shapes in enumerate(network.leaf_shapes())
@@ -81,7 +81,7 @@ def _back(name: str, kind: str, value: Any, shape: tuple[int, ...], examples: in
 
 
 def require_shape(name: str, value: Any, shape: tuple[int, ...], examples: int) -> None:
-    """Raises `GradientError`, which suggests a correction, unless `value` has this shape."""
+    """Raises `GradientError` with a suggested correction, unless `value` has this shape."""
     found = np.shape(value)
     if found == shape:
         return
@@ -123,11 +123,11 @@ IN_ROWS = [
     (rf"(?<=[WbAZ])({OF})", lambda m: m[1].translate(str.maketrans(DIGITS, "0123456789"))),
     ("⊙", "*"),
 ]
-"""Replacements, applied in order, that rewrite formulas for examples in rows: (X Y)ᵀ is Yᵀ Xᵀ."""
+"""Patterns and their replacements, in order; they transpose formulas, so that examples are rows."""
 
 
 def in_rows(text: str) -> str:
-    """A formula in NumPy notation, for examples in rows and weights `[inputs, outputs]`."""
+    """Rewrites a formula in NumPy notation, with examples in rows and weights [inputs, outputs]."""
     for pattern, written in IN_ROWS:
         text = re.sub(pattern, written, text)
     return text
@@ -155,7 +155,7 @@ FUNCTIONS = {
 def template(network: Any, layout: str, labels: str) -> str:
     """The text of a file with a forward pass, and with zeros in place of the gradient.
 
-    `network` has the flags of the check: the architecture, `loss`, `output` and others.
+    `network` has the fields of the command's `Network`.
     """
     from jinja2 import Environment, StrictUndefined  # here, because only this function needs it
 

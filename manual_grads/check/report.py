@@ -1,4 +1,4 @@
-"""The result of a gradient check, which can be printed as a table, drawn, or written as JSON."""
+"""The report of a gradient check as a table, as an image and as JSON."""
 
 import io
 import json
@@ -15,25 +15,28 @@ COLUMNS = ("leaf", "error", "allowed", "at", "handwritten", "autodiff", "verdict
 
 
 class Leaf(NamedTuple):
-    """The worst entry of a leaf, in the first batch with a wrong entry, else in the whole batch."""
+    """The worst entry of a leaf: the entry with the largest error / allowed difference.
+
+    The batch is the first one in which any entry is wrong, or else the whole batch.
+    """
 
     leaf: str
     shape: tuple[int, ...]
-    max_error: float
-    bound: float  # the largest allowed |handwritten − autodiff| at the worst entry
+    max_error: float  # the largest |handwritten − autodiff| in the leaf
+    bound: float  # the allowed difference at the worst entry
     worst_index: tuple[int, ...]
     handwritten: float
     autodiff: float
     agrees: bool
-    arbiter: str  # the gradient that agrees with a numerical derivative of the loss
+    arbiter: str  # the gradient that agrees with finite differences; empty if `agrees`
 
 
 class Report(NamedTuple):
-    """The result of a check. Each item of `causes` is a list of mistakes that explain the gradient.
+    """The result of a check. Each list in `causes` is one explanation of the wrong gradient.
 
-    `precision` is the precision of the handwritten gradient, which decides the allowed difference.
-    `errors` has, for each entry of each leaf, |handwritten − autodiff| / allowed difference. The
-    printed report uses the names and indices of `layout`.
+    The allowed difference depends on `precision`, the dtype of the handwritten gradient. `errors`
+    has |handwritten − autodiff| / allowed difference of each entry, by leaf. The printed report
+    uses the names and indices of `layout`.
     """
 
     agrees: bool
@@ -45,7 +48,7 @@ class Report(NamedTuple):
 
     @property
     def diagnoses(self) -> list[Cause]:
-        """The mistakes of all causes in one list."""
+        """The mistakes of all explanations in one list."""
         return [mistake for cause in self.causes for mistake in cause]
 
     def to_json(self) -> str:
@@ -64,7 +67,7 @@ class Report(NamedTuple):
         return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def heatmap(self, path: str | Path) -> None:
-        """Draws error / allowed difference of every entry, one image per leaf, on one log scale."""
+        """Draws one image per leaf of each entry's error / allowed difference, on a log scale."""
         from matplotlib.figure import Figure  # imported here because it is slow
         from matplotlib.ticker import MaxNLocator
 
@@ -105,7 +108,7 @@ class Report(NamedTuple):
         return "\n".join([*filter(None, lines), "", self.verdict()])
 
     def verdict(self) -> str:
-        """The lines below the table: the verdict, and the possible causes."""
+        """The text below the table: the verdict and the mistakes of each explanation."""
         bad = ", ".join(leaf.leaf for leaf in self.leaves if not leaf.agrees)
         lines = [f"The gradient disagrees with autodiff, in {self.precision}: {bad}."]
         if self.agrees:

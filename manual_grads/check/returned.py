@@ -1,4 +1,4 @@
-"""Checks the value that a gradient function returned, and converts it to arrays by leaf name."""
+"""Checks the result of a gradient function, and converts it to arrays by leaf name."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ def arrays_by_name(tree: Tree) -> Leaves:
 def handwritten_leaves(
     gradient: Callable[..., Tree], params: Tree, batch: tuple
 ) -> tuple[Leaves, str]:
-    """Calls `gradient` on copies; returns its leaves as float64, and the precision they had."""
+    """Calls `gradient` on copies; returns its leaves as float64, and their original precision."""
     copies = jax.tree.map(lambda leaf: leaf.copy(), (params, batch))
     given = gradient(copies[0], *copies[1])
     _require_structure(given, params)
@@ -74,7 +74,7 @@ def literal(tree: Any) -> str:
 
 
 def _require_numbers(leaf: str, value: Any) -> None:
-    """Raises `GradientError` unless the value is a float or an unmasked array of `PRECISIONS`."""
+    """Raises `GradientError` unless `value` is a float or an unmasked float32 or float64 array."""
     dtype = getattr(value, "dtype", None) if isinstance(value, ARRAYS) else None
     if isinstance(value, np.ma.MaskedArray):
         got, repair = "a masked array, whose mask would be ignored", "returning its .filled(0)"

@@ -14,11 +14,11 @@ from manual_grads.derivatives import InputsError, check_inputs
 
 
 class LossError(InputError):
-    """A loss that cannot be differentiated."""
+    """A loss that JAX cannot differentiate correctly."""
 
 
 def require_scalar(loss: Callable[..., Any], params: Any, batch: tuple) -> None:
-    """Raises `LossError` unless `loss(params, *batch)` is one real number, computed by JAX."""
+    """Raises `LossError` unless `loss(params, *batch)` is a real scalar computed by JAX."""
     try:
         value = jax.eval_shape(loss, params, *batch)
     except jax.errors.TracerArrayConversionError:
@@ -38,7 +38,7 @@ def require_scalar(loss: Callable[..., Any], params: Any, batch: tuple) -> None:
 
 
 def require_batch(problem: Problem | None, params: Any, batch: tuple) -> None:
-    """Raises `InputsError` unless each array of the batch has one example in each row."""
+    """Raises `InputsError` unless all arrays of the batch have the same number N ≥ 1 of rows."""
     rows = {np.shape(array)[:1] for array in batch}
     if len(rows) != 1 or rows <= {(), (0,)}:
         raise InputsError(
@@ -61,10 +61,9 @@ def draw(
 ) -> tuple[list, tuple]:
     """Random parameters and a random batch, on which different mistakes give different gradients.
 
-    Weights ~ N(0, 1/inputs), biases ~ ±U(0.1, 1), images and targets ~ U(−1, 1), but the targets of
-    binary cross-entropy are 0 or 1. At least two labels are equal. If `like` is given, the labels
-    are its rows in random order. The arrays are float64, but every value is exactly representable
-    in float32.
+    Weights ~ N(0, 1/inputs), biases ~ ±U(0.1, 1), images and targets ~ U(−1, 1). Targets of binary
+    cross-entropy are 0 or 1. The first and the last example have the same class. If `like` is
+    given, the labels are the rows of `like` in random order. Random values are exact in float32.
     """
     problem = problem_of(network) if isinstance(network, Architecture) else network
     random = np.random.default_rng(seed)

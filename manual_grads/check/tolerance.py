@@ -1,20 +1,20 @@
-"""The largest difference between two right gradients that rounding can explain.
+"""The largest difference that rounding can cause between two right gradients.
 
-Two bounds are backpropagated: S_δ on the size of δ, and E_δ on its rounding error.
+Two bounds are backpropagated: |δ| is at most S_δ, and the rounding error of δ is at most E_δ.
 
     S_δL = 2 r (|p| + |y|)    S_δ = m |W|ᵀ S_δ'    E_δ = m |W|ᵀ E_δ' + c S_δ + [z near a kink] S_δ
     allowed = E_δ |a|ᵀ + c S_δ (|a| + T)ᵀ + R u max |G|
 
-W, S_δ' and E_δ' belong to the layer above, a and T to the layer below. T is |z| plus the absolute
-terms of z, which can cancel. p are the outputs, y the targets, r is the reduction's factor, u the
-unit roundoff, c = 8 u times the longest sum's length, G autodiff's gradient, and R = `ROUNDINGS`.
-m is an upper bound of |f'(z)| and replaces it: for dead units, f'(z) = 0 would make the bound 0,
-but rounding errors can still occur. A kink is z = 0 of a ReLU.
+W, S_δ' and E_δ' belong to the layer above, a and T to the layer below. T is |z| + |W| |a|, with the
+W and a from which z is computed. p is the output, y the target, r the factor of the reduction, and
+u the unit roundoff. c is 8 u n, where n is the number of terms of the longest sum. G is autodiff's
+gradient, and R is `ROUNDINGS`. m is an upper bound of |f'(z)|. The formulas contain m instead of
+|f'(z)|, because rounding errors can occur even if f'(z) is 0. A kink is z = 0 of a ReLU.
 
 For a user's loss, S_δL is 1 + |a^L|. Without a network, R u max |G| is allowed.
 
-In float32, for the losses of `mnist_jax`, the bounds of `derivatives` are used where they are
-smaller. They take seconds to compile. In float64 they are not used: both limits are negligible.
+For float32 and the losses of `mnist_jax`, the bounds of `derivatives` are used where they are
+smaller. They take seconds to compile. For float64 they are not used: both limits are negligible.
 """
 
 from typing import Any

@@ -3,7 +3,7 @@
     M(batch) = r Σ_n w_n M(example n) + ρ θ
 
 M is the user's gradient, so this test needs no formulas. Each w_n must be 1, and ρ must be 0. θ is
-the parameter; r is the reduction's factor for the batch, divided by that for one example.
+the parameter; r is the reduction's factor for the batch, divided by its factor for one example.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from manual_grads.check.lines import Answer, Leaf
 
 
 class Counted(NamedTuple):
-    """How many times each example is counted in a leaf (the weights w_n), and ρ as `decay`."""
+    """The weights w_n of the examples in a leaf, and ρ as `decay`."""
 
     weights: Array
     decay: float = 0.0
 
 
 class Counts(NamedTuple):
-    """How many times the examples are counted in all leaves."""
+    """The result of `counts_of`."""
 
     answers: list[Answer]  # about wrong counts
     mixed: list[Leaf]  # the leaves that no weights w_n explain
-    is_unusual: bool  # an example is counted a number of times that is not a multiple of ½
+    is_unusual: bool  # some w_n is not a multiple of ½
 
     @property
     def is_odd(self) -> bool:
@@ -37,14 +37,14 @@ class Counts(NamedTuple):
 
     @property
     def cost(self) -> int:
-        """The number of answers, plus 100 for each leaf in `mixed` and for `is_unusual`."""
+        """The number of answers, plus 100 for each leaf in `mixed`, plus 100 if `is_unusual`."""
         return len(self.answers) + 100 * (len(self.mixed) + self.is_unusual)
 
 
 def counted(batch: Batch, leaf: Leaf, more: Sequence[Array] = ()) -> Counted | None:
-    """The weights of the examples in a leaf, or None. Common ways to miscount are tried first."""
+    """The weights w_n and ρ of a leaf, or None if none fit. Common weights are tried first."""
     n, theta = len(batch.singles), np.ravel(batch.theta[leaf])
-    # λ θ is in the gradient of each example, but only once in that of the batch
+    # each example's gradient contains λ θ, but the batch's gradient must contain λ θ only once
     rate = batch.decays.get(leaf[1], 0.0) * (1 - batch.share * n) if leaf[0] == "weight" else 0.0
     whole = np.ravel(batch.whole[leaf]) - rate * theta
     singles = np.stack([np.ravel(one[leaf]) for one in batch.singles], axis=1) * batch.share
@@ -70,9 +70,9 @@ def counted(batch: Batch, leaf: Leaf, more: Sequence[Array] = ()) -> Counted | N
 
 
 def counts_of(batches: Sequence[Batch]) -> Counts:
-    """How many times the examples of the batches are counted, in all leaves.
+    """Finds how many times each example is counted in each leaf of each batch.
 
-    If a leaf is too small to determine the weights, those of another leaf are tried.
+    A small leaf cannot determine the weights w_n, so the weights of larger leaves are tried too.
     """
     found: dict[Leaf, dict[int, Counted | None]] = {leaf: {} for leaf in batches[0].whole}
     for number, batch in enumerate(batches):
@@ -104,7 +104,7 @@ def _answer(
 
 
 def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[Answer]:
-    """One answer for all leaves, one for δ^l if all leaves up to layer l are wrong, or one each."""
+    """One answer for all leaves, or for δ^l if all leaves up to layer l are wrong, or per leaf."""
     top = max(layer for _, layer in where)
     below = {leaf for leaf in leaves if leaf[1] <= top}
     if set(leaves) <= set(where):
@@ -151,7 +151,7 @@ def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None
 
 
 def _uneven(n: int, weights: Array) -> Answer:
-    """The answer if the examples of a batch are not all counted the same number of times."""
+    """The answer for a batch of n examples whose weights w_n are not all equal."""
     odd, only = np.flatnonzero(np.abs(weights - 1) > 1e-6), np.flatnonzero(np.abs(weights) > 1e-9)
     counts = ", ".join(f"example {k} counts {rounded(float(weights[k]))} times" for k in odd)
     counts += ", perhaps because of = instead of +=" if len(only) == 1 else ""

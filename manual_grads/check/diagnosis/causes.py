@@ -13,8 +13,8 @@ SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 class Cause(NamedTuple):
     """A mistake in one or more lines.
 
-    A place is `delta 1`, `forward 1`, `every leaf`, or a leaf such as `1/bias`. `is_convention` is
-    true for a valid convention, which is no mistake. `yours` and `right` are formulas, or empty.
+    A place is `delta 1`, `forward 1`, `every leaf`, or a leaf such as `1/bias`. If `is_convention`,
+    the formula is another valid convention and no mistake. `yours` and `right` can be empty.
     """
 
     mistake: str
@@ -31,10 +31,10 @@ class Cause(NamedTuple):
 
 
 def merged(lines: Sequence[Answer], counts: Sequence[Answer], top: int) -> list[Answer]:
-    """The answers about lines and batches, without those that are consequences of others.
+    """The answers about lines and batches, without answers that follow from others.
 
-    δ contains 1/N, so if a line is not proportional to δ, its batches are wrong too. `top` is the
-    output layer. A factor 1/k and a sum over the batch are one mistake: dividing by k, not by N.
+    A line that is not proportional to δ is also wrong for batches, because δ contains 1/N. A factor
+    1/k and a sum over the batch are one mistake: division by k, not N. `top` is the output layer.
     """
     bent = [line.layer for line in lines if not line.is_linear]
     is_rough = any(line.name in ("low-precision", "small-constant") for line in lines)
@@ -64,7 +64,7 @@ def merged(lines: Sequence[Answer], counts: Sequence[Answer], top: int) -> list[
 
 
 def causes_of(answers: Sequence[Answer]) -> list[Cause]:
-    """The causes for these answers; answers that are one mistake in several lines are one cause."""
+    """The causes for these answers. The same mistake in several lines becomes one cause."""
     groups: dict[tuple[str, str, str], list[Answer]] = {}
     for answer in answers:
         groups.setdefault(answer.alike, []).append(answer)
@@ -91,7 +91,7 @@ def place(kind: str, layer: int) -> str:
 
 
 def _written(text: str, layer: int) -> str:
-    """A formula with the numbers of its layers, such as δ¹ = (W²ᵀ δ²) ⊙ f'(z¹)."""
+    """Writes layer numbers in place of {l}, {m} and {n}, such as δ¹ = (W²ᵀ δ²) ⊙ f'(z¹)."""
     for letter, number in (("l", layer), ("m", layer - 1), ("n", layer + 1)):
         text = text.replace(f"{{{letter}}}", f"^{number}")
     return re.sub(r"\^\d+", lambda found: found[0][1:].translate(SUPERSCRIPTS), text)

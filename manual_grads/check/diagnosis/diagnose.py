@@ -1,9 +1,9 @@
 """Finds the causes of a wrong gradient with four tests, in this order.
 
-1. calls      does a second call with the same arguments return the same?
-2. whole      is the gradient clipped, rounded to few bits, or right for another activation, or are
-              entries added to another entry?
-3. examples   which line is wrong for single examples? (tried first with random parameters)
+1. calls      does a second call with the same arguments return the same gradient?
+2. whole      is the gradient clipped, rounded, or right for another activation? are some entries
+              added to another entry?
+3. examples   which line is wrong for single examples? (the first try has random parameters)
 4. batches    is each example of a batch counted once?
 """
 
@@ -37,7 +37,7 @@ Answers = tuple[Answer, ...]
 
 
 def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[list[Cause]]:
-    """Alternative lists of causes; each list explains the gradient. If none does: "unknown".
+    """Alternative explanations, each a list of causes; if there is none, the cause "unknown".
 
     `trials` compare both gradients on the given batch, a smaller batch and single examples.
     """
@@ -47,7 +47,7 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
     found = finished.of_the_whole(trials) or _of_another_activation(question, trials[-1])
     if found is not None:
         return [[found]]
-    with np.errstate(all="ignore"):  # formulas that are tried can divide by 0 or overflow
+    with np.errstate(all="ignore"):  # wrong formulas can divide by 0 or overflow
         drawn = [measured_on(question, draw) for draw in question.draws]
         for some in (drawn[1:], drawn[:1]):
             measured = [one for one in some if one is not None]
@@ -87,7 +87,7 @@ def _decays(problem: Problem) -> dict[int, float]:
 
 
 def _explained(question: Question, measured: Sequence[Measured]) -> list[list[Cause]]:
-    """The causes that single examples and batches reveal, or an empty list."""
+    """The causes that are found from single examples and batches; can be empty."""
     every = [leaves for one in measured for leaves in (*one.singles, *one.wholes.values())]
     if not any(np.any(leaf) for leaves in every for leaf in leaves.values()):
         return [[Cause("unwritten", (EVERYWHERE,), "every leaf is zero; compute its derivative")]]
@@ -117,7 +117,7 @@ def _explained(question: Question, measured: Sequence[Measured]) -> list[list[Ca
 def _of_singles(
     question: Question, measured: Sequence[Measured], silent: bool
 ) -> tuple[list[Answers], list[Leaves], dict[int, float]]:
-    """Answers about lines, the leaves that right lines would give by example, and λ by layer."""
+    """Answers about lines, each example's right leaves for the user's δ, and λ by layer."""
     singles = [single for one in measured for single in one.singles]
     leaves = {leaf: [single[leaf] for single in singles] for leaf in singles[0]}
     answers: list[Answers] = [()]  # if each example's gradient is 0, the batches decide
@@ -142,7 +142,7 @@ def _of_batches(
     batches: Sequence[Batch],
     answers: Sequence[Answers],
 ) -> tuple[list[Answers], Counts]:
-    """The answers about lines that wrong counts do not explain, and the counts of the examples."""
+    """The answers that are not explained by miscounted examples, and the counts of the examples."""
     odd = list(dict.fromkeys(answer for each in answers for answer in each))
     explained, counts = mixtures.recounted(batches, odd, counts_of(batches))
     if counts.is_odd and question.problem is not None:
@@ -162,7 +162,7 @@ def _of_batches(
 
 
 def _known(question: Question, scene: Scene, measured: Sequence[Measured]) -> Known:
-    """The right formulas; for a loss that the user wrote, those that give autodiff's gradient."""
+    """The right formulas. For a user's loss, these are the formulas of autodiff's gradient."""
     plain = Known({}, _decays(scene.problem), None)
     if not question.is_own_loss:
         return plain

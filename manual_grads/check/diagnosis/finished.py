@@ -1,4 +1,4 @@
-"""Tests that are possible even if the network is unknown, and the cause "unknown"."""
+"""Tests that need no network, and the cause "unknown"."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ Leaves = Mapping[str, np.ndarray]
 
 
 def of_the_whole(trials: Sequence[Any]) -> Cause | None:
-    """A mistake that is made after the gradient is computed, if one explains every batch."""
+    """The cause of a gradient that was right before clipping, rounding or leaking; else None."""
     return _clipped_by_norm(trials) or _low_precision(trials[0]) or _leaked(trials[0])
 
 
@@ -52,7 +52,7 @@ def _low_precision(trial: Any) -> Cause | None:
 
 
 def _leaked(trial: Any) -> Cause | None:
-    """The cause of entries that are 0 because their values were added to one other entry."""
+    """The cause if some entries are 0 and their values were added to one other entry; else None."""
     owners, slots, total = [], [], 0.0
     for leaf in trial.bad():
         error = trial.handwritten[leaf] - trial.autodiff[leaf]
@@ -97,7 +97,7 @@ def of_leaves(
         found = finished_line(right, seen, repeated, leaf[0], tolerance)
         said = Answer("batch", 0, "", "", "unknown", "nothing explains it")
         if found is not None:
-            k = float(f"{found.factor:.9g}")  # the same in all leaves, except for rounding
+            k = float(f"{found.factor:.9g}")  # rounding makes it equal in all leaves
             said = said._replace(
                 name=found.name, words=found.words or f"it is {found.text}", number=k
             )
@@ -126,8 +126,8 @@ def not_repeating(call: Callable[[], Leaves]) -> Cause:
 def stale(one: Measured) -> Cause | None:
     """The cause if the code uses values of an earlier call again; else None.
 
-    Each row of an example's weight derivative is a multiple of its activations, which differ from
-    those of other examples unless they are stale.
+    Each row of a weight derivative is a multiple of the example's activations. If the rows of all
+    examples are proportional to each other, the activations are stale.
     """
     if len(one.singles) < 3 or np.all(one.batch[0] == one.batch[0][:1]):
         return None

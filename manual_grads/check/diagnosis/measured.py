@@ -16,10 +16,10 @@ Leaves = dict[Leaf, Array]
 
 
 class Question(NamedTuple):
-    """The wrong gradient, the right one, and the data on which they are compared.
+    """The user's gradient, the right gradient, and the data on which they are compared.
 
-    `yours` and `right` return the gradient of a batch by leaf name; `draws` are pairs of parameters
-    and batch, the given pair first. `is_own_loss`: the loss is the user's, not `problem`'s.
+    `yours` and `right` return the gradient of a batch by leaf name. `draws` has pairs of parameters
+    and batch, the given pair first. If `is_own_loss`, the user wrote the loss.
     """
 
     problem: Problem | None
@@ -46,7 +46,7 @@ class Question(NamedTuple):
         """The user's gradient of a batch; an empty dict if it raises an error."""
         try:
             return self.keyed(self.yours(params, batch))
-        except Exception:  # then only the given batch is explained, which has raised no error
+        except Exception:  # then these examples are not used
             return {}
 
 
@@ -59,16 +59,16 @@ class Measured(NamedTuple):
     wholes: dict[int, Leaves]  # n → gradient of the first n examples
 
     def part(self, rows: slice) -> tuple:
-        """Some examples of the batch."""
+        """The examples `rows` of the batch."""
         return tuple(array[rows] for array in self.batch)
 
 
 class Batch(NamedTuple):
     """A batch, with the user's gradients of the whole batch and of each single example.
 
-    `scene` has the values of the network, if it is known, and `theta` the parameters. `lines` has
-    the gradients that right weight and bias lines would give, and `decays` the right λ by layer.
-    `share` is the right factor of the sum of `singles`.
+    `scene` has the values of the network or is None, and `theta` has the parameters. `lines` has
+    the right weight and bias derivatives of each example for the user's δ. `decays` has the right λ
+    by layer. `share` is 1/n if the loss is a mean, and 1 if it is a sum.
     """
 
     scene: Any
@@ -96,7 +96,7 @@ def scene_on(question: Question, measured: Sequence[Measured], examples: int | N
 
 
 def measured_on(question: Question, draw: tuple[Any, tuple]) -> Measured | None:
-    """The user's gradient on the first examples of one draw; None if it raises an error there."""
+    """The user's gradient on the first examples of one draw; None if it raises an error."""
     params, batch = draw[0], tuple(array[:MOST_SINGLES] for array in draw[1])
     n = len(batch[0])
     sizes = sorted({n, n - 2, 3, 2} & set(range(2, n + 1)))
@@ -109,7 +109,7 @@ def measured_on(question: Question, draw: tuple[Any, tuple]) -> Measured | None:
 
 
 def right_share(question: Question, one: Measured) -> Callable[[int], float]:
-    """Returns the function share(n): the reduction's factor for n examples over that for one."""
+    """The function of n that returns 1/n if the loss is a mean over n examples, and 1 if a sum."""
     if question.problem is not None and not question.is_own_loss:
         return question.problem.share
     whole = question.keyed(question.right(one.params, one.batch))

@@ -1,10 +1,9 @@
-"""Explains batches whose gradient is not the right sum of the gradients of their examples.
+"""Explains a batch gradient that is not the right sum of the gradients of single examples.
 
-If the code leaves out the first example, the gradient of a batch of one example is 0. If it counts
-the first example twice, that gradient is doubled. Both look like a wrong line. If images have the
-labels of others, the gradient of a batch is the sum of the user's gradients of each image with that
-other label. Both tests use only the user's gradients, so another mistake does not disturb them.
-Formulas that mix examples are tried last.
+If the code leaves out the first example, the gradient of a batch of one example is 0. If the code
+counts the first example twice, this gradient is doubled. Both mistakes look like a wrong line. If
+the code uses labels of other images, the batch gradient is the sum of the user's gradients of these
+pairs of image and label. Formulas that mix examples are tried last.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +23,7 @@ Order = list[int]
 def recounted(
     batches: Sequence[Batch], answers: Sequence[Answer], counts: Counts
 ) -> tuple[list[Answer], Counts]:
-    """The answers about lines that miscounted examples explain, and the corrected counts."""
+    """The answers that are explained by miscounted examples, and the corrected counts."""
     explained: list[Answer] = []
     for answer in answers if counts.cost else ():
         if answer.number == 1 or answer.name == "regulariser":
@@ -60,11 +59,11 @@ def relabelled(
     odd: Sequence[Answer],
     counts: Counts,
 ) -> tuple[list[Answer], Counts]:
-    """The answers that exchanged labels explain, and the examples' counts with these labels."""
+    """The answers that are explained by exchanged labels, and the counts with these labels."""
 
     @cache
     def pair(number, i, j):
-        """The user's gradient of an image with another label."""
+        """The user's gradient of image i with label j."""
         one = measured[number]
         images, labels = one.batch
         return question.tried(one.params, images[i : i + 1], labels[j : j + 1])
@@ -95,7 +94,7 @@ def relabelled(
 
 
 def _label_orders(batch: Batch) -> Iterator[Order]:
-    """Orders of the labels to try; the last one is computed from the gradient, if possible.
+    """Orders of the labels to try. The last one is computed from the gradient, or is empty.
 
     If a^{L−1} of the n examples has rank n, the gradient of W^L determines δ^L of each example.
     """
@@ -116,7 +115,7 @@ def _label_orders(batch: Batch) -> Iterator[Order]:
 
 
 def mixed_answers(batches: Sequence[Batch]) -> list[Answer]:
-    """The answer if a formula of δ^L that mixes examples explains all batches; else none."""
+    """The answer if a formula of δ^L that mixes examples explains all batches; else empty."""
     top, right = batches[0].scene.depth, "δ{l} of each example"
     for text, formula in tables.MIXED.items():
         if all(_explains(batch, formula) for batch in batches):
@@ -149,7 +148,7 @@ def _explains(batch: Batch, formula: str) -> bool:
 
 
 def order_matters(question: Question, one: Measured, mixed: Sequence[Leaf]) -> list[Answer]:
-    """The answers for leaves in which examples affect each other in an unknown way."""
+    """Answers for the leaves in `mixed`; tests whether the order of the examples matters."""
     forward, backward = (
         question.tried(one.params, *(array[::step].copy() for array in one.batch))
         for step in (1, -1)

@@ -1,9 +1,9 @@
-"""Formulas as text, the values that they contain, and the search for a formula.
+"""Formulas as text, the values in them, and the search for a formula.
 
 problem      the network and the loss whose gradient is checked
 scene        the values of the network on single examples, and the names that formulas use
-tables       the wrong formulas that are tried for each factor of a line
-expressions  the values of formulas, and the search for one that gives the observed numbers
+tables       the wrong formulas that are tried for each part of a line
+expressions  evaluates formulas, and finds a formula that gives the observed numbers
 """
 
 import lazy_loader

@@ -1,9 +1,9 @@
 """Formulas as text: each is evaluated with NumPy, and written as mathematics for the report.
 
-A line of the backward pass has places: letters such as E, each with several possible formulas. A
-formula can contain the letters of earlier places; the last place is the whole line, for example
-`E * df(z)`. A filling is a choice of one formula for each place. It matches if one constant times
-its values gives all observed values. Fillings with one wrong formula are tried before two.
+A line of the backward pass has places. A place is a letter, such as E, with several possible
+formulas. A formula can contain the letters of earlier places. The last place is the whole line, for
+example `E * df(z)`. A filling is a choice of one formula for each place. It matches if one constant
+times its values gives all observed values. Fillings with fewer wrong formulas are tried first.
 """
 
 import itertools
@@ -71,9 +71,9 @@ def value_of(expression: str, names: Names, shape: tuple[int, ...] | None = None
 class Formula(NamedTuple):
     """A formula that gives the observed values, and its differences from the right one.
 
-    `changed` has the letter and the formula of each wrong place. `cost` is their number, plus 1 if
-    `factor` is not 1. `is_linear` is true if the formula is proportional to δ. Otherwise
-    a batch is not the mean of its examples, because δ contains 1/N; this is no second mistake.
+    `changed` has the letter and the formula of each wrong place. `cost` is how many mistakes the
+    formula counts as. `is_linear`: it is proportional to δ. If it is not, the gradient of a batch
+    is not the mean over its examples, because δ contains 1/N; this is no second mistake.
     """
 
     text: str
@@ -108,9 +108,9 @@ def matches(
 ) -> Formula | None:
     """The formula that gives the observed values with the fewest wrong places, or None.
 
-    The first formula of each place is right. `halved` has the names with δ halved, which tests
-    whether the formula is proportional to δ. If several match equally well, one whose wrong
-    formula is in a place of `first` is returned.
+    The first formula of each place is right. `halved` has the names with all δ halved; it tests
+    whether the formula is proportional to δ. If several formulas match equally well, the places in
+    `first` are the preferred places of a mistake.
     """
     if not np.any(observed):
         return None
@@ -121,7 +121,7 @@ def matches(
 
     @cache
     def inner(*filling):
-        """The values of the places before the last one, by letter."""
+        """The values of these formulas, by the letters of their places."""
         before = inner(*filling[:-1]) if filling else {}
         if before is None or not filling:
             return before
@@ -169,12 +169,12 @@ def _said(formula: str, right: str) -> str:
 
 
 def instead(formula: str, right: str) -> str:
-    """The message if `formula` is found where `right` belongs."""
+    """The message about `formula` in the place of `right`."""
     return f"{written(formula)} is used instead of {written(right)}"
 
 
 def filled(letters: Iterable[str], filling: Iterable[str]) -> str:
-    """The expression of a line, with the formulas of `filling` substituted for the letters."""
+    """The formula of a line, in which the formulas of `filling` replace the letters."""
     texts: dict[str, str] = {}
     text = ""
     for letter, formula in zip(letters, filling, strict=True):
@@ -201,7 +201,7 @@ def _fillings(
 def combination(
     observed: Array, terms: Sequence[Array], tolerance: float
 ) -> tuple[float, ...] | None:
-    """The coefficients with which the sum of `terms` gives the observed values, or None.
+    """The coefficients of a weighted sum of `terms` that gives the observed values, or None.
 
     A coefficient that is nearly a whole number is rounded to it.
     """

@@ -29,9 +29,9 @@ probability is the sigmoid of the output."""
 
 
 class Problem(NamedTuple):
-    """A network and its loss, which is `loss`; `network.loss` has another meaning here.
+    """A network and its loss. The loss is `loss`, not `network.loss`.
 
-    The output layer has an activation if `network.loss` is `squared_error`.
+    `network.loss` is `squared_error` if the output layer has an activation, else `cross_entropy`.
     """
 
     network: Architecture
@@ -71,7 +71,7 @@ def problem_of(
 
 @lru_cache(maxsize=8)
 def loss_of(problem: Problem) -> Callable[..., Any]:
-    """The function `(params, images, labels)` that computes the loss of a batch of rows."""
+    """The function `(params, images, labels)` that computes the loss of a batch."""
 
     def loss(params, images, labels):
         y = targets_of(problem, labels).T
@@ -85,7 +85,7 @@ def loss_of(problem: Problem) -> Callable[..., Any]:
 
 
 def network_loss(network: Architecture) -> Callable[..., Any]:
-    """The function `(params, images, labels)` that computes the mean loss of a batch of rows."""
+    """The function `(params, images, labels)` that computes the mean loss of a batch."""
     return loss_of(problem_of(network))
 
 

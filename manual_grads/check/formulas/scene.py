@@ -1,8 +1,8 @@
 """The values of a network on single examples, and the names that formulas use for them.
 
 The examples are columns. They come from several draws of the parameters, because two formulas can
-agree by chance for one draw. One array has the columns of all draws, so a product with a weight
-matrix, such as `W^lᵀ δ`, is computed for the columns of each draw with that draw's weights.
+agree by chance for one draw. Each array has the columns of all draws. In a product with a weight
+matrix, such as `W^lᵀ δ`, each column is multiplied by the weights of its own draw.
 """
 
 import itertools
@@ -48,7 +48,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
 
 
 class Scene(NamedTuple):
-    """The forward pass of examples of several draws; `columns[i]` selects those of draw i."""
+    """The forward pass on all examples. `columns[i]` selects the examples of draw i."""
 
     problem: Problem
     draws: Sequence[Params]
@@ -79,7 +79,7 @@ class Scene(NamedTuple):
         return self.each(lambda params, part: params[layer]["weight"].T @ delta[:, part])
 
     def theta(self, layer: int, kind: str) -> list[Array]:
-        """For each example, the weight or bias in the draw of the parameters used for it."""
+        """For each example, the weight or bias of the layer in the example's draw."""
         pairs = zip(self.draws, self.columns, strict=True)
         return [p[layer][kind] for p, part in pairs for _ in range(part.stop - part.start)]
 
@@ -162,7 +162,7 @@ def _step(
         names |= each if k == layer else {}
     value = value_of(change.formula, names, z.shape)
     if value is None:
-        return z, np.full_like(z, np.nan)  # the formula is impossible in this layer
+        return z, np.full_like(z, np.nan)  # the formula cannot be evaluated in this layer
     if change.right == "x":
         return _step(problem, params, layer, value, x, None)
     return (z, value) if change.right == "f(z)" else (value, f(value))

@@ -94,7 +94,7 @@ MIXED = {
     "with the error of the first example for all": "spread(raw(y)[:, :1]) * slope",
     "averaged over the batch before it is backpropagated": "spread(err(y).mean(axis=1))",
 }
-"""Formulas of δ^L that mix examples: err(y) is δ^L for targets y, raw(y) the same without f'."""
+"""Formulas of δ^L that mix examples. err(y) is δ^L for targets y; raw(y) is err(y) without f'."""
 
 SENTENCES = {
     "sign": "the sign is wrong; change it",
@@ -119,5 +119,5 @@ NAMES = {
     ("B", "sum(d)"): "wrong-axis",
     ("B", "sum(d)/len(d)"): "wrong-axis",
 }  # fmt: skip
-"""Names of mistakes by letter and formula: the letters of `delta_lines`, and B for biases."""
+"""Names of mistakes by letter and formula, with the letters of `delta_lines`, and B for biases."""
 NAMES |= {("Y", each): "labels-shifted" for each in TARGETS if each[:5] in ("shift", "roll(")}

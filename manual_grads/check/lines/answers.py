@@ -13,13 +13,13 @@ from manual_grads.check.lines.readings import Leaf, Seen
 
 PLAIN = {"weight": "∂C/∂W{l} = δ{l} (a{m})ᵀ", "bias": "∂C/∂b{l} = δ{l}"}
 UNKNOWN = 6.0
-"""The cost of a wrong line that no formula explains, in the search for a diagnosis."""
+"""The cost of a wrong line that no formula explains."""
 
 
 class Answer(NamedTuple):
-    """The formula of a line and the right one. `kind` is delta, weight, bias, forward or batch."""
+    """The user's formula and the right formula of a line, and the name of the mistake."""
 
-    kind: str
+    kind: str  # delta, weight, bias, forward, batch, or the name of a leaf
     layer: int
     yours: str
     right: str
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
     @property
     def alike(self) -> tuple[str, str, str]:
-        """Answers for which this is equal are the same mistake, made in several lines."""
+        """A key. Answers with the same key are the same mistake in several lines."""
         return self.kind if self.kind == "forward" else "", self.name, self.yours
 
 
@@ -49,7 +49,7 @@ def forward_answer(change: Forward, layer: int) -> Answer:
 
 
 def answer_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> Answer:
-    """The answer for a line; it is unknown if no formula was found."""
+    """The answer for a line; its name is "unknown" if no formula was found."""
     scene, known = seen.scene, seen.known.texts.get((kind, layer))
     plain = PLAIN.get(kind) or f"δ{{l}} = {written(right_line(scene, layer))}"
     right = known or plain
@@ -79,7 +79,7 @@ def answer_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> Answe
 
 
 def answers_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> list[Answer]:
-    """All answers for a line that explain it equally well."""
+    """The answers that explain a line equally well."""
     answer = answer_to(seen, kind, layer, found)
     if kind == "weight":
         return [_with_decay(seen, answer, found)]
@@ -97,7 +97,7 @@ def answers_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> list
 def leaf_answers(
     seen: Seen, deltas: Mapping[int, Array], wrong: Sequence[Leaf]
 ) -> Iterator[tuple[Answer, ...]]:
-    """Each tuple has an answer for every wrong weight or bias line.
+    """Tuples that have an answer for every wrong weight or bias line.
 
     There are several tuples only if several formulas explain a line equally well.
     """
@@ -107,7 +107,7 @@ def leaf_answers(
 
 
 def _with_decay(seen: Seen, answer: Answer, found: Formula | None) -> Answer:
-    """The answer for a weight derivative, with its L2 term compared with that of the loss."""
+    """Compares the L2 term in a weight derivative with the loss's, and completes the answer."""
     plain, rate = PLAIN["weight"], seen.decays.get(answer.layer, 0.0)
     if found is not None and found.added is not None and found.added[1] == "θ":
         rate = found.added[0]

@@ -15,13 +15,13 @@ from manual_grads.check.formulas import Array, Formula, Scene, tables
 from manual_grads.check.lines.readings import Leaf, Seen
 
 NEARLY = 1e-4
-"""The largest relative difference that is attributed to a small constant or to rounding."""
+"""A small constant or rounding is the supposed cause of relative differences up to this value."""
 KINK = "E * where(z == 0"
-"""How formulas begin in which f'(0) of a ReLU follows another convention."""
+"""The beginning of formulas with another value of a ReLU's f'(0), which is a convention."""
 
 
 def right_places(s: Scene, layer: int) -> dict[str, str]:
-    """The right formulas for δ: outputs P, targets Y, error E, and S, which is the whole line."""
+    """The right formula of each place: outputs P, targets Y, error E, and the whole line S."""
     line = "E * df(z)" if formulas.is_active(s.problem, layer) else "E"
     if layer < s.depth:
         return {"E": "V", "S": line}
@@ -56,7 +56,7 @@ def right_line(s: Scene, layer: int) -> str:
 
 
 def right_output(s: Scene) -> Array:
-    """The right δ^L for the loss of the problem, of each example as a batch of one."""
+    """The right δ^L of each example, as in a batch that has only this example."""
     names = formulas.names_of(s, s.depth, {})
     value = formulas.value_of(right_line(s, s.depth), names, s.a[-1].shape)
     assert value is not None
@@ -74,7 +74,7 @@ def right_deltas(s: Scene, output: Array) -> dict[int, Array]:
 def leaves_of(
     s: Scene, deltas: Mapping[int, Array], leaves: Sequence[Leaf], decays: Mapping[int, float]
 ) -> list[dict[Leaf, Array]]:
-    """The right weight and bias derivatives of each example, from the δ of each layer."""
+    """The weight and bias derivatives of each example that the right formulas give for `deltas`."""
 
     def value(kind, layer, n):
         if kind == "bias":
@@ -105,8 +105,8 @@ def delta_line(seen: Seen, layer: int, delta: Array, deltas: Mapping[int, Array]
 
 
 def _named(found: Formula, s: Scene, layer: int) -> Formula:
-    """The formula with the name of its mistake and a message."""
-    if "sum(a" in found.text:  # in code, a matrix product that mixes examples
+    """Adds the name of the mistake and a message to the formula."""
+    if "sum(a" in found.text:  # the user's code can have a matrix product that mixes examples
         found = found._replace(is_linear=False)
     if len(found.changed) != 1:
         return found
@@ -128,7 +128,7 @@ def _named(found: Formula, s: Scene, layer: int) -> Formula:
 
 
 def _sums(s: Scene, layer: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Names of mistakes, each with terms; the mistake makes δ a weighted sum of these terms."""
+    """Pairs of a mistake's name and terms. The mistake makes δ a weighted sum of these terms."""
     places, right = right_places(s, layer), right_line(s, layer)
     first = [*places.values()]
     side = formulas.bracketed(formulas.filled(places, [*first[:-1], "E"]))

@@ -2,7 +2,7 @@
 
     ∂C/∂W^l = δ^l (a^{l−1})ᵀ        ∂C/∂b^l = δ^l        for single examples
 
-δ and a have the values that the user's code computes.
+Here δ and a are the values that the user's code computes.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from manual_grads.check.formulas import Array, Formula, Scene, tables
 from manual_grads.check.lines.readings import Seen, share_of
 
 NEARLY = 1e-3
-"""A relative difference that rounding to few bits can explain."""
+"""The largest relative difference that is attributed to rounding to few bits."""
 
 
 def leaf_columns(deltas: Mapping[int, Array], layer: int) -> list[str]:
@@ -42,7 +42,7 @@ def leaf_line(seen: Seen, kind: str, layer: int, deltas: Mapping[int, Array]) ->
 
 
 def _outer_product(seen: Seen, layer: int, deltas: Mapping[int, Array]) -> Formula | None:
-    """The product of a column and a row formula that gives the observed weight derivatives."""
+    """The formula "column times row" that gives the observed weight derivatives, or None."""
     s, weight = seen.scene, seen.weights[layer]
     near = seen.tolerance * (100 if layer in seen.decays else 1)  # subtracting λ W adds errors
     places = {"C": leaf_columns(deltas, layer), "L": ["C * used"]}
@@ -95,14 +95,14 @@ def _bias_formula(
 
 
 def _worded(found: Formula, name: str) -> Formula:
-    """The formula with the name of its mistake and a message."""
+    """Adds the name of the mistake and a message to the formula."""
     if len(found.changed) == 1:
         name = tables.NAMES.get(found.changed[0], name)
     return found._replace(name=name, words=tables.SENTENCES.get(name, found.words))
 
 
 def _order(seen: Array, right: Array, tolerance: float) -> Array | None:
-    """For each row of `seen`, the index of the equal row of `right`; None if a row has no equal."""
+    """The index in `right` of each row of `seen`; None if `right` lacks one of these rows."""
     rows, wanted = seen.reshape(len(seen), -1), right.reshape(len(right), -1)
     some = np.unique(np.linspace(0, rows.shape[1] - 1, 20).astype(int))
     distance = np.max(np.abs(rows[:, None, some] - wanted[None, :, some]), axis=2)
@@ -114,7 +114,7 @@ def _order(seen: Array, right: Array, tolerance: float) -> Array | None:
 def finished_line(
     right: Array, seen: Array, theta: Array, text: str, tolerance: float
 ) -> Formula | None:
-    """The change from the right derivative to the observed one. The last axis has the examples."""
+    """Explains how the observed derivative differs from the right one. The last axis: examples."""
     largest = float(np.max(np.abs(seen), initial=0.0))
     size = max(largest, float(np.max(np.abs(right), initial=0.0)))
     turned = np.swapaxes(right, 0, 1).reshape(right.shape) if right.ndim == 3 else np.nan
@@ -143,7 +143,7 @@ def finished_line(
 def _with_something(
     right: Array, seen: Array, theta: Array, text: str, tolerance: float
 ) -> Formula | None:
-    """The right derivative plus a multiple of another term, or with some wrong entries."""
+    """Explains the observed derivative by a factor, an added term or some wrong entries."""
     size = max(np.abs(seen).max(), np.abs(right).max())
     pick = np.random.default_rng(0).permutation(right.size)[:3000]
     squares = np.sum(theta**2, axis=tuple(range(theta.ndim - 1)))

@@ -34,7 +34,7 @@ class Outer(NamedTuple):
 class Seen(NamedTuple):
     """The user's derivatives of single examples, by layer; in `biases`, each column is an example.
 
-    `decays` has the λ of each layer from whose weight derivatives λ W was subtracted.
+    If λ W was subtracted from the weight derivatives of a layer, `decays` has its λ.
     """
 
     scene: Scene
@@ -46,7 +46,7 @@ class Seen(NamedTuple):
 
 
 def outer(each: Sequence[Array], tolerance: float) -> Outer:
-    """Reads the column and the row of each weight derivative off its largest entry."""
+    """Takes from each weight derivative the column and the row that contain its largest entry."""
     columns, rows, rank_one = [], [], True
     for leaf in each:
         i, j = np.unravel_index(int(np.argmax(np.abs(leaf))), leaf.shape)
@@ -58,7 +58,7 @@ def outer(each: Sequence[Array], tolerance: float) -> Outer:
 
 
 def share_of(one: Array, other: Array, tolerance: float) -> Array | None:
-    """The k of each column with `one` = k · `other`; None if a column has no such k."""
+    """For each column, the k with `one` = k · `other`; None if a column has no such k."""
     if one.shape != other.shape or not np.all(np.isfinite(other)):
         return None
     size = np.sum(other * other, axis=0)
@@ -70,7 +70,7 @@ def share_of(one: Array, other: Array, tolerance: float) -> Array | None:
 def seen_in(
     leaves: Mapping[Leaf, Sequence[Array]], scene: Scene, known: Known, tolerance: float
 ) -> Seen:
-    """Reads a column and a row off each weight derivative, without the regulariser of the loss."""
+    """Splits each weight derivative into column and row, after subtraction of the loss's λ W."""
     seen = Seen(scene, known, tolerance, {}, {}, {})
     for (kind, layer), each in leaves.items():
         if kind == "bias":

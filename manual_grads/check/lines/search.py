@@ -1,8 +1,8 @@
 """Explains the derivatives of single examples line by line, given the δ of the user's code.
 
-For a single example the bias derivative is δ, and the weight derivative is δ times a known row. The
-user's δ is computed from each of the two separately, because the other can be wrong. Then each line
-is explained alone. The result is the explanation with the fewest and simplest mistakes.
+For a single example the bias derivative is δ, and the weight derivative is δ times a known row. So
+each of these derivatives gives a value of the user's δ; both are tried, because one can be wrong.
+Then each line is explained alone. The result is the explanation with the lowest cost.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class Path(NamedTuple):
 
     @property
     def cost(self) -> float:
-        """The sum of the costs of all different mistakes, unknown lines and wrong leaves."""
+        """The sum of the costs of different mistakes, of unknown lines and of wrong leaves."""
         alike = {answer.alike: answer.cost for answer in self.answers if answer.name != "unknown"}
         unknown = sum(answer.name == "unknown" for answer in self.answers)
         return sum(alike.values()) + UNKNOWN * unknown + WRONG_LEAF * self.wrong_leaves
@@ -47,7 +47,7 @@ class Path(NamedTuple):
 def explain(
     scene: Scene, leaves: Mapping[Leaf, Sequence[Array]], tolerance: float, known: Known
 ) -> list[Path]:
-    """Explanations with the lowest cost; several if they tie. No answers: no line is wrong."""
+    """All explanations with the lowest cost. If no line is wrong, their `answers` are empty."""
     seen = seen_in(leaves, scene, known, tolerance)
     paths = _read(seen, ())
     if min(path.cost for path in paths) > 1 and not _shows_right_forward(seen, paths[0]):
@@ -69,7 +69,7 @@ def explain(
 
 
 def _forward_changes(scene: Scene) -> Iterator[Forward]:
-    """Every wrong forward formula: in each layer alone, in all hidden layers, and in all layers."""
+    """Wrong forward formulas of one layer, of all hidden layers, and of all layers except 0."""
     depth = scene.depth
     for formula in tables.FORWARD_INPUTS:
         yield Forward(formula, "x", (0,))
@@ -86,7 +86,7 @@ def _forward_changes(scene: Scene) -> Iterator[Forward]:
 
 
 def _shows_right_forward(seen: Seen, path: Path) -> bool:
-    """Whether δ^L and the rows of all weight derivatives are those of the right forward pass."""
+    """Whether δ^L and the rows of all weight derivatives agree with the right forward pass."""
     top = "delta", seen.scene.depth
     return not any((a.kind, a.layer) == top for a in path.answers) and all(
         weight.is_rank_one and share_of(weight.row, seen.scene.a[layer - 1], 1e-8) is not None
@@ -95,7 +95,7 @@ def _shows_right_forward(seen: Seen, path: Path) -> bool:
 
 
 def _read(seen: Seen, answers: tuple[Answer, ...]) -> list[Path]:
-    """The explanations of all lines, including weights and biases, the lowest cost first."""
+    """Explanations of all δ, weight and bias lines, sorted by their cost."""
     explained: list[Path] = []
     for path in _paths(seen, answers, True):
         if explained and path.cost - WRONG_LEAF * path.wrong_leaves > explained[0].cost:
@@ -113,7 +113,7 @@ def _read(seen: Seen, answers: tuple[Answer, ...]) -> list[Path]:
 
 
 def _paths(seen: Seen, answers: tuple[Answer, ...], thorough: bool) -> list[Path]:
-    """The explanations of lowest cost. Unless `thorough`, a wrong δ line is left unexplained."""
+    """The cheapest explanations of all δ lines. Unless `thorough`, a wrong δ line is "unknown"."""
     paths = [Path({}, answers)]
     for layer in reversed(range(seen.scene.depth + 1)):
         if layer > 0 or 0 in seen.biases:
@@ -126,7 +126,7 @@ def _paths(seen: Seen, answers: tuple[Answer, ...], thorough: bool) -> list[Path
 def _extended(
     seen: Seen, path: Path, layer: int, read: Sequence[Array], thorough: bool
 ) -> Iterator[Path]:
-    """The path continued with each possible δ of the layer: the right one, and those in `read`."""
+    """Continues the path with each possible δ of the layer: the right δ, and each δ in `read`."""
     kinds, scene = seen.scene.draws[0][layer], seen.scene
     if layer < scene.depth:
         right = scene.back(layer + 1, path.deltas[layer + 1]) * scene.slope(layer)
