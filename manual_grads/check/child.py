@@ -184,7 +184,7 @@ def answer(argv: Sequence[str], folder: Path) -> dict[str, Any]:
         return reply(words[0], chosen, folder)
     except InputError as error:
         return {"error": str(error)}
-    except BaseException as error:  # a library failed on what the user's code returned or did
+    except BaseException as error:  # a library failed because of the user's code
         refused = FunctionError(
             f"{words[0]} must return a gradient that can be checked",
             f"{type(error).__name__}: {error}",

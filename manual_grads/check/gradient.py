@@ -57,7 +57,7 @@ def check_gradient(
 
     The loss is a scalar, `params` is any pytree of arrays, and `batch` is a tuple of arrays with
     one example per row. If `network` is given, the report also names the wrong line of the backward
-    pass. Then `params` must be the parameters of this network, and `batch` must be `(images,
+    pass. `params` must then be the parameters of this network, and `batch` must be `(images,
     labels)`; labels are integer classes or rows of targets. A `Problem` is a network with its loss.
     `gradient` can also be called with random parameters and batches. Raises `GradientError`,
     `LossError` or `InputsError`.
@@ -121,7 +121,7 @@ def check_gradient(
 
 @lru_cache(maxsize=8)
 def _compiled(loss: Callable[..., Any]) -> Callable[..., tuple[Any, Tree]]:
-    """The compiled function for a loss and its gradient, which later checks of the loss reuse."""
+    """The compiled function of a loss and its gradient; later checks of this loss reuse it."""
     return jax.jit(jax.value_and_grad(loss))
 
 
@@ -139,7 +139,7 @@ def _wide(tree: Tree) -> Tree:
 def _arbiter(compiled: Callable[..., Any], params: Tree, trial: Trial) -> str:
     """Which gradient a central difference of the loss supports: "autodiff" or "handwritten".
 
-    Central differences have errors, so "handwritten" must be much nearer to them than "autodiff".
+    Central differences have errors, so it is "handwritten" only if this gradient is much nearer.
     """
     # The loss is differentiated along the difference of the two gradients.
     errors = [trial.handwritten[leaf] - right for leaf, right in trial.autodiff.items()]

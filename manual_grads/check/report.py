@@ -68,7 +68,7 @@ class Report(NamedTuple):
 
     def heatmap(self, path: str | Path) -> None:
         """Draws one image per leaf of each entry's error / allowed difference, on a log scale."""
-        from matplotlib.figure import Figure  # imported here because it is slow
+        from matplotlib.figure import Figure  # imported here because its import is slow
         from matplotlib.ticker import MaxNLocator
 
         figure = Figure(figsize=(8, 1 + 1.6 * len(self.errors)), layout="constrained")
@@ -91,7 +91,7 @@ class Report(NamedTuple):
 
     def __str__(self) -> str:
         """The leaves as a table, followed by the verdict and the causes."""
-        from rich.box import SIMPLE  # imported here because it is slow
+        from rich.box import SIMPLE  # imported here because its import is slow
         from rich.console import Console
         from rich.table import Table
 

@@ -14,7 +14,8 @@ gradient, and R is `ROUNDINGS`. m is an upper bound of |f'(z)|. The formulas con
 For a user's loss, S_δL is 1 + |a^L|. Without a network, R u max |G| is allowed.
 
 For float32 and the losses of `mnist_jax`, the bounds of `derivatives` are used where they are
-smaller. They take seconds to compile. For float64 they are not used: both limits are negligible.
+smaller. They take seconds to compile. In float64 the bounds of `derivatives` are not used, because
+both bounds are negligible.
 """
 
 from typing import Any

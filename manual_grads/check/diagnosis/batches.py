@@ -26,7 +26,7 @@ class Counted(NamedTuple):
 class Counts(NamedTuple):
     """The result of `counts_of`."""
 
-    answers: list[Answer]  # about wrong counts
+    answers: list[Answer]  # the wrong counts
     mixed: list[Leaf]  # the leaves that no weights w_n explain
     is_unusual: bool  # some w_n is not a multiple of ½
 
@@ -104,7 +104,7 @@ def _answer(
 
 
 def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[Answer]:
-    """One answer for all leaves, or for δ^l if all leaves up to layer l are wrong, or per leaf."""
+    """Copies of `said`: one for all leaves, for δ^l (all leaves up to layer l), or per leaf."""
     top = max(layer for _, layer in where)
     below = {leaf for leaf in leaves if leaf[1] <= top}
     if set(leaves) <= set(where):

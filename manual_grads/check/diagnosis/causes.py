@@ -31,7 +31,7 @@ class Cause(NamedTuple):
 
 
 def merged(lines: Sequence[Answer], counts: Sequence[Answer], top: int) -> list[Answer]:
-    """The answers about lines and batches, without answers that follow from others.
+    """Joins the answers about lines and batches, without answers that follow from others.
 
     A line that is not proportional to δ is also wrong for batches, because δ contains 1/N. A factor
     1/k and a sum over the batch are one mistake: division by k, not N. `top` is the output layer.

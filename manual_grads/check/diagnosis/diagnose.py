@@ -87,7 +87,7 @@ def _decays(problem: Problem) -> dict[int, float]:
 
 
 def _explained(question: Question, measured: Sequence[Measured]) -> list[list[Cause]]:
-    """The causes that are found from single examples and batches; can be empty."""
+    """The explanations that are found from single examples and batches; can be empty."""
     every = [leaves for one in measured for leaves in (*one.singles, *one.wholes.values())]
     if not any(np.any(leaf) for leaves in every for leaf in leaves.values()):
         return [[Cause("unwritten", (EVERYWHERE,), "every leaf is zero; compute its derivative")]]
@@ -117,7 +117,7 @@ def _explained(question: Question, measured: Sequence[Measured]) -> list[list[Ca
 def _of_singles(
     question: Question, measured: Sequence[Measured], silent: bool
 ) -> tuple[list[Answers], list[Leaves], dict[int, float]]:
-    """Answers about lines, each example's right leaves for the user's δ, and λ by layer."""
+    """Answers about lines, each example's right derivatives for the user's δ, and λ by layer."""
     singles = [single for one in measured for single in one.singles]
     leaves = {leaf: [single[leaf] for single in singles] for leaf in singles[0]}
     answers: list[Answers] = [()]  # if each example's gradient is 0, the batches decide
@@ -142,7 +142,7 @@ def _of_batches(
     batches: Sequence[Batch],
     answers: Sequence[Answers],
 ) -> tuple[list[Answers], Counts]:
-    """The answers that are not explained by miscounted examples, and the counts of the examples."""
+    """The items of `answers` that miscounted examples do not explain, and the counts."""
     odd = list(dict.fromkeys(answer for each in answers for answer in each))
     explained, counts = mixtures.recounted(batches, odd, counts_of(batches))
     if counts.is_odd and question.problem is not None:
@@ -152,7 +152,7 @@ def _of_batches(
     kept = [tuple(a for a in each if a not in explained) for each in answers]
     if counts.is_odd and question.problem is not None:
         better = mixtures.mixed_answers(batches)
-        if better:  # it explains all leaves
+        if better:  # `better` explains all leaves
             kept = [tuple(a for a in each if better[0].place != a.place) for each in kept]
             return kept, Counts(better, [], False)
     if counts.mixed:

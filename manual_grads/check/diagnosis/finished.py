@@ -15,7 +15,7 @@ Leaves = Mapping[str, np.ndarray]
 
 
 def of_the_whole(trials: Sequence[Any]) -> Cause | None:
-    """The cause of a gradient that was right before clipping, rounding or leaking; else None."""
+    """The cause if a right gradient was clipped or rounded, or entries were moved; else None."""
     return _clipped_by_norm(trials) or _low_precision(trials[0]) or _leaked(trials[0])
 
 
@@ -97,7 +97,7 @@ def of_leaves(
         found = finished_line(right, seen, repeated, leaf[0], tolerance)
         said = Answer("batch", 0, "", "", "unknown", "nothing explains it")
         if found is not None:
-            k = float(f"{found.factor:.9g}")  # rounding makes it equal in all leaves
+            k = float(f"{found.factor:.9g}")  # rounded, so that k is equal in all leaves
             said = said._replace(
                 name=found.name, words=found.words or f"it is {found.text}", number=k
             )

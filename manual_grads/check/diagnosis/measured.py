@@ -1,4 +1,4 @@
-"""The user's gradient on single examples and on batches, which all tests use."""
+"""The user's gradients of single examples and of batches."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -109,7 +109,7 @@ def measured_on(question: Question, draw: tuple[Any, tuple]) -> Measured | None:
 
 
 def right_share(question: Question, one: Measured) -> Callable[[int], float]:
-    """The function of n that returns 1/n if the loss is a mean over n examples, and 1 if a sum."""
+    """Returns the function share(n): 1/n if the loss is a mean over the examples, 1 if a sum."""
     if question.problem is not None and not question.is_own_loss:
         return question.problem.share
     whole = question.keyed(question.right(one.params, one.batch))

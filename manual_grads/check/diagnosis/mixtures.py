@@ -23,7 +23,7 @@ Order = list[int]
 def recounted(
     batches: Sequence[Batch], answers: Sequence[Answer], counts: Counts
 ) -> tuple[list[Answer], Counts]:
-    """The answers that are explained by miscounted examples, and the corrected counts."""
+    """The items of `answers` that miscounted examples explain, and the corrected counts."""
     explained: list[Answer] = []
     for answer in answers if counts.cost else ():
         if answer.number == 1 or answer.name == "regulariser":
@@ -59,7 +59,7 @@ def relabelled(
     odd: Sequence[Answer],
     counts: Counts,
 ) -> tuple[list[Answer], Counts]:
-    """The answers that are explained by exchanged labels, and the counts with these labels."""
+    """The items of `odd` that exchanged labels explain, and the counts with these labels."""
 
     @cache
     def pair(number, i, j):

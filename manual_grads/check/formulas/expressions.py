@@ -71,9 +71,9 @@ def value_of(expression: str, names: Names, shape: tuple[int, ...] | None = None
 class Formula(NamedTuple):
     """A formula that gives the observed values, and its differences from the right one.
 
-    `changed` has the letter and the formula of each wrong place. `cost` is how many mistakes the
-    formula counts as. `is_linear`: it is proportional to δ. If it is not, the gradient of a batch
-    is not the mean over its examples, because δ contains 1/N; this is no second mistake.
+    `changed` has the letter and formula of each wrong place. `cost` is the number of mistakes.
+    `is_linear` is true if the formula is proportional to δ. If it is false, a batch's gradient is
+    not the mean over its examples, because δ contains 1/N; this is no second mistake.
     """
 
     text: str
@@ -141,7 +141,7 @@ def matches(
             if values is None:
                 continue
             left, right = float(values[one] * observed[other]), float(values[other] * observed[one])
-            if not abs(left - right) <= tolerance**0.5 * abs(left):  # the quickest test first
+            if not abs(left - right) <= tolerance**0.5 * abs(left):  # a quick test first
                 continue
             k = factor_between(observed, values, tolerance)
             if k is not None and (best is None or differing + (k != 1) < best[0]):
@@ -161,7 +161,7 @@ def matches(
 def _said(formula: str, right: str) -> str:
     """The message about a wrong formula; empty if it or the right one contains E, P or Y."""
     pair = (formula, right)
-    if all(each.startswith("E * ") for each in pair):  # the same factor before both
+    if all(each.startswith("E * ") for each in pair):  # both have the factor E
         pair = (formula[4:], right[4:])
     if any(re.search(r"\b[EPY]\b", each) for each in pair):
         return ""
@@ -169,7 +169,7 @@ def _said(formula: str, right: str) -> str:
 
 
 def instead(formula: str, right: str) -> str:
-    """The message about `formula` in the place of `right`."""
+    """The message that `formula` is used instead of `right`."""
     return f"{written(formula)} is used instead of {written(right)}"
 
 

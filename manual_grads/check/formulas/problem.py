@@ -24,8 +24,8 @@ COSTS: dict[str, Callable[[Any, Any], Any]] = {
     "half_squared_error": lambda a, y: jnp.sum((y - a) ** 2, axis=0) / 2,
     "binary_cross_entropy": lambda a, y: jnp.sum(jax.nn.softplus(a) - y * a, axis=0),
 }
-"""The cost of each example, from columns of outputs and targets. For binary cross-entropy, the
-probability is the sigmoid of the output."""
+"""The cost of each example; outputs and targets have one example per column. For binary
+cross-entropy, the probability is the sigmoid of the output."""
 
 
 class Problem(NamedTuple):

@@ -1,10 +1,10 @@
 """The wrong formulas that are tried for each place of a line; `lines` puts the right one first.
 
 z, a, b belong to the layer itself; zm, am to the layer below; zn, an to the layer above; z_2, a_2
-to layer 2. d is δ of the layer itself, and D that of the layer above. With the weights W of the
-layer above, V is Wᵀ D, `back(v)` is Wᵀ v, and G is the user's (∂C/∂W)ᵀ D; `T_2(v)` is W²ᵀ v. f and
-df are the activation and its slope, and o the outputs. dW is the user's weight derivative of the
-layer, and db the user's bias derivative of the layer above. `scene` defines the other names.
+to layer 2. d is δ of the layer itself, and D is δ of the layer above. With the weights W of the
+layer above, V is Wᵀ D, `back(v)` is Wᵀ v, and G is the user's (∂C/∂W)ᵀ D. `T_2(v)` is W²ᵀ v. f is
+the activation, df is its slope, and o is the output. dW is the user's weight derivative of the
+layer, and db is the user's bias derivative of the layer above. `scene` defines the other names.
 """
 
 from manual_grads.architecture import ACTIVATION_NAMES

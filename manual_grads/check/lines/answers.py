@@ -1,4 +1,4 @@
-"""Answers: for each wrong line, its formula, the right formula, and the name of the mistake."""
+"""Answers about wrong lines: the user's formula, the right formula and the mistake's name."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence

@@ -114,7 +114,7 @@ def _order(seen: Array, right: Array, tolerance: float) -> Array | None:
 def finished_line(
     right: Array, seen: Array, theta: Array, text: str, tolerance: float
 ) -> Formula | None:
-    """Explains how the observed derivative differs from the right one. The last axis: examples."""
+    """Explains an observed derivative that is wrong. The last axis has one entry per example."""
     largest = float(np.max(np.abs(seen), initial=0.0))
     size = max(largest, float(np.max(np.abs(right), initial=0.0)))
     turned = np.swapaxes(right, 0, 1).reshape(right.shape) if right.ndim == 3 else np.nan
