@@ -82,7 +82,7 @@ class Network(Architecture):
     ] = "mean"
     l2: Annotated[
         float,
-        "λ of the term (λ/2) Σ W² over all weights, which is added for any batch size",
+        "λ of the term (λ/2) Σ W² over all weights; the batch size does not change this term",
         cli.NOT_NEGATIVE,
     ] = 0.0
 

@@ -153,10 +153,7 @@ FUNCTIONS = {
 
 
 def template(network: Any, layout: str, labels: str) -> str:
-    """The text of a file with a forward pass, and with zeros in place of the gradient.
-
-    `network` has the fields of the command's `Network`.
-    """
+    """The text of a file with a forward pass for the flags `network`, and zeros as gradient."""
     from jinja2 import Environment, StrictUndefined  # here, because only this function needs it
 
     text = Path(__file__).with_name("template.py.jinja").read_text()
