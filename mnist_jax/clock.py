@@ -1,4 +1,4 @@
-"""The time that each part of a run takes; for a resumed run, including the time before."""
+"""The time that each part of a run takes, including the time before the run was resumed."""
 
 import contextlib
 import time
@@ -10,7 +10,7 @@ PARTS = ("load", "compile", "train", "evaluate")
 """The parts whose seconds a checkpoint saves."""
 
 AROUND = ("imports", "files")
-"""Parts without the time before a resume: importing jax, and writing the files at the end."""
+"""Parts of which a checkpoint saves nothing: importing jax, and writing the final files."""
 
 
 def busy(seconds: Seconds) -> float:

@@ -79,7 +79,7 @@ def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Fi
 def _mosaic(
     images: Shaped[np.ndarray, "images side side"], columns: int, above: int
 ) -> Float[np.ndarray, "height width"]:
-    """The images in rows of `columns`. Their white border has `above` pixels on top, else 1."""
+    """The images in rows of `columns`. The white border is `above` pixels on top, else 1 pixel."""
     side, rows = images.shape[-1], -(-len(images) // columns)
     tiles = np.full((max(rows, 1) * columns, above + side + 1, side + 2), np.nan)  # drawn as white
     tiles[: len(images), above:-1, 1:-1] = images

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: file names, shapes, checksums and mirrors, and how to read them.
+"""MNIST and Fashion-MNIST: file names, shapes, checksums and mirrors, and reading the files.
 
 An IDX file has a header of 4 bytes plus 4 bytes for each dimension. The elements follow in C order,
 one unsigned byte each. The header is skipped, because only files with a known checksum are used.

@@ -104,7 +104,7 @@ def _digits(line: str, say: Say) -> Callable[[], Dataset]:
 
 
 def _divided(dataset: Dataset, train: int | None, validation: int | None) -> Dataset:
-    """Divides the training examples: the last `validation`, and the first `train` of the rest."""
+    """Takes the last `validation` examples for validation, the first `train` others for training."""
     images, labels = dataset.train
     rest = len(labels) - (validation or 0)
     if rest < (train or 1):

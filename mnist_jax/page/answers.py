@@ -47,7 +47,7 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UnanswerableError(ValueError):
-    """A question of the right form that has no answer; the message is a sentence."""
+    """A request has the right form but no answer. The message is a sentence."""
 
 
 class Network(NamedTuple):

@@ -19,7 +19,7 @@ Strokes = list[list[tuple[int, int]]]
 
 
 def network_pixels(strokes: Strokes) -> UInt8[np.ndarray, "28 28"] | None:
-    """The image of the drawing in MNIST's form, or None if it does not show a single digit."""
+    """The drawing as an image like MNIST's, or None if the drawing shows no single digit."""
     return network_image(drawn(strokes), clean=True) if strokes else None
 
 

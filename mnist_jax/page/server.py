@@ -1,7 +1,6 @@
 """The server of the page: its routes, and the requests that they refuse.
 
-No request makes the server read or write a file or store anything. So a request cannot change the
-run or the answers to other clients.
+No request reads or writes a file, or changes the answers to other requests.
 """
 
 import asyncio
@@ -73,7 +72,7 @@ def application(network: Network, host: str = "127.0.0.1") -> Starlette:
 
 
 def hosts(host: str) -> list[str]:
-    """The host names that requests may have; `*`, any name, if other machines can reach `host`.
+    """The host names that requests may have: any name (`*`) if other machines can reach `host`.
 
     The restriction prevents DNS rebinding: another site's page could otherwise reach the server
     with a host name of that site that resolves to 127.0.0.1.

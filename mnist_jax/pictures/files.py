@@ -24,7 +24,7 @@ def read(path: str | Path) -> Image.Image:
     path = paths.of_user(path)
     try:
         with paths.open_plain(path, follow_links=True) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata
+            warnings.simplefilter("ignore")  # warnings about metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(file)
             if getattr(image, "is_animated", False) and image.format != "MPO":  # phones' photos

@@ -18,7 +18,7 @@ class Ink(NamedTuple):
     """The ink of a picture: `density` is 1 in the ink, and 0 in the background.
 
     At 90 % of the ink's edge pixels, the picture's logarithm has at least the slope `sharpness`.
-    `darker` is whether the ink's median is darker than the other pixels' median, as it is not for
+    `darker` is true if the ink's median is darker than the other pixels' median. It is false for
     paper between light strokes. `width` is the mean stroke width in pixels.
     """
 
@@ -71,8 +71,7 @@ def find(values: Float[np.ndarray, "height width"], clean: bool = False) -> Ink 
 def _evidence(ink: Ink) -> float:
     """The score of the ink: contrast · length of the strokes / their width · sharpness.
 
-    Shadows have a low sharpness. The score is halved for several digits, and a tenth for ink that
-    is not `darker`.
+    Shadows have a low sharpness. Several digits divide the score by 2, ink not `darker` by 10.
     """
     doubts = (1 if ink.single else 0.5) * (1 if ink.darker else 0.1)
     return float(ink.contrast * ink.mask.sum() / ink.width**2 * ink.sharpness * doubts)

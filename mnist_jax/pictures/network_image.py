@@ -11,7 +11,7 @@ LOOKED_AT = 240
 """A picture is reduced to at most this many pixels per side before the digit is sought."""
 
 BOX, FIELD = 20, 28
-"""MNIST's digits are scaled into a square of 20×20 and placed in one of 28×28."""
+"""MNIST's digits are scaled into a square of 20×20 and placed in a square of 28×28."""
 
 THINNEST = 2.0
 """The minimum width of strokes in 28×28, in pixels. Thinner strokes are thickened to it."""
@@ -22,9 +22,8 @@ def network_image(image: Image.Image, clean: bool = False) -> UInt8[np.ndarray, 
 
     `image` has any mode, with dark ink on light paper or light ink on dark paper. The digit is
     scaled into 20×20 with its aspect ratio kept, and placed in 28×28 with its centre of mass in the
-    middle. The background is 0 and the ink is 255.
-
-    `clean` promises dark ink on light paper without noise. The search is then much faster.
+    middle. The background is 0 and the ink is 255. `clean` promises dark ink on light paper without
+    noise; the search is then much faster.
     """
     found = _look(ink.grey(image), clean)
     return placed(scaled(found)) if found is not None and found.single else None
@@ -42,7 +41,7 @@ def _reduced(picture: Image.Image) -> Float[np.ndarray, "height width"]:
 
 
 def _look(picture: Image.Image, clean: bool) -> ink.Ink | None:
-    """Finds the ink; if it is a small part of the picture, looks again at that part."""
+    """Finds the ink. If it is in a small part of the picture, repeats the search in that part."""
     shrink = max(max(picture.size) / LOOKED_AT, 1)
     found = ink.find(_reduced(picture), clean)
     if found is None or not found.single:

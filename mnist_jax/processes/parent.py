@@ -1,8 +1,8 @@
 """Starts the training process, and reports its end with one message and an exit status.
 
 If another process of the run hangs, XLA aborts the training process and writes a stack trace. So
-the training process is the child of a parent without jax. The output of XLA, to the child's file
-descriptors 1 and 2, goes to a file. The child's own lines go to the parent's output and errors.
+the training process is the child of a parent without jax. The child's file descriptors 1 and 2, to
+which XLA writes, lead to a file. The child's own lines go to the parent's output and errors.
 """
 
 import contextlib
@@ -71,8 +71,7 @@ def supervise(words: Sequence[str], config: Config) -> int:
 def _wait(process: subprocess.Popen, seconds: int) -> int:
     """Waits until the process ends, and returns its exit status.
 
-    The first Ctrl-C or SIGTERM is passed on to the process. If the process has been suspended for
-    `seconds`, as by SIGSTOP, it is killed.
+    Passes the first Ctrl-C or SIGTERM on. Kills a process that was suspended for `seconds`.
     """
     passed_on, ran_at = False, time.monotonic()
     stopped_now = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
@@ -91,7 +90,7 @@ def _wait(process: subprocess.Popen, seconds: int) -> int:
 
 
 def has_parent() -> bool:
-    """Whether this process is the child. If so, its prints go to the parent's output and errors.
+    """Whether this process is the child. If so, its output goes to the parent's output and errors.
 
     The child ends when the parent ends, because the child's standard input is then closed.
     """

@@ -28,7 +28,7 @@ Tree = Any
 Tensors = Mapping[str, np.ndarray]
 
 KEPT = 3
-"""The number of newest checkpoints that are kept, besides the best checkpoint."""
+"""The number of checkpoints that are kept, besides that with the lowest validation loss."""
 
 
 class CheckpointError(InputError):
@@ -39,9 +39,8 @@ class CheckpointError(InputError):
 def writing(workdir: Path) -> Iterator[Callable[[int, Tree, int], Future[None]]]:
     """Yields `save(step, tree, best_step)`, which copies the tree and writes it in a thread.
 
-    One file is written at a time. If a write fails, `RunDirectoryError` is raised by the future
-    that `save` returned, by the next call of `save`, and at the end of the `with` block. A failed
-    write removes no older checkpoint.
+    One file is written at a time. If a write fails, no older checkpoint is removed. The future that
+    `save` returned, the next call of `save` and the end of the block raise `RunDirectoryError`.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint") as thread:
         last: Future[None] = thread.submit(lambda: None)
@@ -139,7 +138,7 @@ def _remove(path: Path) -> None:
 
 
 def require_some(workdir: Path) -> None:
-    """Raises `CheckpointError` without a checkpoint, or if one has the format of version 0.1.0."""
+    """Raises `CheckpointError` if no checkpoint exists, or if one is in the format of 0.1.0."""
     folder = workdir / FOLDER
     names = sorted(entry.name for entry in folder.glob("*"))
     earlier = [name for name in names if re.fullmatch(r"[0-9]{10}", name)]

@@ -39,8 +39,7 @@ CHECKPOINTS = "checkpoints"
 def require_plain(workdir: Path) -> None:
     """Raises `RunDirectoryError` unless each file of a run is a plain file, or does not exist.
 
-    The run directory and `checkpoints` must be folders, or not exist. Links in the run directory
-    are refused, because they could lead out of it.
+    The run directory and `checkpoints` must be folders or missing. A link could lead elsewhere.
     """
     stands = paths.what_is(workdir)
     if stands != paths.NOTHING and not stands.endswith(paths.FOLDER):

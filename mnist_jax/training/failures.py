@@ -28,7 +28,7 @@ class NotFiniteError(InputError):
 
 
 class DisagreementError(InputError):
-    """The handwritten gradient and autodiff's differ by more than rounding errors can explain."""
+    """The handwritten gradient differs from autodiff's by more than rounding errors can explain."""
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """The ways to compute the gradient: one `Mode` for each value of `--gradient`.
 
-No other file of this package imports the handwritten derivatives or the gradient check.
+No other file of `mnist_jax.training` imports the handwritten derivatives or the gradient check.
 """
 
 from collections.abc import Callable

@@ -187,7 +187,7 @@ def _next_block(job: Job, run: RunState) -> RunState:
 
 
 def _by_precision(block: BlockResult) -> dict[str, Any]:
-    """The gradient comparisons of a block. float64 is first, because it finds mistakes best."""
+    """The gradient comparisons of a block. float64 is first, because it shows mistakes best."""
     found = {}
     if block.float64 is not None:
         found["float64"] = jax.tree.map(lambda value: value[None], block.float64)

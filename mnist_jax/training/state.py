@@ -66,8 +66,8 @@ class RunState(NamedTuple):
     """The training state, the position in the run, and the numbers for the reports.
 
     `epoch` is the current epoch, counted from 1. `block` is its number of completed blocks, and
-    `step` is the number of completed steps of the run. `best_step` is the last step of the epoch
-    with the lowest validation loss, or 0. `data` is a digest of the dataset. `seconds` is the time
+    `step` is the number of completed steps of the run. `best_step` is the step after which
+    the validation loss was lowest, or 0. `data` is a digest of the dataset. `seconds` has the time
     of each part of the run.
     """
 
