@@ -104,7 +104,7 @@ def _digits(line: str, say: Say) -> Callable[[], Dataset]:
 
 
 def _divided(dataset: Dataset, train: int | None, validation: int | None) -> Dataset:
-    """Takes the last `validation` examples for validation, the first `train` others for training."""
+    """Takes the last `validation` examples for validation, and the first `train` of the rest."""
     images, labels = dataset.train
     rest = len(labels) - (validation or 0)
     if rest < (train or 1):

@@ -88,7 +88,7 @@ def _closed(
 
 
 def _dark(smooth: Float[np.ndarray, "height width"]) -> Ink | None:
-    """The ink that is darker than the background, or None."""
+    """The ink that is darker than the background, or None if there is none."""
     longer = max(smooth.shape)
     background = _closed(smooth, longer // 3 | 1)
     contrast = (background - smooth) / (background + 0.1)

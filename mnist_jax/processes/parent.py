@@ -27,7 +27,7 @@ class ProcessLostError(InputError):
 
 
 def lost(config: Config, got: str) -> ProcessLostError:
-    """The error that ends the run, because another process has ended or does not answer."""
+    """The error that ends the run if another process has ended or does not answer."""
     return ProcessLostError(
         f"all {config.processes} processes of the run must answer within "
         f"--process_timeout={config.process_timeout} seconds",

@@ -73,7 +73,7 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def read(path: Path, most: int = SMALL) -> bytes:
-    """The content of a plain file of at most `most` bytes. Raises `OSError`, `ValueError`."""
+    """The content of a regular file of at most `most` bytes. Raises `OSError` or `ValueError`."""
     with paths.open_plain(path, follow_links=False) as file:
         content = file.read(most + 1)
     if len(content) > most:

@@ -236,7 +236,7 @@ def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> 
 
 
 def _no_save(step: int, run: RunState, best_step: int) -> Future[None]:
-    """Replaces `save` where nothing is saved, as in all processes but process 0."""
+    """Saves nothing. Takes the place of `save` in all processes but process 0."""
     nothing: Future[None] = Future()
     nothing.set_result(None)
     return nothing
