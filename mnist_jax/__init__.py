@@ -1,9 +1,9 @@
 """A fully connected network as pure JAX functions, trained on handwritten digits.
 
 config     the configuration of a run
-background  running a function in a thread
+background  calling a function in a thread
 clock      a timer for each part of a run
-pictures   pictures of a digit, brought into the form of MNIST's images
+pictures   converting pictures of a digit into images like MNIST's
 model      the network and its losses
 data       MNIST, Fashion-MNIST and scikit-learn's small digits
 processes  a run of several processes

@@ -1,4 +1,4 @@
-"""The time that each part of a run takes, summed over all processes that worked on the run."""
+"""The time that each part of a run takes, including the time before the run was resumed."""
 
 import contextlib
 import time
@@ -10,7 +10,7 @@ PARTS = ("load", "compile", "train", "evaluate")
 """The parts whose seconds a checkpoint saves."""
 
 AROUND = ("imports", "files")
-"""Parts timed in the last process only: importing jax, and writing the files at the end."""
+"""Parts of which a checkpoint saves nothing: importing jax, and writing the final files."""
 
 
 def busy(seconds: Seconds) -> float:
@@ -31,7 +31,7 @@ def start_clock() -> Clock:
 
 
 def go_on(clock: Clock, earlier: Seconds) -> None:
-    """Adds `earlier`, the seconds that earlier processes worked on the run, to the clock."""
+    """Adds `earlier`, the seconds that a run took before it was resumed, to the clock."""
     for part in PARTS:
         clock.parts[part] += earlier[part]
     clock.parts["before"] += earlier["total"]

@@ -99,16 +99,16 @@ class Config:
 
     devices: Annotated[
         str,
-        "devices that divide each batch; a CPU acts as N, and all means every device that there is",
+        "number of devices over which each batch is divided, or all; a CPU acts as so many devices",
         DEVICES,
     ] = "1"
     coordinator: Annotated[
         str | None,
-        "address of process 0, at which the processes of a run of several processes meet; each "
-        "process is started with the same flags and its own --process_id",
+        "HOST:PORT at which process 0 listens, for a run of several processes; each process is "
+        "started with the same flags and its own --process_id",
         ADDRESS,
     ] = None
-    processes: Annotated[int, "number of processes, with --coordinator", AT_LEAST_1] = 1
+    processes: Annotated[int, "number of processes; several need --coordinator", AT_LEAST_1] = 1
     process_id: Annotated[
         int, "number of this process; process 0 prints and writes", NOT_NEGATIVE
     ] = 0
@@ -148,7 +148,7 @@ class Config:
     ] = 30.0
     timings: Annotated[bool, "also print the seconds that each part of the run took", ANY] = False
     block_steps: Annotated[
-        int, "maximum number of steps compiled as one block; Ctrl-C waits for its end", AT_LEAST_1
+        int, "maximum steps compiled as one block; Ctrl-C waits until the block ends", AT_LEAST_1
     ] = 2000
 
     def __post_init__(self):

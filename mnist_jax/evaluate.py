@@ -27,7 +27,7 @@ class Options:
 
     workdir: Annotated[str | None, "the directory of a completed run", A_PATH] = None
     data_dir: Annotated[
-        str | None, "folder of the four IDX files; if not given, that of the run", A_PATH
+        str | None, "folder of the four IDX files; the run's --data_dir if not given", A_PATH
     ] = None
 
     def __post_init__(self):
@@ -86,7 +86,7 @@ def confusion_matrix(
 
 
 def accuracies(confusion: Int[np.ndarray, "label answer"]) -> dict[str, Any]:
-    """The accuracy, and for each digit its count, correct answers, recall and precision."""
+    """The accuracy; for each digit, its examples, correct answers, recall and precision."""
     right, examples, answers = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     return {
         "test_examples": int(confusion.sum()),

@@ -1,4 +1,4 @@
-"""The figures of a run directory, each a matplotlib figure that depends only on its arguments."""
+"""Draws the figures of a run with matplotlib. Each figure depends only on the arguments."""
 
 import io
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ DPI = 110
 SHOWN_UNITS = 64
 SHOWN_MISTAKES = 25
 AS_IT_IS: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest"}
-"""Options of an image in axes of fixed size: automatic layout takes half of the drawing time."""
+"""Options of images in axes of fixed size. Automatic layout would double the drawing time."""
 
 
 def learning_curve(history: list[dict[str, Any]]) -> Figure:
@@ -79,7 +79,7 @@ def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Fi
 def _mosaic(
     images: Shaped[np.ndarray, "images side side"], columns: int, above: int
 ) -> Float[np.ndarray, "height width"]:
-    """The images in rows of `columns`, with a white border: `above` pixels on top, else 1 pixel."""
+    """The images in rows of `columns`. The white border is `above` pixels on top, else 1 pixel."""
     side, rows = images.shape[-1], -(-len(images) // columns)
     tiles = np.full((max(rows, 1) * columns, above + side + 1, side + 2), np.nan)  # drawn as white
     tiles[: len(images), above:-1, 1:-1] = images
@@ -180,7 +180,7 @@ def recognised(
 
 
 def write(workdir: Path, figures: dict[str, Figure]) -> None:
-    """Writes each figure as PNG to the file of that name in `workdir`."""
+    """Writes each figure as PNG into `workdir`. The keys of `figures` are the file names."""
     for name, figure in figures.items():
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=DPI)

@@ -1,4 +1,4 @@
-"""Progress: one bar on a terminal, plain lines otherwise, never both."""
+"""Shows the progress of a run: one bar on a terminal, otherwise plain lines."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -22,8 +22,8 @@ Metrics = dict[str, Any]
 class Report(NamedTuple):
     """The functions that the training loop calls to report its progress.
 
-    It calls `compiling()` before it compiles, `advance(epochs)` after each block of steps, with the
-    number of epochs done so far, such as 1.5, and `epoch(metrics)` after each epoch.
+    `compiling()` is called before compilation, and `epoch(metrics)` after each epoch. `advance` is
+    called before training and after each block, with the number of epochs done so far, such as 1.5.
     """
 
     compiling: Callable[[], None] = lambda: None
@@ -32,7 +32,7 @@ class Report(NamedTuple):
 
 
 class _Remaining(TimeRemainingColumn):
-    """The time that remains; empty until it can be estimated."""
+    """A column with the remaining time; empty until the time can be estimated."""
 
     def render(self, task: Task) -> Text:
         return super().render(task) if task.time_remaining is not None else Text()

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def recognise(chosen: Options, names: list[str]) -> None:
-    """Recognises every picture, and then prints the results and draws the figure."""
+    """Recognises all pictures, then draws the figure, and then prints the results."""
     if not names:
         raise FlagError("a picture must be named", "no picture", "seven.png, or several files")
     shown = None if chosen.show is None else paths.of_user(chosen.show)

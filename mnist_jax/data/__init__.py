@@ -2,8 +2,8 @@
 
 sources     choosing the source
 dataset     the types that every source returns
-published   files, checksums and mirrors of MNIST and Fashion-MNIST, and reading their files
-download    downloading their files
+published   the files, checksums and mirrors of MNIST and Fashion-MNIST, and reading the files
+download    downloading the files from the mirrors
 digits      scikit-learn's small digits
 """
 

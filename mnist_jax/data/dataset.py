@@ -16,7 +16,7 @@ REPAIR = "replace it with the published file; if it is in the cache, delete it t
 
 
 class Examples(NamedTuple):
-    """Images with pixels from 0 (background) to 255 (ink), and the class of each, 0–9."""
+    """Images with pixels from 0 (background) to 255 (ink), and the class of each image, 0–9."""
 
     images: UInt8[np.ndarray, "examples height width"]
     labels: UInt8[np.ndarray, " examples"]

@@ -19,8 +19,8 @@ def read() -> Dataset:
     """The digits as 28×28 images, 1,437 for training and 360 for testing.
 
     Each pixel is repeated 3×3 times, a border of 2 background pixels is added (8·3 + 2·2 = 28),
-    and the values 0–16 are scaled to 0–255. The split is stratified and always the same. It
-    shuffles the digits: the file is sorted by writer, so its last 360 are by other writers.
+    and the values 0–16 are scaled to 0–255. The split is stratified and always the same. The digits
+    are shuffled, because the file is sorted by writer: its last 360 digits are by other writers.
     """
     pixels, labels = load_digits(return_X_y=True)
     small = np.rint(pixels.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)

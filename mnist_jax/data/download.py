@@ -13,7 +13,7 @@ from mnist_jax.background import started
 from mnist_jax.data.published import Published, PublishedFile
 
 REACH_SECONDS = 6.0
-"""Time limit for DNS lookup, connection and first response, for all mirrors together."""
+"""Time limit for the DNS lookup, connection and first response of all mirrors together."""
 
 
 class DownloadError(Exception):
@@ -26,10 +26,10 @@ def download(
     folder: Path,
     reach_seconds: float = REACH_SECONDS,
 ) -> None:
-    """Downloads `files` into `folder`. Raises `DownloadError`; `OSError` if it cannot write there.
+    """Downloads `files` into `folder`. Raises `DownloadError`; `OSError` if making it fails.
 
-    Each file is written to a temporary file and renamed once its checksum is correct. So a file
-    with its final name is complete, and two processes may download at the same time.
+    Each file is downloaded under a temporary name, and renamed after its checksum is verified. So a
+    file with its final name is complete, and two processes may download at the same time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel("WARNING")
@@ -66,7 +66,7 @@ def _retrieve(url: str, file: PublishedFile, folder: Path, timeout: float) -> No
 
 
 def _ask(url: str, timeout: float) -> Future[bool]:
-    """Asks in a thread whether `url` exists, because a DNS lookup cannot be given a time limit."""
+    """Asks whether `url` exists, in a thread because a DNS lookup accepts no time limit."""
     ask = pooch.HTTPDownloader(timeout=timeout)
     return started(lambda: bool(ask(url, "", None, check_only=True)))
 

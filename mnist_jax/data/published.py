@@ -1,7 +1,7 @@
-"""MNIST and Fashion-MNIST: file names, shapes, checksums and mirrors, and how to read them.
+"""MNIST and Fashion-MNIST: file names, shapes, checksums and mirrors, and reading the files.
 
-An IDX file has a header of 4 bytes plus 4 bytes for each dimension, then the elements in C order,
-one unsigned byte each. The header is not read, because only files with a known checksum are used.
+An IDX file has a header of 4 bytes plus 4 bytes for each dimension. The elements follow in C order,
+one unsigned byte each. The header is skipped, because only files with a known checksum are used.
 """
 
 import gzip
@@ -25,7 +25,7 @@ class PublishedFile(NamedTuple):
     shape: tuple[int, ...]
     compressed: str
     sha256: str | None
-    """Checksum of the decompressed bytes, or None if only that of the `.gz` file is published."""
+    """Checksum of the decompressed bytes; None if only the `.gz` file has a published one."""
 
     @property
     def gz(self) -> str:
@@ -37,7 +37,7 @@ class PublishedFile(NamedTuple):
 
 
 class Published(NamedTuple):
-    """A dataset: its training images and labels, its test images and labels, and its mirrors."""
+    """A dataset. `files` has the training images and labels, then the test images and labels."""
 
     name: str
     files: tuple[PublishedFile, PublishedFile, PublishedFile, PublishedFile]
@@ -90,7 +90,7 @@ FASHION_MNIST = Published(
 
 
 def missing(published: Published, folder: Path) -> list[PublishedFile]:
-    """The files of `published` that are not in `folder`, neither as `NAME` nor as `NAME.gz`."""
+    """The files of `published` that are not in `folder`. `_path` says which names count."""
     return [file for file in published.files if _path(file, folder) is None]
 
 
@@ -136,8 +136,8 @@ def _read_verified(file: PublishedFile, folder: Path):
 def decompressed(path: Path, size: int) -> bytes:
     """The decompressed content of a file that should have `size` bytes. Raises `DataError`.
 
-    The file may be gzipped or not, whatever its name. At most one byte more is read, so that a gzip
-    bomb cannot fill the memory.
+    The file may be gzipped or not, whatever its name. At most `size` + 1 bytes are decompressed, so
+    that a gzip bomb cannot fill the memory.
     """
     try:
         with paths.open_plain(path, follow_links=True) as file:

@@ -1,4 +1,4 @@
-"""Chooses what a run reads: a named folder, the user's cache, a mirror, or the small digits."""
+"""Chooses the source of the data: a given folder, the user's cache, a mirror, or scikit-learn."""
 
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 def load(config: Config, say: Say = print) -> Dataset:
     """The dataset that the config names. Raises `DataError`.
 
-    `say` is called with a message that names the source, before it is read.
+    `say` is called with a message that names the source, before the source is read.
     """
     return begin(config, say)()
 
@@ -28,9 +28,9 @@ def load(config: Config, say: Say = print) -> Dataset:
 def begin(config: Config, say: Say = print) -> Callable[[], Dataset]:
     """Starts to read the files in a thread, and returns a function that waits for the dataset.
 
-    Both can raise `DataError`. `auto` means MNIST if a named folder, the cache or a mirror has it,
-    else the digits. An MNIST file with wrong content is an error, and so is a named folder that
-    lacks a file. The digits are read without a thread.
+    Both functions can raise `DataError`. `auto` is MNIST if a given folder, the cache or a mirror
+    has it, else scikit-learn's digits, which are read without a thread. A file with wrong content
+    and a given folder that lacks a file are errors.
     """
     if config.dataset == "digits":
         reading = _digits("reading digits, the 1,797 small images in scikit-learn", say)
@@ -51,7 +51,7 @@ def begin(config: Config, say: Say = print) -> Callable[[], Dataset]:
 
 
 class UnavailableError(DataError):
-    """The files are neither on this machine nor on a mirror; `why` is the reason alone."""
+    """The files are neither on this machine nor on a mirror. `why` is the reason."""
 
     def __init__(self, name: str, why: str):
         expected = f"{name} must be on this machine, or on a mirror that can be reached"
@@ -65,7 +65,7 @@ def cache(published: Published) -> Path:
 
 
 def _published(published: Published, folder: str | None, say: Say) -> Callable[[], Dataset]:
-    """Reads from `folder` if given, else from the cache, after downloading its missing files."""
+    """Reads from `folder` if given. Otherwise completes the cache by download and reads from it."""
     place = paths.of_user(folder) if folder else cache(published)
     absent = missing(published, place)
     doing = "reading {} from" if folder or not absent else "{} will be downloaded into"
@@ -104,7 +104,7 @@ def _digits(line: str, say: Say) -> Callable[[], Dataset]:
 
 
 def _divided(dataset: Dataset, train: int | None, validation: int | None) -> Dataset:
-    """Holds out the last `validation` training examples; keeps the first `train` of the rest."""
+    """Takes the last `validation` examples for validation, and the first `train` of the rest."""
     images, labels = dataset.train
     rest = len(labels) - (validation or 0)
     if rest < (train or 1):

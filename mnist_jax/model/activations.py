@@ -1,7 +1,7 @@
 """The elementwise activation functions `f(z, negative_slope)`, by name.
 
-relu and leaky_relu use `where`, so that z = 0 has the same slope as negative z. The slope
-of `jax.nn.leaky_relu` at 0 is 1. This matters, because 81 % of MNIST's pixels are exactly 0.
+relu and leaky_relu use `where`, so that the slope at z = 0 is the slope at negative z. The slope of
+`jax.nn.leaky_relu` at 0 is 1. The slope at 0 matters, because 81 % of MNIST's pixels are exactly 0.
 """
 
 from collections.abc import Callable

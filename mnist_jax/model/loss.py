@@ -12,7 +12,7 @@ from mnist_jax.model.network import Params, forward
 
 Outputs = Float[Array, "batch outputs"]
 
-# The loss C of each example, a sum over its outputs a with targets y: natural log, no factor ½.
+# The loss C of each example, from outputs a and targets y. The squared error has no factor ½.
 LOSSES: dict[str, Callable[[Outputs, Outputs], Float[Array, " batch"]]] = {
     "cross_entropy": lambda a, y: -jnp.sum(y * jax.nn.log_softmax(a), axis=-1),
     "squared_error": lambda a, y: jnp.sum((y - a) ** 2, axis=-1),
@@ -28,7 +28,7 @@ def mean_loss(
 ) -> Float[Array, ""]:
     """The mean `Σ weights · C` over the examples of the batch.
 
-    The weights sum to 1, and padding has weight 0. By default, each of N examples has 1/N.
+    The weights sum to 1, and padding has weight 0. By default, each of N examples has weight 1/N.
     """
     costs = LOSSES[architecture.loss](forward(architecture, params, images), targets)
     if weights is None:

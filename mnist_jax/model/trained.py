@@ -22,7 +22,7 @@ class ImagesError(InputError):
 
 
 class Recognition(NamedTuple):
-    """What a network sees in a picture; every field is None if the picture shows no single digit.
+    """The digit in a picture. Every field is None if the picture does not show a single digit.
 
     `image` is the digit in MNIST's form, which is the network's input.
     """
@@ -35,9 +35,9 @@ class Recognition(NamedTuple):
 class Model(NamedTuple):
     """A trained network: the configuration of its run, and its parameters.
 
-    Its methods take images as MNIST has them, light ink on a dark background: `uint8` from 0 (the
-    background) to 255, or floating point from 0 to 1; one image, `[28, 28]` or `[784]`, or several,
-    `[n, 28, 28]` or `[n, 784]`. They raise `ImagesError` for anything else.
+    `predict` and `probabilities` take images like MNIST's, in which the background is 0. The values
+    are `uint8` up to 255 or floating point up to 1. The shape is `[28, 28]` or `[784]`, or for n
+    images `[n, 28, 28]` or `[n, 784]`. Both methods raise `ImagesError` for anything else.
 
     >>> import numpy as np, mnist_jax
     >>> model = mnist_jax.fit(mnist_jax.Config(dataset="digits", epochs=1))  # doctest: +ELLIPSIS
@@ -64,9 +64,9 @@ class Model(NamedTuple):
         return np.asarray(jax.nn.softmax(self._outputs(images)))
 
     def recognise(self, picture: str | Path | Image.Image) -> Recognition:
-        """The digit that a picture shows: a file, or an image of Pillow, of any size and mode.
+        """The digit in `picture`, which is a path or a Pillow image of any mode.
 
-        The picture is brought into MNIST's form first; see `mnist_jax.pictures.network_image`.
+        `mnist_jax.pictures.network_image` converts the picture into the network's input.
         Raises `PictureError` for a file that cannot be read, and for a picture that is too small.
         """
         opened = isinstance(picture, Image.Image)

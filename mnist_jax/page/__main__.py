@@ -1,4 +1,4 @@
-"""Serves a local page: draw a digit, and see the network's answer and every derivative of its cost.
+"""Serves a local page that shows the network's answer to a drawing, and the cost's derivatives.
 
     python -m mnist_jax.page --workdir=runs/base
 
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def serve(chosen: Options) -> None:
-    """Loads the run, computes one answer so that later ones are fast, and serves the page."""
+    """Loads the run, compiles everything that an answer needs, and serves the page."""
     if not all(map(importlib.util.find_spec, PACKAGES)):
         raise InputError(
             f"the page needs the packages {', '.join(PACKAGES)}",
@@ -83,7 +83,7 @@ def serve(chosen: Options) -> None:
 def listening(host: str, port: int) -> socket.socket:
     """A socket that listens at the address. Raises `AddressError`, which names a free port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends small answers at once only if the socket names its protocol
+    # with a protocol, asyncio sets TCP_NODELAY, so that small answers are sent at once
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

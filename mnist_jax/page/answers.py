@@ -1,7 +1,7 @@
-"""The form of a request and the answer to it. Nothing is remembered between two requests.
+"""The form of a request, and the answer to it. The server stores nothing between two requests.
 
-The page's own copy of the network is the run's network after the steps that the page lists in each
-request; they are taken anew every time.
+Each request lists all steps that the user has taken. They are taken again from the run's parameters
+to compute the page's own copy of the network.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Number = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True):
-    """A step that the page's copy has taken: for this image, towards `target`, of size `rate`."""
+    """A step of gradient descent for an image and a target; `rate` is the learning rate."""
 
     pixels: Annotated[bytes, Meta(min_length=PIXELS, max_length=PIXELS)]
     target: Digit
@@ -34,10 +34,10 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
-    """A drawing; the target is the digit with the second-largest output if `target` is None.
+    """A request. Without a `target`, the target is the digit with the second-largest output.
 
-    `unit` is the layer and the number of the unit that is written out; if it is None, this is the
-    unit of the last hidden layer with the largest |δ|.
+    `unit` is the layer and the index of the unit whose numbers are returned. If it is None, the
+    unit is the one with the largest |δ| in the last hidden layer, or in layer 1 if none is hidden.
     """
 
     strokes: Annotated[list[Stroke], Meta(max_length=64)]
@@ -47,13 +47,13 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UnanswerableError(ValueError):
-    """A question of the right form that has no answer; the message is a sentence."""
+    """A request has the right form but no answer. The message is a sentence."""
 
 
 class Network(NamedTuple):
-    """The network of a run, with every bias, and the mask of the parameters that are its own.
+    """The network of a run with every bias; the mask `own` is 1 for the leaves that the run has.
 
-    `compute(image, label, rows)` is `derivatives.compute` with these parameters. They are constants
+    `compute(image, label, unit)` is `derivatives.compute` with these parameters. They are constants
     of the compiled function, so |W| and Wᵀ are computed only once.
     """
 
@@ -72,7 +72,7 @@ def network(name: str, model: Model) -> Network:
 
 
 def described(network: Network) -> dict[str, Any]:
-    """What the page says of the network before anything is drawn."""
+    """The facts about the network that the page needs before a digit is drawn."""
     architecture = network.architecture
     return {
         "name": network.name,
@@ -89,15 +89,15 @@ def described(network: Network) -> dict[str, Any]:
 
 
 def warm_up(network: Network) -> None:
-    """Answers a question with a step and one without, so that everything is compiled."""
+    """Answers a question without steps and one with a step, so that everything is compiled."""
     for steps in ([], [Step(bytes(PIXELS), 0, 1e-3)]):
         answer(network, Question([[(SIDE // 2, 0), (SIDE // 2, SIDE)]], None, steps, None))
 
 
 def answer(network: Network, question: Question) -> dict[str, Any]:
-    """The numbers that the page shows; bytes are float32 numbers, but `pixels` are 0 to 255.
+    """The numbers that the page shows. `pixels` holds uint8; all other bytes hold float32.
 
-    If the drawing does not show a single digit, `pixels` is None and there is nothing else.
+    If the drawing does not show a single digit, the only entry is `pixels`, which is None.
     """
     architecture = network.architecture
     if question.unit is not None and not _exists(architecture, *question.unit):
@@ -140,9 +140,9 @@ def answer(network: Network, question: Question) -> dict[str, Any]:
 
 
 def _leaves(found: derivatives.Derivatives) -> list[dict[str, Any]]:
-    """The largest difference of both gradients in each leaf.
+    """The largest difference between the two gradients in each leaf.
 
-    `of_allowed` is the largest difference of an entry, as a fraction of what rounding can cause.
+    `of_allowed` is the largest ratio of an entry's difference to twice its rounding bound.
     """
     return [
         {
@@ -157,7 +157,7 @@ def _leaves(found: derivatives.Derivatives) -> list[dict[str, Any]]:
 
 
 def _unit(params: Params, found: derivatives.Derivatives, layer: int) -> dict[str, Any]:
-    """The numbers of one unit, with the weights of its row of W^l and its column of W^(l+1)."""
+    """The numbers of one unit, with its row of W^l and its column of W^(l+1)."""
     unit = int(found.row[layer])
     weight, above = (
         np.asarray(params[each]["weight"]) if 0 < each < len(params) else None

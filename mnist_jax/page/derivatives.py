@@ -1,8 +1,8 @@
-"""The derivatives of the cost of one image: handwritten ones, autodiff's, and their differences.
+"""The derivatives of the cost for one image: handwritten, by autodiff, and their differences.
 
-The network is given every bias it lacks, with the value 0. This does not change its outputs, and
-makes the base derivative δ^l of each layer a leaf of the gradient, because ∂C/∂b^l = δ^l for one
-example. So layer 0 has the input layer bias derivative ∂C/∂b⁰ even if the network has no b⁰.
+Each layer without a bias is given a bias of 0, which does not change the outputs. Then the base
+derivative δ^l of each layer is a leaf of the gradient, because ∂C/∂b^l = δ^l for one example. So
+the input layer bias derivative ∂C/∂b⁰ exists even if the run's network has no b⁰.
 """
 
 from dataclasses import replace
@@ -21,14 +21,13 @@ Label = Int[Array, ""]
 
 
 class Derivatives(NamedTuple):
-    """What the page shows of one image. Each array of `z`, `a` and `slope` is `[units]`.
+    """The numbers that the page shows for one image. `z`, `a` and `slope` have one array per layer.
 
-    `y` are the targets, smoothed as in training, and `output` is softmax(z^L) if the loss is
-    cross-entropy, else a^L. The gradients have the structure of the parameters with every bias, but
-    of ∂C/∂W^l only the row `[inputs]` of the unit `row[l]`.
-
-    All entries of both gradients, not only those of the row, differ by at most `difference`, and by
-    at most `of_bound` times twice the rounding bound.
+    `y` has the targets, smoothed as in training. `output` is softmax(z^L) with cross-entropy, else
+    a^L. Both gradients have the structure of the parameters, but ∂C/∂W^l has only one row
+    `[inputs]`: the row of unit `row[l]`. `difference` is the largest difference between the two
+    gradients in each leaf, over all rows. `of_bound` is the largest ratio of a difference to twice
+    the rounding bound.
     """
 
     cost: Float[Array, ""]
@@ -47,7 +46,7 @@ class Derivatives(NamedTuple):
 def with_every_bias(
     architecture: Architecture, params: Params
 ) -> tuple[Architecture, Params, Params]:
-    """The network with a bias of 0 wherever it has none, and a mask of the leaves it had before."""
+    """The network with a bias of 0 in each layer without one, and a mask of its original leaves."""
     hidden = ("hidden",) if architecture.depth > 1 else ()
     full = replace(architecture, biases=("input", *hidden, "output"))
     added = [
@@ -71,8 +70,8 @@ def compute(
 ) -> Derivatives:
     """Computes the derivatives for an image from 0 to 1 whose target is the digit `label`.
 
-    If `label` is −1, the target is the digit with the second-largest output; if the `unit` of a
-    layer is −1, its row is that of the largest |δ|. `architecture` has every bias.
+    If `label` is −1, the target is the digit with the second-largest output. If `unit[l]` is −1,
+    `row[l]` is the unit of layer l with the largest |δ|. `architecture` must have every bias.
     """
     images = pixels[None]
     units = derivatives.forward(architecture, params, images.T)
@@ -103,7 +102,7 @@ def compute(
 
 
 def _rows(gradient: Params, row: list[Int[Array, ""]]) -> Params:
-    """The gradient with one row of each weight, because writing all rows takes long."""
+    """The gradient with only row `row[l]` of ∂C/∂W^l, because writing all rows takes long."""
     return [
         {name: leaf[unit] if name == "weight" else leaf for name, leaf in leaves.items()}
         for unit, leaves in zip(row, gradient, strict=True)

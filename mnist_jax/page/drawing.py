@@ -1,4 +1,4 @@
-"""Draws strokes as a picture, and converts the picture into the image that the network sees."""
+"""Draws strokes as a picture, and converts the picture into the input image of the network."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -10,16 +10,16 @@ SIDE, PEN = 280, 20
 """The drawing area is a square with coordinates from 0 to `SIDE`; `PEN` is the pen's width."""
 
 MARGIN = 44
-"""Paper around the drawing area, so that a digit at its edge is whole."""
+"""The width of the white margin around the drawing area: no stroke touches the picture's edge."""
 
 REDUCED = 4
-"""The picture is drawn this many times larger, so that its edges are smooth."""
+"""The picture is drawn this many times larger and then reduced, so that edges are smooth."""
 
 Strokes = list[list[tuple[int, int]]]
 
 
 def network_pixels(strokes: Strokes) -> UInt8[np.ndarray, "28 28"] | None:
-    """The image of the drawing in MNIST's form, or None if it does not show a single digit."""
+    """The drawing as an image like MNIST's, or None if the drawing shows no single digit."""
     return network_image(drawn(strokes), clean=True) if strokes else None
 
 
@@ -32,5 +32,5 @@ def drawn(strokes: Strokes) -> Image.Image:
         points = [(x + MARGIN, y + MARGIN) for x, y in stroke]
         pen.line(points, fill=0, width=PEN)
         for point in points:
-            pen.circle(point, (PEN - 1) / 2, fill=0)  # Pillow adds the pixel in the middle
+            pen.circle(point, (PEN - 1) / 2, fill=0)  # Pillow's diameter is 2 · radius + 1
     return picture.reduce(REDUCED)

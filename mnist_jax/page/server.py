@@ -1,7 +1,6 @@
-"""The server of the page: its routes, and what they refuse.
+"""The server of the page: its routes, and the requests that they refuse.
 
-It reads no file, writes none and keeps no state, so no request can change the run or what another
-client sees.
+No request reads or writes a file, or changes the answers to other requests.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ from mnist_jax.page.answers import Network, Question, UnanswerableError, answer,
 MOST_BYTES = 2**17
 SECONDS_TO_SEND = 10
 AT_ONCE = 2
-"""Answers that are computed at the same time; further requests wait."""
+"""The maximum number of answers computed at the same time; further requests wait."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -44,7 +43,7 @@ SENTENCES = {
 
 
 def application(network: Network, host: str = "127.0.0.1") -> Starlette:
-    """The page of `network`, as an ASGI application that is served at the address `host`."""
+    """The ASGI application that serves the page of `network` at the address `host`."""
     description = json.dumps(described(network)).replace("<", "\\u003c")
     text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     html = text.replace("NETWORK", description, 1)
@@ -57,7 +56,7 @@ def application(network: Network, host: str = "127.0.0.1") -> Starlette:
         _require_own_origin(request)
         question = _read(await _body(request))
         if not limiter:
-            limiter.append(CapacityLimiter(AT_ONCE))  # it belongs to the running event loop
+            limiter.append(CapacityLimiter(AT_ONCE))  # here, because it needs the event loop
         work = functools.partial(answer, network, question)
         try:
             numbers = await to_thread.run_sync(work, limiter=limiter[0])
@@ -73,10 +72,10 @@ def application(network: Network, host: str = "127.0.0.1") -> Starlette:
 
 
 def hosts(host: str) -> list[str]:
-    """The host names that a request may ask for, which are all if the network can reach `host`.
+    """The host names that requests may have: any name (`*`) if other machines can reach `host`.
 
-    Otherwise a page of another site could reach the server under a name of that site which leads
-    to 127.0.0.1.
+    The restriction prevents DNS rebinding: another site's page could otherwise reach the server
+    with a host name of that site that resolves to 127.0.0.1.
     """
     return ["127.0.0.1", "localhost", host] if is_loopback(host) else ["*"]
 
@@ -90,7 +89,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _require_own_origin(request: Request) -> None:
-    """Refuses what another site's page sends. A program that is no browser sends no origin."""
+    """Refuses a request of another site's page. Only browsers send an origin."""
     origin, own = request.headers.get("origin"), f"http://{request.headers.get('host')}"
     if origin not in (None, own):
         raise HTTPException(403, f"Only the page at {own} may ask; this came from another origin.")
@@ -100,7 +99,7 @@ def _require_own_origin(request: Request) -> None:
 
 
 async def _body(request: Request) -> bytes:
-    """The body, of which no more than `MOST_BYTES` are kept."""
+    """The request's body. Refuses a request that is too long, too slow or incomplete."""
     body = bytearray()
     try:
         async with asyncio.timeout(SECONDS_TO_SEND):

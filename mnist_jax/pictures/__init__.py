@@ -1,7 +1,7 @@
-"""Pictures of a digit, brought into the form of MNIST's images.
+"""Converts pictures of a digit into images like MNIST's.
 
 files          reading a picture of any format
-ink            the ink of a picture: the background removed, dark on light or light on dark
+ink            separating the dark or light ink of a picture from the background
 network_image  cropping, scaling and placing a digit in 28×28
 """
 

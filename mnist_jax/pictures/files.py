@@ -8,26 +8,26 @@ from PIL import Image, UnidentifiedImageError
 from manual_grads.cli import InputError, paths
 
 SMALLEST = 8
-"""The smallest length, in pixels, of a picture's longer side."""
+"""The minimum length, in pixels, of a picture's longer side."""
 
 
 class PictureError(InputError):
-    """A picture that cannot be read, or in which no digit could be seen."""
+    """A picture that cannot be read, or that is too small to show a digit."""
 
 
 def read(path: str | Path) -> Image.Image:
     """The picture in a file. Raises `PictureError`.
 
-    Refused: a file that Pillow does not read or that is damaged, more pixels than Pillow's limit
-    of 89 million, an animation or several pages, and a picture that is too small.
+    The picture must be undamaged and in a format that Pillow reads, have at most 89 million pixels,
+    which is Pillow's limit, and not be too small. Animations and several pages are refused.
     """
     path = paths.of_user(path)
     try:
         with paths.open_plain(path, follow_links=True) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata
+            warnings.simplefilter("ignore")  # warnings about metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(file)
-            if getattr(image, "is_animated", False) and image.format != "MPO":  # of some phones
+            if getattr(image, "is_animated", False) and image.format != "MPO":  # phones' photos
                 raise PictureError(
                     f"{path} must show one picture",
                     f"{image.format} with several: an animation or several pages",

@@ -1,4 +1,4 @@
-"""The ink of a picture: the background removed, dark on light or light on dark."""
+"""Finds the ink of a picture, dark or light, and removes the background."""
 
 from typing import NamedTuple
 
@@ -8,18 +8,18 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 EIGHT = np.ones((3, 3), bool)
-"""Pixels that touch at a corner are connected."""
+"""The neighbourhood of a pixel: pixels that touch at a corner are connected."""
 
 GAP = 0.1
-"""The smallest gap between two digits, as a fraction of the height of a digit."""
+"""The minimum gap between two digits, as a fraction of the height of the taller digit."""
 
 
 class Ink(NamedTuple):
     """The ink of a picture: `density` is 1 in the ink, and 0 in the background.
 
-    `sharpness` is the slope of the picture's logarithm that 90 % of the ink's edge exceeds.
-    `darker` is whether the ink is darker than most of the picture: the paper between light strokes
-    is not. `width` is the mean width of the strokes in pixels. Several digits are not `single`.
+    At 90 % of the ink's edge pixels, the picture's logarithm has at least the slope `sharpness`.
+    `darker` is true if the ink's median is darker than the other pixels' median. It is false for
+    paper between light strokes. `width` is the mean stroke width in pixels.
     """
 
     density: Float[np.ndarray, "height width"]
@@ -35,7 +35,7 @@ class Ink(NamedTuple):
 def grey(image: Image.Image) -> Image.Image:
     """The picture as luminance from 0 to 1, upright, in mode `F`. Transparent parts are paper."""
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):  # 16 bits and more: the unit is unknown
+    if image.mode.startswith(("I", "F")):  # 16 bits and more: the value of white is unknown
         values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
         low, high = values.min(), values.max()
         return Image.fromarray((values - low) / max(high - low, 1e-30))
@@ -54,9 +54,9 @@ def grey(image: Image.Image) -> Image.Image:
 def find(values: Float[np.ndarray, "height width"], clean: bool = False) -> Ink | None:
     """The ink that looks most like a digit, or None if there is no ink.
 
-    It is dark or light, and sought in the picture and in one with its noise smoothed. What is found
-    only in the second may be texture of the paper, unless its contrast is strong. A `clean` picture
-    has dark ink on light paper without noise.
+    Dark and light ink are sought in the picture, and in a copy with smoothed noise. Ink in the copy
+    may be texture of the paper, so its contrast must be above 0.25. A `clean` picture has dark ink
+    on light paper without noise.
     """
     if clean:
         return _dark(values)
@@ -69,10 +69,9 @@ def find(values: Float[np.ndarray, "height width"], clean: bool = False) -> Ink 
 
 
 def _evidence(ink: Ink) -> float:
-    """The contrast, times the length of the strokes divided by their width.
+    """The score of the ink: contrast · length of the strokes / their width · sharpness.
 
-    It is less for ink without a sharp edge all around, which may be a shadow, for several digits,
-    and for what lies between strokes.
+    Shadows have a low sharpness. Several digits divide the score by 2, ink not `darker` by 10.
     """
     doubts = (1 if ink.single else 0.5) * (1 if ink.darker else 0.1)
     return float(ink.contrast * ink.mask.sum() / ink.width**2 * ink.sharpness * doubts)
@@ -81,7 +80,7 @@ def _evidence(ink: Ink) -> float:
 def _closed(
     values: Float[np.ndarray, "height width"], window: int
 ) -> Float[np.ndarray, "height width"]:
-    """The closing; what reaches the edge of the picture is taken to go on beyond it."""
+    """The morphological closing; the edge pixels are repeated beyond the edge of the picture."""
     beyond = window // 2 + 1
     padded = np.pad(values, beyond, mode="edge")
     closed = ndimage.grey_closing(padded, (window, window), mode="nearest")
@@ -89,7 +88,7 @@ def _closed(
 
 
 def _dark(smooth: Float[np.ndarray, "height width"]) -> Ink | None:
-    """The ink, if it is darker than the background."""
+    """The ink that is darker than the background, or None if there is none."""
     longer = max(smooth.shape)
     background = _closed(smooth, longer // 3 | 1)
     contrast = (background - smooth) / (background + 0.1)
@@ -140,10 +139,10 @@ def _boxes(labels: Int[np.ndarray, "height width"]) -> Int[np.ndarray, "parts 4"
 def _digit(
     mask: Bool[np.ndarray, "height width"],
 ) -> tuple[Bool[np.ndarray, "height width"], bool]:
-    """The parts of the digit, or of several digits; and whether it is one digit.
+    """The mask of the digit, or of several digits, and whether there is only one digit.
 
-    Parts belong to different digits if a gap separates them and each is two thirds as high as the
-    highest. Parts at the edge of the picture count only if there are no others.
+    There are several if parts separated by `GAP` are each at least two thirds as high as the
+    highest. Parts at the picture's edge are dropped, unless all other parts are very small.
     """
     labels, _ = _parts(mask)
     boxes = _boxes(labels)

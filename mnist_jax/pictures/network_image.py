@@ -1,4 +1,4 @@
-"""A picture of a digit, brought into the form of MNIST's images."""
+"""Converts a picture of a digit into an image like MNIST's."""
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -8,23 +8,22 @@ from scipy import ndimage
 from mnist_jax.pictures import ink
 
 LOOKED_AT = 240
-"""The longer side, in pixels, to which a larger picture is reduced before the digit is sought."""
+"""A picture is reduced to at most this many pixels per side before the digit is sought."""
 
 BOX, FIELD = 20, 28
-"""MNIST's digits are scaled into a square of 20×20 and placed in one of 28×28."""
+"""MNIST's digits are scaled into a square of 20×20 and placed in a square of 28×28."""
 
 THINNEST = 2.0
-"""Strokes that would be thinner than this in 28×28, in pixels, are thickened to it."""
+"""The minimum width of strokes in 28×28, in pixels. Thinner strokes are thickened to it."""
 
 
 def network_image(image: Image.Image, clean: bool = False) -> UInt8[np.ndarray, "28 28"] | None:
-    """The digit of a picture as MNIST has it, or None if the picture does not show one digit.
+    """The digit as an image like MNIST's, or None if the picture does not show a single digit.
 
-    Any mode and size that Pillow reads, dark ink on light or light on dark. The background is
-    removed; the digit is cropped, scaled with its aspect into 20×20 with anti-aliasing, and placed
-    in 28×28 so that its centre of mass is in the middle; 0 is the background, 255 the ink.
-
-    `clean` says that the picture is dark ink on light paper without noise, which is much faster.
+    `image` has any mode, with dark ink on light paper or light ink on dark paper. The digit is
+    scaled into 20×20 with its aspect ratio kept, and placed in 28×28 with its centre of mass in the
+    middle. The background is 0 and the ink is 255. `clean` promises dark ink on light paper without
+    noise; the search is then much faster.
     """
     found = _look(ink.grey(image), clean)
     return placed(scaled(found)) if found is not None and found.single else None
@@ -42,7 +41,7 @@ def _reduced(picture: Image.Image) -> Float[np.ndarray, "height width"]:
 
 
 def _look(picture: Image.Image, clean: bool) -> ink.Ink | None:
-    """Finds the ink; if it is a small part of the picture, looks again at that part."""
+    """Finds the ink. If it is in a small part of the picture, repeats the search in that part."""
     shrink = max(max(picture.size) / LOOKED_AT, 1)
     found = ink.find(_reduced(picture), clean)
     if found is None or not found.single:
@@ -67,7 +66,7 @@ def scaled(digit: ink.Ink) -> Float[np.ndarray, "height width"]:
     """The cropped digit, its longer side scaled to 20 pixels; values from 0 to 1."""
     density = digit.density[digit.box]
     thicker = (THINNEST * max(density.shape) / BOX - digit.width) / 2
-    if thicker > 0.5:  # thin pens: thinner than any stroke of MNIST
+    if thicker > 0.5:  # the pen is thinner than any of MNIST's
         reach = int(np.ceil(thicker))
         y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
         density = np.pad(density, reach)

@@ -1,4 +1,4 @@
-"""Joins the processes of a run, compares their configurations, and shares what they must agree on.
+"""Connects the processes of a run, compares their configurations, and shares data between them.
 
 JAX's coordination service, in process 0, detects a process that does not answer.
 """
@@ -21,10 +21,10 @@ OF_ONE_PROCESS = ("process_id", "name", "workdir", "overwrite", "data_dir", "tim
 
 @contextlib.contextmanager
 def joined(config: Config) -> Iterator[bool]:
-    """Connects the processes of a run; yields whether this one prints and writes: process 0.
+    """Connects the processes of a run. Yields True in process 0, the only one that writes files.
 
-    Raises `ProcessLostError` if one cannot be reached, or later ends. Without --coordinator, there
-    is nothing to connect, and jax is not imported.
+    Raises `ProcessLostError` if a process cannot be reached or ends during the run. Without
+    --coordinator, it yields True and does not import jax.
     """
     if config.coordinator is None:
         yield True
@@ -46,8 +46,8 @@ def joined(config: Config) -> Iterator[bool]:
         )
         try:
             yield config.process_id == 0
-        except (signals.Stopped, ProcessLostError):  # all processes raise the same one
-            jax.distributed.shutdown()  # waits for all: XLA aborts those whose process 0 has ended
+        except (signals.Stopped, ProcessLostError):  # all processes raise the same error
+            jax.distributed.shutdown()  # waits, because XLA aborts the rest when process 0 ends
             raise
         jax.distributed.shutdown()
     except (jax.errors.JaxRuntimeError, TimeoutError) as error:
@@ -73,9 +73,9 @@ def _require_free(coordinator: str) -> None:
 def require_same(config: Config, facts: dict[str, str]) -> None:
     """Raises `ProcessLostError` unless all processes have the same flags and the same `facts`.
 
-    Each process names what differs between the others and process 0.
+    The message names the first process that differs from process 0, and the differences.
     """
-    from jax._src.distributed import global_state  # its store needs no computation on devices
+    from jax._src.distributed import global_state  # its key-value store needs no device
 
     client: Any = global_state.client
     flags = {**dataclasses.asdict(config), **dataclasses.asdict(config.architecture)}
@@ -90,7 +90,7 @@ def require_same(config: Config, facts: dict[str, str]) -> None:
         json.loads(client.blocking_key_value_get(f"facts/{process}", wait))
         for process in range(config.processes)
     )
-    client.wait_at_barrier("compared", wait)  # so that nobody ends before all have read
+    client.wait_at_barrier("compared", wait)  # no process may end before all have read the facts
     for process, other in enumerate(others, start=1):
         names = [name for name in {**first, **other} if first.get(name) != other.get(name)]
         if names:
@@ -106,7 +106,7 @@ def require_same(config: Config, facts: dict[str, str]) -> None:
 
 
 def agreed(stopped: Callable[[], BaseException | None]) -> Callable[[], BaseException | None]:
-    """`stopped` for all processes: if a signal asks one to stop, all stop after the same block."""
+    """Wraps `stopped` so that a signal to one process stops all processes after the same block."""
     import numpy as np
     from jax.experimental import multihost_utils
 
@@ -120,7 +120,7 @@ def agreed(stopped: Callable[[], BaseException | None]) -> Callable[[], BaseExce
 
 
 def shared(tree: Tree) -> Tree:
-    """The tree of process 0, bit for bit; in each process it has the same form."""
+    """Process 0's tree, bit for bit. The trees of all processes must have the same structure."""
     import jax
     import numpy as np
     from jax.experimental import multihost_utils

@@ -1,8 +1,8 @@
-"""Starts the process that trains, and turns its end into one message and an exit status.
+"""Starts the training process, and reports its end with one message and an exit status.
 
-If another process of the run hangs, XLA aborts this one and writes a stack trace. So the parent,
-which does not import jax, keeps in a file what the child's libraries write to file descriptors 1
-and 2. The child's own lines go to the parent's standard output and errors.
+If another process of the run hangs, XLA aborts the training process and writes a stack trace. So
+the training process is the child of a parent without jax. The child's file descriptors 1 and 2, to
+which XLA writes, lead to a file. The child's own lines go to the parent's output and errors.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from mnist_jax.background import started
 from mnist_jax.config import Config
 
 VARIABLE = "MNIST_JAX_PARENT"
-"""In the child's environment: the file descriptors of the parent's standard output and errors."""
+"""The environment variable that gives the child the file descriptors of the parent's output."""
 
 
 class ProcessLostError(InputError):
@@ -27,7 +27,7 @@ class ProcessLostError(InputError):
 
 
 def lost(config: Config, got: str) -> ProcessLostError:
-    """The error that ends the run, because another process has ended or does not answer."""
+    """The error that ends the run if another process has ended or does not answer."""
     return ProcessLostError(
         f"all {config.processes} processes of the run must answer within "
         f"--process_timeout={config.process_timeout} seconds",
@@ -40,7 +40,7 @@ def lost(config: Config, got: str) -> ProcessLostError:
 def supervise(words: Sequence[str], config: Config) -> int:
     """Runs a command, passes Ctrl-C and SIGTERM on to it, and returns its exit status.
 
-    Raises `ProcessLostError` if a signal ends it.
+    Raises `ProcessLostError` if a signal ends the command.
     """
     with tempfile.TemporaryFile() as written:
         own = [os.dup(1), os.dup(2)]
@@ -69,9 +69,9 @@ def supervise(words: Sequence[str], config: Config) -> int:
 
 
 def _wait(process: subprocess.Popen, seconds: int) -> int:
-    """Waits for the process, and kills it when it has been stopped, as by SIGSTOP, for `seconds`.
+    """Waits until the process ends, and returns its exit status.
 
-    The first Ctrl-C or SIGTERM is passed on to it.
+    Passes the first Ctrl-C or SIGTERM on. Kills a process that was suspended for `seconds`.
     """
     passed_on, ran_at = False, time.monotonic()
     stopped_now = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
@@ -90,9 +90,9 @@ def _wait(process: subprocess.Popen, seconds: int) -> int:
 
 
 def has_parent() -> bool:
-    """Whether this process is the child. If so, what it prints is shown as the parent's.
+    """Whether this process is the child. If so, its output goes to the parent's output and errors.
 
-    The child ends when its parent does: then its standard input is closed.
+    The child ends when the parent ends, because the child's standard input is then closed.
     """
     if VARIABLE not in os.environ:
         return False

@@ -1,8 +1,8 @@
 """Checkpoints: files `WORKDIR/checkpoints/STEP.safetensors`, loaded only if the checksum matches.
 
 A file contains every leaf of the state as a tensor. Its only metadata entry is the SHA-256 of the
-sorted names, dtypes, shapes and bytes of all tensors. safetensors itself has no checksum: it would
-load a file in which a digit of the header was changed.
+names, dtypes, shapes and bytes of all tensors, sorted by name. The safetensors format has no
+checksum of its own: a file whose header has a wrong digit would be loaded.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ Tree = Any
 Tensors = Mapping[str, np.ndarray]
 
 KEPT = 3
-"""Number of newest checkpoints that are kept. The best one is kept too."""
+"""The number of checkpoints that are kept, besides that with the lowest validation loss."""
 
 
 class CheckpointError(InputError):
@@ -39,8 +39,8 @@ class CheckpointError(InputError):
 def writing(workdir: Path) -> Iterator[Callable[[int, Tree, int], Future[None]]]:
     """Yields `save(step, tree, best_step)`, which copies the tree and writes it in a thread.
 
-    One file is written at a time. If a write fails, `RunDirectoryError` is raised by the future
-    that `save` returned, by the next `save`, and at the end. Older checkpoints then stay.
+    One file is written at a time. If a write fails, no older checkpoint is removed. The future that
+    `save` returned, the next call of `save` and the end of the block raise `RunDirectoryError`.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint") as thread:
         last: Future[None] = thread.submit(lambda: None)
@@ -67,8 +67,8 @@ def _write(folder: Path, step: int, tensors: dict[str, np.ndarray], best_step: i
 def newest(workdir: Path, like: Tree, say: Callable[[str], None] = print) -> Tree | None:
     """Loads the newest undamaged checkpoint into the structure of `like`; None if there is no file.
 
-    A damaged file is reported and skipped. Raises `CheckpointError` if every file is damaged, or if
-    the newest undamaged one does not have the leaves of `like`.
+    Damaged files are reported and skipped. Raises `CheckpointError` if every file is damaged, or if
+    the newest undamaged file does not have the leaves of `like`.
     """
     folder = workdir / FOLDER
     damaged: dict[Path, str] = {}
@@ -94,7 +94,7 @@ def newest(workdir: Path, like: Tree, say: Callable[[str], None] = print) -> Tre
 
 
 def remove_after(workdir: Path, step: int) -> None:
-    """Removes the checkpoints later than `step`, and files whose writing was interrupted."""
+    """Removes the checkpoints later than `step`, and files that were not written completely."""
     folder = workdir / FOLDER
     for later in held(folder):
         if later > step:
@@ -104,7 +104,7 @@ def remove_after(workdir: Path, step: int) -> None:
 
 
 def size_of_all(tree: Tree) -> int:
-    """Maximum bytes of all checkpoints of `tree`: those kept, the best, and one being written."""
+    """The maximum bytes of all checkpoints: the newest, the best, and one that is being written."""
     return (KEPT + 2) * sum(getattr(leaf, "nbytes", 8) for leaf in jax.tree.leaves(tree))
 
 
@@ -123,7 +123,7 @@ def path_of(folder: Path, step: int) -> Path:
 
 
 def remove_all(workdir: Path) -> None:
-    """Removes all checkpoints, and their folder if it is then empty."""
+    """Removes all checkpoints, and then the folder if it is empty."""
     folder = workdir / FOLDER
     for entry in list(folder.glob("*")):
         if re.match(r"\.?[0-9]{10}\b", entry.name):
@@ -138,7 +138,7 @@ def _remove(path: Path) -> None:
 
 
 def require_some(workdir: Path) -> None:
-    """Raises `CheckpointError` if there is no checkpoint, or one in the format of version 0.1."""
+    """Raises `CheckpointError` if no checkpoint exists, or if one is in the format of 0.1.0."""
     folder = workdir / FOLDER
     names = sorted(entry.name for entry in folder.glob("*"))
     earlier = [name for name in names if re.fullmatch(r"[0-9]{10}", name)]

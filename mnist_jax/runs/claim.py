@@ -1,6 +1,6 @@
 """Locks a run directory for one process, and checks that a run may write to it.
 
-`claimed` locks and checks; if it raises, no file has changed. `begin` writes `config.json`.
+If `claimed` raises an error, it has changed no file. `begin` writes `config.json`.
 """
 
 import contextlib
@@ -23,9 +23,9 @@ from mnist_jax.runs.files import RunDirectoryError, make_folder, make_free, writ
 def claimed(config: Config) -> Iterator[Path]:
     """Yields the locked run directory. Raises `RunDirectoryError` or `CheckpointError`.
 
-    It is `--workdir` if given, else the first of `runs/NAME`, `runs/NAME-2`, … that does not exist.
-    If it contains a run, `--overwrite` or `--resume` is needed; `--resume` needs checkpoints.
-    If the folder is new and no run begins in it, it is removed again.
+    The directory is `--workdir`, or else the first of `runs/NAME`, `runs/NAME-2`, … that does not
+    exist. If it contains a run, `--overwrite` or `--resume` is needed; `--resume` needs checkpoints
+    there. A new directory is removed at the end if no run has begun in it.
     """
     if config.workdir is None:
         workdir, is_new = make_free(config.name), True
@@ -45,9 +45,9 @@ def claimed(config: Config) -> Iterator[Path]:
 
 
 def begin(config: Config, workdir: Path) -> None:
-    """Writes `config.json`. Unless the run is resumed, files of an earlier run are removed first.
+    """Writes `config.json`. Unless the run is resumed, removes files of an earlier run first.
 
-    The old `config.json` stays until it is replaced: it marks the folder as a run directory.
+    The old `config.json` stays until it is replaced: the file marks a folder as a run directory.
     """
     make_folder(workdir)
     if not config.resume:
@@ -62,7 +62,7 @@ def begin(config: Config, workdir: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(workdir: Path) -> Iterator[None]:
-    """Locks the folder. If the process dies, the operating system releases the lock."""
+    """Locks the folder. If the process is killed, the operating system releases the lock."""
     lock = filelock.FileLock(workdir / directory.LOCK, timeout=0)
     try:
         lock.acquire()
@@ -85,7 +85,7 @@ def _locked(workdir: Path) -> Iterator[None]:
 
 
 def _require_allowed(config: Config, workdir: Path) -> None:
-    """Raises an error unless the run may write to the folder. Changes nothing."""
+    """Raises an error unless the run may write to the folder. Changes no file."""
     directory.require_plain(workdir)
     existing = [
         name
@@ -125,7 +125,7 @@ MAY_CHANGE = (
     "process_id",
     "process_timeout",
 )
-"""Options that do not affect the result of a run, so they may change when it is resumed."""
+"""Options that may change when a run is resumed. They affect the result at most by rounding."""
 
 
 def _require_same(was: Config, now: Config) -> None:

@@ -1,4 +1,4 @@
-"""The run directory: the names of its files, and reading and writing them."""
+"""The files of a run directory: their names, and functions that read and write them."""
 
 import contextlib
 import importlib.metadata
@@ -39,7 +39,7 @@ CHECKPOINTS = "checkpoints"
 def require_plain(workdir: Path) -> None:
     """Raises `RunDirectoryError` unless each file of a run is a plain file, or does not exist.
 
-    The run directory and `checkpoints` must be folders. Links could lead out of the directory.
+    The run directory and `checkpoints` must be folders or missing. A link could lead elsewhere.
     """
     stands = paths.what_is(workdir)
     if stands != paths.NOTHING and not stands.endswith(paths.FOLDER):
@@ -92,7 +92,7 @@ BYTES_OF_AN_EPOCH = 2**14
 
 
 def _epoch_of(metrics: Any) -> int | None:
-    """The epoch of a line, or None if the line lacks its step or a number that figures show."""
+    """The epoch of a line, or None if the line lacks the step, a loss or an accuracy."""
     shown = [f"{part}_{name}" for part in ("train", "test") for name in ("loss", "accuracy")]
     whole = (
         isinstance(metrics, dict)
@@ -117,9 +117,9 @@ def summary(
     seconds: dict[str, float],
     devices: int = 1,
 ) -> dict[str, Any]:
-    """The content of `result.json`, from the metrics of the `last` epoch and `correct` answers.
+    """The content of `result.json`. `last` has the metrics of the last epoch.
 
-    `devices` is the number of devices of all processes together.
+    `correct` is the number of correct test answers. `devices` is the number in all processes.
     """
     train_examples, test_examples = len(dataset.train.labels), len(dataset.test.labels)
     return {
@@ -143,7 +143,7 @@ def summary(
 
 
 def remove_results(workdir: Path) -> None:
-    """Removes the old results, before the parameters that they belong to are replaced."""
+    """Removes the old results. They belong to the parameters that are replaced next."""
     for name in (RESULT, *EVALUATION):
         (workdir / name).unlink(missing_ok=True)
 
@@ -162,13 +162,13 @@ def versions() -> dict[str, str]:
 
 
 def write_parameters(workdir: Path, params: Params) -> None:
-    """Writes each leaf under its path, such as `2/weight`."""
+    """Writes each leaf as a tensor with the leaf's name, such as `2/weight`."""
     tensors = {leaf: np.asarray(value) for leaf, value in named_leaves(params).items()}
     write(workdir / PARAMETERS, safetensors.numpy.save(tensors))
 
 
 def newest() -> Path:
-    """The run in `runs/` whose parameters were written last. Raises `RunDirectoryError`."""
+    """The run directory in `runs/` with the newest parameters. Raises `RunDirectoryError`."""
     ended = [path for path in Path("runs").glob(f"*/{PARAMETERS}") if path.is_file()]
     if not ended:
         raise RunDirectoryError(

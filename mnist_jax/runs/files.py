@@ -13,7 +13,7 @@ import numpy as np
 from manual_grads.cli import InputError, paths
 
 SMALL = 2**20
-"""Size limit in bytes for files without large arrays, and for the headers of the others."""
+"""Size limit in bytes for files without large arrays, and for the header of files with arrays."""
 
 
 class RunDirectoryError(InputError):
@@ -31,13 +31,13 @@ def make_free(name: str) -> Path:
     make_folder(Path("runs"))
     for folder in numbered(name):
         if not os.path.lexists(folder):
-            with contextlib.suppress(FileExistsError):  # another process has just made it
+            with contextlib.suppress(FileExistsError):  # if another process has just made it
                 return make_folder(folder, exist_ok=False)
     raise AssertionError("unreachable")
 
 
 def make_folder(folder: Path, exist_ok: bool = True) -> Path:
-    """Makes `folder` and its parents. Raises `RunDirectoryError`, or `FileExistsError`."""
+    """Makes `folder` and its parents. Raises `RunDirectoryError` or `FileExistsError`."""
     try:
         folder.mkdir(parents=True, exist_ok=exist_ok)
     except OSError as error:
@@ -55,7 +55,7 @@ def write(path: Path, content: str | bytes) -> None:
     """Writes `content` to `path` atomically. Raises `RunDirectoryError`."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.unlink(missing_ok=True)  # left by a killed process that had the same id
+        beside.unlink(missing_ok=True)  # if a killed process with this id left it
         with beside.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
@@ -73,7 +73,7 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def read(path: Path, most: int = SMALL) -> bytes:
-    """The content of a plain file of at most `most` bytes. Raises `OSError`, `ValueError`."""
+    """The content of a regular file of at most `most` bytes. Raises `OSError` or `ValueError`."""
     with paths.open_plain(path, follow_links=False) as file:
         content = file.read(most + 1)
     if len(content) > most:

@@ -4,9 +4,9 @@ gradients   the ways to compute the gradient
 optimizer   the optimiser and the learning rate
 step        a training step and the evaluation, as pure functions
 state       the state of a run, as saved in a checkpoint
-devices     the devices, and which part of the arrays each has
+devices     the devices, and the part of the arrays that each device has
 compiled    the functions of `step`, compiled for a run
-failures    errors that end a training
+failures    the errors that end training
 loop        the training loop
 """
 

@@ -1,4 +1,4 @@
-"""The errors that end a training: no device, too little memory, a bad loss or gradient."""
+"""The errors that end training: no device, too little memory, a bad loss or gradient."""
 
 import contextlib
 import re
@@ -28,7 +28,7 @@ class NotFiniteError(InputError):
 
 
 class DisagreementError(InputError):
-    """The handwritten gradient and autodiff's differ by more than rounding errors can explain."""
+    """The handwritten gradient differs from autodiff's by more than rounding errors can explain."""
 
 
 @contextlib.contextmanager
@@ -58,7 +58,7 @@ def require_finite(
 ) -> None:
     """Raises `NotFiniteError` at the first loss that is NaN or infinite.
 
-    The first of `losses` belongs to `step` in `epoch`; `taken` steps were taken before it.
+    `losses[0]` is the loss at step `step` in epoch `epoch`. `taken` updates precede this loss.
     """
     broken = np.flatnonzero(~np.isfinite(losses))
     if broken.size == 0:
@@ -79,8 +79,8 @@ def require_agreement(
 ) -> None:
     """Raises `DisagreementError` at the first step whose gradients disagree in any leaf.
 
-    `inspected` maps the name of a precision to the comparisons in a block's steps; the precisions
-    are checked in order. `explain` describes the mistake.
+    `inspected` maps each precision to the gradient comparisons of a block's steps. The precisions
+    are checked in the order of the dict. `explain()` describes the mistake.
     """
     for precision, disagreement in inspected.items():
         fields = [named_leaves(field) for field in disagreement]

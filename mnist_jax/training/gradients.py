@@ -1,6 +1,6 @@
 """The ways to compute the gradient: one `Mode` for each value of `--gradient`.
 
-No other file of this package imports the handwritten derivatives or the gradient check.
+No other file of `mnist_jax.training` imports the handwritten derivatives or the gradient check.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ Weights = Float[Array, " batch"]
 Inspected = derivatives.Disagreement | None
 Record = dict[str, dict[str, dict[str, float]]]
 
-# (params, images, targets, weights) -> (loss, gradient). The loss is a scalar, the sum of weight ·
-# loss over the batch: the weights are 1/N for N examples and 0 for padding. Without weights, all
-# are 1/N. The gradient has the structure, shapes and dtype of params.
+# (params, images, targets, weights) -> (loss, gradient). The loss is the scalar Σ weight · loss
+# over the batch. Each of N examples has weight 1/N, and padding has weight 0. By default, all
+# weights are 1/N. The gradient has the structure, shapes and dtype of params.
 ValueAndGrad = Callable[..., tuple[Float[Array, ""], Params]]
 
 
@@ -33,10 +33,10 @@ class Mode(NamedTuple):
 
     `outputs` repeats the forward pass of `value_and_grad`; XLA merges both into one computation.
     `inspect(params, images, targets, weights, gradient)` runs in every step, and
-    `inspect_in_float64(params, images, targets, weights)` in the first step of an epoch, unless it
-    is None. `record` turns a block's inspections into metrics, whose maximum over an epoch is
-    reported; `no_record(params)` is the initial maximum. `explain(params, images, targets)`
-    describes the mistake that was found.
+    `inspect_in_float64(params, images, targets, weights)` runs in the first step of an epoch,
+    unless it is None. `record` converts a block's inspections into metrics. The maximum over an
+    epoch is reported; `no_record(params)` is its initial value. `explain(params, images, targets)`
+    describes the mistake in the gradient.
     """
 
     value_and_grad: ValueAndGrad
@@ -63,7 +63,7 @@ def manual(architecture: Architecture) -> Mode:
 
 
 def checked(architecture: Architecture) -> Mode:
-    """The mode that trains with autodiff and compares manual derivatives with it at every step."""
+    """The mode that trains with autodiff and compares the handwritten gradient at every step."""
     return autodiff(architecture)._replace(
         inspect=partial(disagreement, architecture),
         inspect_in_float64=partial(disagreement_in_float64, architecture),
@@ -139,7 +139,7 @@ def _no_record(params: Params) -> Record:
 
 
 def _record(inspected: Inspected) -> Record:
-    """Each leaf's largest difference of all steps, absolute and divided by the allowed one."""
+    """The maximum of each leaf's difference over all steps, absolute and relative to the bound."""
     worst: Any = jax.tree.map(lambda steps: float(np.max(steps)), inspected)
     of_bound = named_leaves(worst.of_bound)
     return {

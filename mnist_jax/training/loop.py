@@ -1,4 +1,4 @@
-"""Trains a run block by block, saves checkpoints, and completes the run directory."""
+"""Trains in blocks of steps, saves checkpoints, and completes the run directory."""
 
 import importlib
 import math
@@ -30,7 +30,7 @@ from mnist_jax.training.failures import require_agreement, require_finite
 from mnist_jax.training.state import DTYPE, RunState, TrainState, after_block, after_epoch, begin
 
 EXPLAINED_ON = 7
-"""Size of the small batch that a disagreement is explained on."""
+"""The number of examples with which the gradient check explains a disagreement."""
 
 
 FIGURES_SIZE = 2**20
@@ -38,7 +38,7 @@ FIGURES_SIZE = 2**20
 
 
 class Job(NamedTuple):
-    """What stays constant during a run, plus its clock. Only the first process `writes` files."""
+    """The constants of a run, and its clock. `writes` is true only in process 0."""
 
     config: Config
     dataset: Dataset
@@ -59,15 +59,15 @@ def train_and_save(
 ) -> dict[str, Any]:
     """Trains, writes to `workdir` after each epoch, and returns the content of `result.json`.
 
-    `report` is called with each epoch's metrics; `clock` has been running since the command began.
-    With `--resume`, training continues from the newest undamaged checkpoint. `stopped` is called
-    after each block; if it returns an exception, a checkpoint is written and the exception raised.
+    `report` has the functions that show progress. `clock` was started when the command began. With
+    `--resume`, training continues from the newest undamaged checkpoint. `stopped` is called after
+    each block. If it returns an exception, a checkpoint is written and the exception is raised.
     Raises `NotFiniteError`, `DisagreementError`, `MemoryExceededError`, `RunDirectoryError` and
     `CheckpointError`; files that were written before an error stay.
     """
     clock = clock or start_clock()
     report.compiling()
-    started(partial(importlib.import_module, "mnist_jax.figures"))  # matplotlib, while XLA compiles
+    started(partial(importlib.import_module, "mnist_jax.figures"))  # imports while XLA compiles
     training, state = compile_training(config, dataset, clock)
     job = Job(config, dataset, workdir, training, mesh_of(config), jax.process_index() == 0, clock)
     run = begin(config, dataset, state, training.mode.no_record(state.params))
@@ -90,7 +90,7 @@ def train_and_save(
 def _resume(job: Job, fresh: RunState) -> RunState:
     """The newest undamaged checkpoint, placed on the devices. Its seconds are added to the clock.
 
-    The first process loads it for all.
+    Process 0 loads the checkpoint and sends it to the other processes.
     """
     run = processes.shared(_loaded(job, fresh) if job.writes else fresh)
     go_on(job.clock, run.seconds)
@@ -100,7 +100,7 @@ def _resume(job: Job, fresh: RunState) -> RunState:
 def _loaded(job: Job, fresh: RunState) -> RunState:
     """Loads the newest undamaged checkpoint. Raises `CheckpointError`."""
     run = checkpoints.newest(job.workdir, fresh, command.say)
-    assert run is not None  # `claimed` has checked that there is one
+    assert run is not None  # `claimed` has checked that a checkpoint exists
     if not np.array_equal(run.data, fresh.data):
         raise checkpoints.CheckpointError(
             "a run must be resumed with the data that it began with",
@@ -147,7 +147,7 @@ def _train(
     """Trains to the end of the last epoch, and appends each epoch's metrics to `history`."""
     with checkpoints.writing(job.workdir) if job.writes else nullcontext(_no_save) as save:
         if run.step == 0:
-            save(0, run, 0).result()  # so that a run can be resumed whenever it dies
+            save(0, run, 0).result()  # so that a run killed early can be resumed
         saved_at = seconds_of(job.clock)["total"]
         report.advance(_epochs_done(job, run))
         while run.epoch <= job.config.epochs:
@@ -187,7 +187,7 @@ def _next_block(job: Job, run: RunState) -> RunState:
 
 
 def _by_precision(block: BlockResult) -> dict[str, Any]:
-    """The gradient comparisons of a block. float64 is first: it shows a wrong formula best."""
+    """The gradient comparisons of a block. float64 is first, because it shows mistakes best."""
     found = {}
     if block.float64 is not None:
         found["float64"] = jax.tree.map(lambda value: value[None], block.float64)
@@ -205,7 +205,7 @@ def _explain(job: Job, state: TrainState) -> str:
 
 
 def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics]:
-    """Evaluates the network; returns the run before its next epoch, and this epoch's metrics."""
+    """Evaluates the network. Returns the state before the next epoch, and this epoch's metrics."""
     dataset, totals = job.dataset, run.totals
     tested = job.training.evaluate(run.state.params)
     validated = job.training.validate and job.training.validate(run.state.params)
@@ -231,12 +231,12 @@ def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics]:
 
 
 def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> Future[None]:
-    """Saves the run if its state is finite; if not, the next loss ends the run with an error."""
+    """Saves the run if its state is finite. If not, the next loss raises `NotFiniteError`."""
     return (save if _is_finite(run.state) else _no_save)(run.step, run, run.best_step)
 
 
 def _no_save(step: int, run: RunState, best_step: int) -> Future[None]:
-    """Saves nothing, as in all processes but the first."""
+    """Saves nothing. Takes the place of `save` in all processes but process 0."""
     nothing: Future[None] = Future()
     nothing.set_result(None)
     return nothing
@@ -245,7 +245,7 @@ def _no_save(step: int, run: RunState, best_step: int) -> Future[None]:
 def _finish(job: Job, run: RunState, history: list[Metrics]) -> dict[str, Any]:
     """Writes the final files of a run after its last epoch; `result.json` is written last.
 
-    In all processes but the first, it writes nothing and returns an empty dict.
+    In all processes but process 0, it writes nothing and returns an empty dict.
     """
     from mnist_jax import figures  # not at the top: `train_and_save` imports it in a thread
 

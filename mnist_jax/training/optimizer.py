@@ -1,4 +1,4 @@
-"""The optimiser and its learning rate, composed of optax's parts."""
+"""The optimiser and its learning rate, composed of optax transformations."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int32
 
 from mnist_jax.config import Config
 
-# Each entry turns a gradient into a direction, before weight decay and the learning rate.
+# Each entry converts a gradient into a direction, to which `optimizer` adds the weight decay.
 DIRECTIONS = {
     "sgd": lambda config: optax.identity(),
     "momentum": lambda config: optax.trace(decay=config.momentum),
@@ -19,8 +19,8 @@ DIRECTIONS = {
 def schedule(config: Config, steps_per_epoch: int) -> optax.Schedule:
     """The learning rate at each step, counted from 0.
 
-    In a warm-up of w steps it is peak·(step + 1)/(w + 1). After that it is constant, or it follows
-    half a cosine or a straight line to 0 at the end of the last epoch.
+    During a warm-up of w steps, the rate is peak·(step + 1)/(w + 1). After the warm-up, it stays at
+    the peak, or it falls to 0 at the end of the last epoch, linearly or as half a cosine.
     """
     peak, steps = config.learning_rate, config.epochs * steps_per_epoch
     warmup = round(config.warmup_epochs * steps_per_epoch)
@@ -45,7 +45,7 @@ def learning_rates(
 
 
 def optimizer(config: Config, steps_per_epoch: int) -> optax.GradientTransformation:
-    """`θ ← θ − rate · (direction + decay · θ)` for weights; biases have no decay.
+    """The update `θ ← θ − rate · (direction + decay · θ)` of weights. Biases have no decay.
 
     The decay is decoupled (Loshchilov and Hutter 2019): it does not enter the gradient's moments.
     """

@@ -1,4 +1,4 @@
-"""The state of a run between two blocks. A checkpoint is a saved `RunState`."""
+"""The state of a run between two blocks of steps. A checkpoint is a saved `RunState`."""
 
 import enum
 import hashlib
@@ -36,7 +36,7 @@ class Purpose(enum.IntEnum):
 
 
 def key_for(seed: Seed, purpose: Purpose) -> Key[Array, ""]:
-    """The key of a purpose. Each epoch or layer derives its own key from it with `fold_in`."""
+    """The key of a purpose. `fold_in` derives the key of an epoch or a layer from this key."""
     return jax.random.fold_in(jax.random.key(seed), purpose)
 
 
@@ -51,8 +51,8 @@ def init_state(config: Config, optimizer: optax.GradientTransformation, seed: Se
 class EpochTotals(NamedTuple):
     """Totals over the completed blocks of the current epoch.
 
-    `loss` is the sum over the examples. `seconds` is the time that training and evaluation had
-    taken before the epoch. `record` is the maximum of `Mode.record` over the blocks.
+    `loss` is the sum over the examples. `seconds` is the time that training and evaluation took
+    before this epoch. `record` is the maximum of `Mode.record` over the blocks.
     """
 
     examples: int
@@ -65,9 +65,10 @@ class EpochTotals(NamedTuple):
 class RunState(NamedTuple):
     """The training state, the position in the run, and the numbers for the reports.
 
-    `epoch` is the current epoch, counted from 1. `block` counts its completed blocks, and `step`
-    the run's completed steps. `best_step` is the last step of the epoch with the lowest validation
-    loss, or 0. `data` is a digest of the dataset. `seconds` is the time of each part of the run.
+    `epoch` is the current epoch, counted from 1. `block` is its number of completed blocks, and
+    `step` is the number of completed steps of the run. `best_step` is the step after which
+    the validation loss was lowest, or 0. `data` is a digest of the dataset. `seconds` has the time
+    of each part of the run.
     """
 
     state: TrainState
@@ -107,7 +108,7 @@ def after_block(
     correct: np.ndarray,
     record: Record,
 ) -> RunState:
-    """The state after a block; arrays hold each step's example count, loss and right answers."""
+    """The state after a block. The arrays have one value for each step of the block."""
     before = run.totals
     totals = before._replace(
         examples=before.examples + int(examples.sum()),
