@@ -47,7 +47,7 @@ class Architecture:
     loss: Annotated[
         str,
         "cross_entropy of the outputs' softmax, or squared_error: Σ (target − output)², without ½. "
-        "The loss is the mean over the batch. With cross_entropy, the output layer has no activation",
+        "It is averaged over the batch. With cross_entropy, the output layer has no activation",
         one_of(*LOSS_NAMES),
     ] = "cross_entropy"
     label_smoothing: Annotated[
