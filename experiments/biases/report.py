@@ -34,7 +34,7 @@ def task(numbers: Numbers, activation: str, target: str, variant: str) -> Number
 
 
 def cost_figure(numbers: Numbers) -> Figure:
-    """The cost during training on the target `step`: its median, and a band of 80 % of the seeds."""
+    """The cost during training on the target `step`: median, and a band of 80 % of the seeds."""
     figure = Figure(figsize=(8, 3.8), layout="constrained")
     panels = figure.subplots(1, len(first_task.TASK_ACTIVATIONS), sharey=True, squeeze=False)[0]
     for axes, activation in zip(panels, first_task.TASK_ACTIVATIONS, strict=True):

@@ -23,7 +23,7 @@ PUBLISHED = Path(__file__).parents[1] / "results"
 class Output:
     """The output options. The options class of every experiment is a subclass.
 
-    If a subclass has training options in `config`, their `workdir` must be None, else `OptionError`.
+    If a subclass has a training `config`, its `workdir` must be None; else raises `OptionError`.
     """
 
     WITHOUT_EFFECT: ClassVar = ("workdir", "resume", "overwrite", "timings")
