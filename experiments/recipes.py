@@ -2,8 +2,8 @@
 
     python -m experiments.recipes --recipe=fast
 
-The last 10,000 training images are held out; the test images have no part in the choice. The
-settings of `experiments/fast.flags` were chosen with this command.
+The last 10,000 training images are held out, and the test images are not used. The settings of
+`fast.flags` and `base.flags` were chosen with this command.
 """
 
 import itertools
@@ -24,7 +24,7 @@ HELD_OUT = 10_000
 
 
 def _grid(config: Config, **values: Sequence[Any]) -> Iterator[Config]:
-    """The config with every combination of the values; `units` is the hidden layer's size."""
+    """Yields the config with each combination of values; `units` is the number of hidden units."""
     for chosen in itertools.product(*values.values()):
         fields = dict(zip(values, chosen, strict=True))
         sizes = (784, fields.pop("units"), 10)
@@ -63,12 +63,12 @@ RECIPES = {
         *_grid(GUESS, units=(1024,), epochs=(3, 5)),
     ],
 }  # fmt: skip
-"""Lists of settings to try. Each list varies a few options at a time around an initial guess."""
+"""Lists of settings to try. A list varies few options at a time, around an initial guess."""
 
 
 @dataclass(frozen=True)
 class Options(record.Output):
-    """Which list of settings is tried, and from which seeds."""
+    """The list of settings, the seeds and the folder of the data."""
 
     recipe: Annotated[str, "the list of settings", one_of(*RECIPES)] = "fast"
     seeds: Annotated[tuple[int, ...], "train once with each seed", SEEDS] = (100, 101, 102)
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Trains with each setting and seed, and writes and prints the settings, the best first."""
+    """Trains with each setting and seed; writes and prints settings and accuracies, best first."""
     training.require_device()
     settings = [replace(each, data_dir=chosen.data_dir) for each in RECIPES[chosen.recipe]]
     dataset = data.load(settings[0], command.say)
@@ -101,7 +101,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
 
 
 def setting(config: Config) -> dict[str, Any]:
-    """The options in which the settings differ."""
+    """The options of `config` in which the settings differ."""
     names = ("epochs", "batch_size", "learning_rate", "b1", "b2", "weight_decay", "schedule")
     units = config.architecture.layer_sizes[1]
     return {"units": units, **{name: getattr(config, name) for name in names}}

@@ -2,10 +2,10 @@
 
 cli            the flags, error messages and signal handlers that every command uses
 architecture   the description of a network and its loss
-leaves         names for the leaves of a pytree
+leaves         names of the leaves of a pytree
 targets        the targets of a loss, computed from labels
 derivatives    the handwritten backward pass, and a bound on its rounding error
-check          the checker, which finds the wrong leaves of a gradient and the mistakes in them
+check          the checker: which leaves of a gradient are wrong, and which mistakes explain this
 """
 
 import lazy_loader

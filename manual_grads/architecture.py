@@ -41,13 +41,13 @@ class Architecture:
     ] = "relu"
     negative_slope: Annotated[float, "slope of leaky_relu for z ≤ 0", FINITE] = 0.1
     input_layer: Annotated[
-        str, "active if the input layer has the activation too, else plain", one_of(*INPUT_LAYERS)
+        str, "active: the input layer has the activation; plain: none", one_of(*INPUT_LAYERS)
     ] = "plain"
     biases: Annotated[tuple[str, ...], "the layers that have a bias", BIASES] = ("hidden", "output")
     loss: Annotated[
         str,
-        "cross_entropy of the outputs' softmax, or squared_error, Σ (target − output)² without ½; "
-        "each is averaged over the batch. With cross_entropy, the output layer has no activation",
+        "cross_entropy of the outputs' softmax, or squared_error: Σ (target − output)², without ½. "
+        "It is averaged over the batch. With cross_entropy, the output layer has no activation",
         one_of(*LOSS_NAMES),
     ] = "cross_entropy"
     label_smoothing: Annotated[
@@ -75,7 +75,7 @@ class Architecture:
         return len(self.layer_sizes) - 1
 
     def leaf_shapes(self) -> list[dict[str, tuple[int, ...]]]:
-        """The shapes of the parameters, in the structure of `params`: one dict per layer."""
+        """The shapes of the parameters: one dict for each layer, as in `params`."""
         sizes = self.layer_sizes
         return [
             ({"weight": (units, sizes[layer - 1])} if layer > 0 else {})

@@ -1,4 +1,4 @@
-"""Names for the leaves of a pytree, such as `2/weight`."""
+"""Names of the leaves of a pytree, such as `2/weight`."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ def named_leaves(tree: Any) -> dict[str, Any]:
     >>> named_leaves([{"bias": 0.5}, {"bias": 1.0, "weight": 2.0}])
     {'0/bias': 0.5, '1/bias': 1.0, '1/weight': 2.0}
     """
-    import jax  # imported here: it is slow, and not every user of this module needs it
+    import jax  # here, because the import is slow and often not needed
 
     leaves, _ = jax.tree.flatten_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

@@ -32,7 +32,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 @pytest.fixture(params=[0, 1, 2], ids=lambda seed: f"seed={seed}")
 def key(request):
-    """A random key; the name of the test shows its seed."""
+    """A random key, whose seed is in the name of the test."""
     return jax.random.key(request.param)
 
 
@@ -46,7 +46,7 @@ def own_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Writes empty files in place of a run's figures, whose drawing takes most of a short run."""
+    """Writes empty files instead of a run's figures, because drawing takes most of a short run."""
     from mnist_jax import figures, runs
 
     drawn = figures.write
@@ -67,7 +67,7 @@ MNIST_DATA_DIR = str(Path(NAMED).absolute()) if NAMED else None
 
 @pytest.fixture
 def mnist_data_dir():
-    """The folder that contains the real MNIST; the test is skipped if it is not set."""
+    """The folder of the real MNIST. If `MNIST_DATA_DIR` is not set, the test is skipped."""
     if not MNIST_DATA_DIR:
         pytest.skip("MNIST_DATA_DIR is not set to a folder with the real MNIST")
     return MNIST_DATA_DIR

@@ -19,7 +19,7 @@ def result(name: str) -> dict[str, Any]:
 
 
 def first_use() -> str:
-    """How long the first steps of a new user take."""
+    """The times of a new user's first steps."""
     seconds = campaign("first_use")["seconds"]
     return (
         f"On 2 cores, installing takes about {seconds['installation']:.0f} s, with the test "
@@ -31,7 +31,7 @@ def first_use() -> str:
 
 
 def accuracy() -> str:
-    """What test accuracy each shipped flag file reaches."""
+    """The test accuracy that each flag file in `experiments` reaches."""
 
     def row(name, network):
         numbers = result(f"{name}_accuracy")
@@ -58,7 +58,7 @@ def accuracy() -> str:
 
 
 def open_problem() -> str:
-    """What each way to train biases does on the author's first task and on MNIST."""
+    """The result of each way to train biases, on the author's first task and on MNIST."""
     numbers = result("biases")
     mnist = {row["variant"]: row for row in numbers["mnist"]}
     rows = []
@@ -81,7 +81,7 @@ def open_problem() -> str:
 
 
 def open_problem_in_short() -> str:
-    """The result on the document's open problem, in one sentence with numbers."""
+    """The result on the document's open problem, in one sentence."""
     numbers = result("biases")
     of = {
         task["variant"]: task
@@ -96,7 +96,7 @@ def open_problem_in_short() -> str:
 
 
 def steps() -> str:
-    """What a training step costs with each gradient."""
+    """The time of a training step with each gradient."""
     rows = []
     for name, words in (
         ("base", "`base.flags`"),
@@ -115,7 +115,7 @@ def steps() -> str:
 
 
 def speed() -> str:
-    """How long the parts of a run take."""
+    """The time of each part of a run."""
     seconds = result("base_accuracy")["median_seconds"]
     return (
         f"On 2 cores, a run of `base.flags` compiles for {seconds['compile']:.1f} s, trains for "
@@ -124,7 +124,7 @@ def speed() -> str:
 
 
 def peers() -> str:
-    """The time of a whole training and the examples per second, beside other libraries."""
+    """The time of a whole training and the examples per second, also of other libraries."""
     numbers = result("fast_peers")
     seconds, accuracies = (numbers["start_to_answer"][key] for key in ("seconds", "accuracy"))
     median = statistics.median
@@ -165,7 +165,7 @@ def peers() -> str:
 
 
 def comparison() -> str:
-    """How far two trainings diverge that differ only in the gradient."""
+    """The differences between two trainings that use different gradients."""
     numbers = result("base_compare")
     means = {name: each["mean"] for name, each in numbers["accuracy"].items()}
     low, high = (100 * end for end in numbers["difference"]["interval"])
@@ -194,7 +194,7 @@ def comparison() -> str:
 
 
 def injected() -> str:
-    """How well the check names injected mistakes."""
+    """The number of injected mistakes that the check names."""
     numbers = result("mistakes")
     verdicts = (
         *("injected", "named", "unknown", "wrong", "wrong tie", "not detected"),
@@ -221,7 +221,7 @@ def injected() -> str:
 
 
 def real_mistakes() -> str:
-    """What the check says about mistakes that others made, and about right gradients."""
+    """The verdicts of the check on other people's mistakes, and on right gradients."""
     real, mutants = campaign("real_mistakes"), campaign("program_mutants")
     of_mutants = mutants["counts"]["verdicts"]
 
@@ -247,7 +247,7 @@ def real_mistakes() -> str:
 
 
 def check_times() -> str:
-    """How long a check takes."""
+    """The time of a check."""
     numbers = result("check_time")
     small, large = numbers["command_median"].values()
     return (
@@ -258,7 +258,7 @@ def check_times() -> str:
 
 
 def mutants() -> str:
-    """The outcomes of the mutants of the derivative files."""
+    """How many mutants of the derivative files were killed, crashed or are equivalent."""
     counts = campaign("mutation")["counts"]
     return (
         f"Of {sum(counts.values()):,} mutants, the tests detect {counts['killed']:,}. "
@@ -268,7 +268,7 @@ def mutants() -> str:
 
 
 def checkpoint_cost() -> str:
-    """What checkpoints cost, and what reading damaged files takes."""
+    """The time of checkpoints, and the memory for reading damaged files."""
     share = result("checkpoint_cost")["share_median"]
     return (
         f"Checkpoints take {max(share, 0):.1%} of the time of a `base.flags` run. Reading damaged "
@@ -278,7 +278,7 @@ def checkpoint_cost() -> str:
 
 
 def commands() -> str:
-    """The command behind each committed result."""
+    """The command that made each committed result."""
     results = sorted(path.stem for path in PUBLISHED.glob("*.json"))
     return "\n".join(
         ["```sh", *(f".venv/bin/{result(name)['command']}" for name in results), "```"]

@@ -16,12 +16,12 @@ BLOCK = re.compile(r"(<!-- numbers: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
-    """The text of a README with every block made again."""
+    """The text of a README in which every block is replaced by the current one."""
     return BLOCK.sub(lambda found: f"{found[1]}{BLOCKS[found[2]]()}\n{found[3]}", text)
 
 
 def main() -> None:
-    """Writes every README whose numbers are not current."""
+    """Rewrites every README whose numbers are not current."""
     for path in READMES:
         text = path.read_text()
         if filled(text) != text:

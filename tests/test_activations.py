@@ -1,4 +1,4 @@
-"""Tests that each activation is defined in every place that needs it; `PLACES` lists them."""
+"""Tests that every place that needs the activations defines all of them, and equally."""
 
 from math import erfc
 from typing import Any
@@ -50,7 +50,7 @@ def test_every_place_has_the_same_function_and_slope(name):
 
 
 def test_gelu_is_z_times_the_normal_distribution():
-    """It is accurate for large negative z too, where 1 + erf(z/√2) would be 0 in float32."""
+    """GELU must be accurate for large negative z too, where 1 + erf(z/√2) is 0 in float32."""
     z: Any = np.array([-6.0, -3.0, -1.0, 0.0, 0.5, 2.0, 10.0], "float32")
     expected = [value * erfc(-value / 2**0.5) / 2 for value in z.tolist()]
     np.testing.assert_allclose(ACTIVATIONS["gelu"](jnp.asarray(z), 0.1), expected, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""Tests that run on every command of every package."""
+"""Tests of rules that every command of every package must obey."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_ctrl_c_while_a_command_imports_its_modules_ends_it_in_one_line(command):
-    """The test replaces slow modules by one that raises SIGINT when it is imported."""
+    """The test replaces the slow modules by a module that raises SIGINT during its import."""
     for name in ("jax", "rich", "absl"):
         Path(name).mkdir()
         (Path(name) / "__init__.py").write_text(

@@ -1,4 +1,4 @@
-"""The examples in docstrings print what they show; every public function has one."""
+"""The examples in docstrings print what they show; every public function has an example."""
 
 import doctest
 import inspect

@@ -1,4 +1,4 @@
-"""The READMEs match the project: numbers, code, commands, flags, links."""
+"""Tests that the READMEs match the project: numbers, code, commands, flags and links."""
 
 import importlib.util
 import json
@@ -99,7 +99,7 @@ def test_every_python_block_of_a_package_runs_and_prints_what_is_shown(path, cap
 
 
 def test_its_derivations_are_each_beside_the_code_of_its_formula():
-    """Under each heading of the document: a formula, then one line of Python."""
+    """Under each heading of the document stand a formula and one line of Python."""
     text = (ROOT / "manual_grads/README.md").read_text().split("## The same for any network")[0]
     parts = re.split(r"^\*\*(.*?)\.\*\*", text, flags=re.MULTILINE)[1:]
     derivations = dict(zip(parts[::2], parts[1::2], strict=True))
@@ -196,7 +196,7 @@ def test_every_place_in_its_map_is_there():
 
 
 def test_the_readmes_use_public_names_only():
-    """They import from a package only the names that it exports."""
+    """The READMEs import from a package only the names that the package exports."""
     imported = Counter()
     for path in READMES:
         for code in blocks(path, "python"):

@@ -45,7 +45,7 @@ FREE |= {"manual_grads/targets"}
 """The rooms of manual_grads without derivatives; every module of mnist_jax can import them."""
 
 DOORS = {"mnist_jax/training/gradients.py", "mnist_jax/page/derivatives.py"}
-"""The modules of mnist_jax that can import the rooms with derivatives."""
+"""The modules of `mnist_jax` that may import the rooms with derivatives."""
 
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MODULES = [path for path in FILES if path.name != "__init__.py"]
@@ -61,7 +61,7 @@ def module_of(path):
 
 
 def exports(package):
-    """The names that a package's stub exports, and the module that each name comes from."""
+    """The names that a package's stub exports, each with the module that it comes from."""
     stub = ROOT / package.replace(".", "/") / "__init__.pyi"
     found = {}
     for node in ast.walk(ast.parse(stub.read_text()) if stub.exists() else ast.Module([], [])):
@@ -90,7 +90,7 @@ def imports(path):
 
 
 def source(module, name):
-    """The module that defines a name, even if several packages export it to each other."""
+    """The module that defines a name, even if other packages import and export the name."""
     while is_package(module):
         if name is None:
             return module
@@ -101,7 +101,7 @@ def source(module, name):
 
 
 def room(module):
-    """The room that contains a module: the longest room name that its path begins with."""
+    """The room that contains a module: the longest room name with which the path begins."""
     path = module.replace(".", "/")
     rooms = [name for names in LEVELS for name in names]
     fitting = [name for name in rooms if path == name or path.startswith(f"{name}/")]
@@ -213,7 +213,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("path", DERIVATIVES, ids=named)
 def test_no_autodiff_reaches_a_derivative(path):
-    """Only `jit` and `tree` are used from jax itself, for comparisons and checks."""
+    """Of `jax` itself, a derivative file uses only `jit` and `tree`."""
     text = ast.parse(path.read_text())
     for node in ast.walk(text):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""What happens when biases are trained with the right gradient, and with wrong ones.
+"""An experiment: biases are trained with the right gradient, and with wrong gradients.
 
 __main__        the command `python -m experiments.biases`
 variants        the ways to train biases

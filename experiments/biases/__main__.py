@@ -1,10 +1,10 @@
-"""Trains biases with the right gradient and with wrong ones: the document's open problem.
+"""Trains biases with the right gradient and with wrong gradients: the document's open problem.
 
     python -m experiments.biases
 
-Runs the author's first task with each variant, activation and target from many seeds, and the
-author's later network on MNIST. Results are cached in runs/.cache/; if the command is started again
-with the same options, it computes only the missing results.
+Trains the author's first network with each variant, activation and target function, from many
+seeds. Then trains the author's later network on MNIST with each variant. Results are cached in
+runs/.cache/: with the same options, the command computes only the missing results.
 """
 
 import itertools
@@ -28,10 +28,10 @@ FLAGS = Path(__file__).parents[1] / "document.flags"
 
 @dataclass(frozen=True)
 class Options(cache.CachedOutput):
-    """How many seeds and steps are run, on which data."""
+    """The numbers of seeds, steps and epochs, and the data."""
 
-    seeds: Annotated[int, "seeds of the author's first task", AT_LEAST_1] = 200
-    steps: Annotated[int, "steps of the author's first task", AT_LEAST_1] = 6000
+    seeds: Annotated[int, "seeds of the author's first network", AT_LEAST_1] = 200
+    steps: Annotated[int, "steps of the author's first network", AT_LEAST_1] = 6000
     mnist_seeds: Annotated[int, "seeds of the author's later network", AT_LEAST_1] = 10
     mnist_epochs: Annotated[int, "epochs of the author's later network", AT_LEAST_1] = 40
     quick: Annotated[bool, "only 20 seeds, 300 steps, 2 MNIST seeds, 2 MNIST epochs", ANY] = False
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Computes the missing results, draws the report, and publishes both with `--publish`."""
+    """Computes the missing results and draws the report; `--publish` also publishes both."""
     numbers = cache.finished(chosen.out, NAME) if chosen.draw else _made(argv, chosen)
     files = report.draw(numbers)
     record.publish(chosen, *files)

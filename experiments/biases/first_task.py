@@ -1,8 +1,8 @@
 """The author's first task: a 1-5-1 network fits a function on (0, 2) by gradient descent.
 
-Each step uses 1,000 points and the learning rate 0.1. Weights and biases start from U(−1, 1); every
-layer has the activation; the cost is the mean of (y − a²)². All seeds are trained at once, and each
-variant starts from the same weights.
+Each step uses 1,000 points and the learning rate 0.1. Initial weights and biases are from U(−1, 1).
+Every layer has the activation. The cost is the mean of (y − output)². All seeds are trained in one
+computation. The initial weights depend on the seed, but not on the variant.
 """
 
 from collections.abc import Callable
@@ -25,10 +25,10 @@ LEARNING_RATE = 0.1
 HIDDEN = 5
 TASK_ACTIVATIONS = ("leaky_relu", "sigmoid")
 SHARE_LEFT = 0.1
-"""A seed reaches the target if its cost is at most this share of the best constant's cost."""
+"""A seed reaches the target if its final cost is at most this fraction of the target's variance."""
 
 DIVERGED = 1.0
-"""A seed has diverged if its final cost is above this, or not finite; a constant 0 costs less."""
+"""A seed has diverged if its final cost is above this or not finite. The output 0 costs less."""
 
 TARGETS: dict[str, Callable[[Any], Any]] = {
     "line": lambda x: x / 2,
@@ -41,7 +41,7 @@ Points = Float[Array, "points 1"]
 
 
 def points(number: int = POINTS) -> Points:
-    """Evenly spaced inputs between 0 and 2, without the ends."""
+    """Evenly spaced inputs between 0 and 2, without 0 and 2 themselves."""
     return 2 * (jnp.arange(number, dtype="float32")[:, None] + 0.5) / number
 
 
@@ -59,7 +59,7 @@ def task_architecture(activation: str) -> Architecture:
 
 
 def initial(key: Key[Array, ""], biased: bool) -> Params:
-    """Initial parameters from U(−1, 1), with the same weights whether there are biases or not."""
+    """Initial parameters from U(−1, 1). The weights do not depend on `biased`."""
 
     def uniform(number, *shape):
         return jax.random.uniform(jax.random.fold_in(key, number), shape, minval=-1, maxval=1)
@@ -72,7 +72,7 @@ def initial(key: Key[Array, ""], biased: bool) -> Params:
 def train(
     activation: str, target: str, variant: Variant, seeds: int, steps: int
 ) -> tuple[Float[np.ndarray, "_ seeds"], Float[np.ndarray, "seeds _"]]:
-    """Each seed's cost before every step and after the last, and its final outputs."""
+    """The cost of each seed before every step and after the last step, and its final outputs."""
     architecture = architecture_of(task_architecture(activation), variant)
     x = points()
     y = TARGETS[target](x)
@@ -97,7 +97,7 @@ def train(
 
 
 def marks(steps: int) -> list[int]:
-    """The steps at which costs are reported: 0, then about 17 % more each time, and the last."""
+    """The steps at which costs are reported: 0, steps that grow by about 17 %, and the last."""
     rising = np.unique(np.round(1.17 ** np.arange(200)).astype(int))
     return [0, *(int(step) for step in rising if step < steps), steps]
 
@@ -105,7 +105,7 @@ def marks(steps: int) -> list[int]:
 def row(target: str, activation: str, name: str, seeds: int, steps: int) -> dict[str, Any]:
     """The results of one variant: its costs, and how many seeds diverged or reached the target.
 
-    Costs that are not finite count as ∞, and are reported as `None`.
+    A cost that is not finite counts as ∞, and is reported as `None`.
     """
     costs, outputs = train(activation, target, VARIANTS[name], seeds, steps)
     costs = np.where(np.isfinite(costs), costs, np.inf)

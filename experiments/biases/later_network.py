@@ -1,6 +1,6 @@
-"""Trains the MNIST network of the document's author with one of the `variants`, from many seeds.
+"""Trains the author's later network on MNIST with one of the `variants`, from many seeds.
 
-The author wrote it after the 1-5-1 network of `first_task`.
+The document's author wrote this network after the 1-5-1 network of `first_task`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ from mnist_jax.training import (
 
 
 def row(config: Config, dataset: Dataset, name: str, seeds: Sequence[int]) -> dict[str, Any]:
-    """The results of one variant: a summary of the seeds' final test accuracies.
+    """The results of one variant: statistics of the final test accuracies, and the diverged seeds.
 
     A seed has diverged if its final test loss is not finite.
     """
@@ -50,9 +50,9 @@ def row(config: Config, dataset: Dataset, name: str, seeds: Sequence[int]) -> di
 def train(
     config: Config, dataset: Dataset, variant: Variant, seeds: Sequence[int]
 ) -> Iterator[tuple[Float[np.ndarray, " seeds"], Float[np.ndarray, " seeds"]]]:
-    """Yields the test accuracies and the test losses of all seeds after each epoch.
+    """After each epoch, yields the test accuracies and the test losses of all seeds.
 
-    A seed trains as `mnist_jax.train` does with `config`, except for the variant and rounding.
+    Only the variant and rounding differ from `mnist_jax.train` with `config` and the same seed.
     """
     config = replace(config, architecture=architecture_of(config.architecture, variant))
     begun = start(config, dataset)
@@ -72,7 +72,7 @@ def train(
 def _compiled(
     config: Config, update: optax.GradientTransformation, variant: Variant
 ) -> tuple[Callable[..., TrainState], Callable[..., tuple[Array, Array]]]:
-    """Two functions for all seeds at once: one trains for an epoch, and one evaluates."""
+    """Two compiled functions: one trains all seeds for an epoch, and the other evaluates them."""
     architecture = config.architecture
 
     def epoch(state, key, number: Int32[Array, ""], images, labels):

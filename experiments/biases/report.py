@@ -14,7 +14,7 @@ SHOWN = {
     "all biases, right": ("tab:blue", "-", ""),
     "both leaked": ("tab:orange", "--", "//"),
 }
-"""The variants in the figures: the colour, the line style, and the hatching of the band."""
+"""The variants in the figures, with the colour, the line style, and the hatching of the band."""
 
 TOP = 10.0
 """The top of the cost axis; costs that are not finite are drawn there."""
@@ -23,7 +23,7 @@ TEMPLATE = Path(__file__).parent / "report.template.md"
 
 
 def draw(source: Path) -> list[Path]:
-    """Writes the report and its figures beside the numbers in `source`, and returns all paths."""
+    """Writes the report and its figures beside the JSON file `source`, and returns all paths."""
     return drawing.draw(source, report, {"cost": cost_figure, "fit": fit_figure})
 
 
@@ -34,7 +34,7 @@ def task(numbers: Numbers, activation: str, target: str, variant: str) -> Number
 
 
 def cost_figure(numbers: Numbers) -> Figure:
-    """The cost during training on the target `step`: medians, and bands of 80 % of the seeds."""
+    """The cost during training on the target `step`: median, and a band of 80 % of the seeds."""
     figure = Figure(figsize=(8, 3.8), layout="constrained")
     panels = figure.subplots(1, len(first_task.TASK_ACTIVATIONS), sharey=True, squeeze=False)[0]
     for axes, activation in zip(panels, first_task.TASK_ACTIVATIONS, strict=True):
@@ -58,7 +58,7 @@ def cost_figure(numbers: Numbers) -> Figure:
 
 
 def fit_figure(numbers: Numbers) -> Figure:
-    """For each target, the function that the seed of median cost learned with leaky ReLU."""
+    """For each target, the outputs of the leaky ReLU network whose final cost is the median."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     panels = figure.subplots(1, len(first_task.TARGETS), sharey=True, squeeze=False)[0]
     x = np.asarray(first_task.points())[:: first_task.POINTS // 100, 0]
@@ -77,7 +77,7 @@ def fit_figure(numbers: Numbers) -> Figure:
 
 
 def report(numbers: Numbers) -> str:
-    """The report as Markdown; every number in it comes from `numbers`."""
+    """The report as Markdown, made from the experiment's `numbers`."""
     bare, right, leaked = (task(numbers, "leaky_relu", "step", variant) for variant in SHOWN)
     return drawing.render(
         TEMPLATE,

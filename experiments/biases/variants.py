@@ -1,8 +1,8 @@
 """Ways to train biases: correctly, not at all, and as the author's first program may have done.
 
-leaked       the gradients of other biases are added to the last hidden unit's entry, and their own
-             entries are 0, because an index was left over from a loop
-left out     the forward pass does not add the biases that are trained
+leaked       the bias gradients of some layers are added to the entry of the last hidden unit, and
+             are then set to 0, as if the program used an index left over from a loop
+left out     biases are trained, but the forward pass does not add them
 summed       bias gradients are sums over the batch, and weight gradients are means
 """
 
@@ -19,7 +19,7 @@ OUTPUT, LAST_HIDDEN, INPUT = -1, -2, 0
 
 
 class Variant(NamedTuple):
-    """One way to train: with biases or not, in the forward pass or not, and what is done wrong."""
+    """One way to train: whether biases exist and the forward pass adds them, and the mistakes."""
 
     biased: bool = True
     used: bool = True
@@ -40,7 +40,7 @@ VARIANTS = {
 
 
 def architecture_of(architecture: Architecture, variant: Variant) -> Architecture:
-    """The architecture with all biases, or with none if the variant has none."""
+    """The architecture with a bias in every layer, or in no layer if the variant has no biases."""
     return replace(architecture, biases=("input", "hidden", "output") if variant.biased else ())
 
 
@@ -61,7 +61,7 @@ def value_and_grad(
 ) -> tuple[Float[Array, ""], Params]:
     """The loss of the variant's forward pass, and the gradient that the variant trains with.
 
-    `weights` has the weight of each example in the mean, 1/N for each of N unless given.
+    `weights` are the weights of the examples in the mean. If None, each of N examples has 1/N.
     """
     used = seen(variant, params)
     loss, gradient = derivatives.value_and_grad(architecture, used, images, targets, weights)

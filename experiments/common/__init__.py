@@ -1,9 +1,9 @@
 """Code that the experiments share.
 
-record      the JSON file of an experiment, and its publication
+record      writes and publishes the JSON file of an experiment
 cache       cached results, so that a stopped experiment can continue
 intervals   medians, means and shares with confidence intervals
-drawing     reports and figures, drawn from an experiment's JSON
+drawing     makes reports and figures from an experiment's JSON
 """
 
 import lazy_loader

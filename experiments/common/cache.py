@@ -1,7 +1,7 @@
 """Cached results: if an experiment is started again, it computes only the missing results.
 
-Each result is a JSON file below the current folder, named by a digest of everything that affects
-the result. With other options, data, code or versions, the digest differs and the file is not used.
+Each result is a JSON file in `runs/.cache`. Its name is a digest of everything that affects the
+result: with other options, data, code or versions, another file is used.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from mnist_jax import runs
 
 FOLDER = Path("runs/.cache")
 ROOT = Path(__file__).parents[2]
-"""The folder that holds the three packages."""
+"""The folder that contains `manual_grads`, `mnist_jax` and `experiments`."""
 
 NOT_DECISIVE = {"out", "publish", "draw", "data_dir", "workdir", "overwrite", "resume", "timings"}
 """Options that do not change an experiment's numbers."""
 
 
 class CacheError(InputError):
-    """No saved results exist for `--draw` to plot."""
+    """`--draw` finds no saved results."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class CachedOutput(record.Output):
     """The output options of an experiment with cached results."""
 
     draw: Annotated[
-        bool, "run nothing; redraw the report in --out, or the newest in runs/ if not given", ANY
+        bool, "only redraw the report in --out; if --out is not given, the newest in runs/", ANY
     ] = False
 
 
@@ -42,8 +42,8 @@ def digest(package: str, data: dict[str, str], *chosen: Any) -> str:
     """SHA-256 of everything that affects the results of the experiment in `package`.
 
     These are the options in the dataclasses `chosen`, the digests `data` of the data files, the
-    machine and its versions, and the code that the experiment may run: every `*.py` file below
-    `manual_grads`, `mnist_jax`, `experiments/common` and the package, and those in `experiments`.
+    machine and its versions, and the code. The code is every `*.py` file directly in `experiments`,
+    and at any depth in `manual_grads`, `mnist_jax`, `experiments/common` and the package.
     """
     folders = ("manual_grads", "mnist_jax", "experiments/common", package.replace(".", "/"))
     code = {*(ROOT / "experiments").glob("*.py")}
@@ -63,9 +63,9 @@ def _sha256(content: bytes) -> str:
 
 
 def result(experiment: str, name: str, make: Callable[[], Any]) -> Any:
-    """The result of `make()`, converted to JSON and back; `make` is not called if it is cached.
+    """The result of `make()`, converted to JSON and back. A cached result is not computed again.
 
-    `experiment` is the `digest` of the experiment, and `name` the name of the result in it.
+    `experiment` is the `digest` of the experiment, and `name` identifies the result in it.
     """
     path = FOLDER / f"{_sha256(f'{experiment} {name}'.encode())}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # missing, or damaged

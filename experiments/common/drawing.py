@@ -20,7 +20,7 @@ def draw(
 ) -> list[Path]:
     """Writes `NAME.md`, and `NAME_PICTURE.png` for each picture, into the folder of `NAME.json`.
 
-    `source` is the path of `NAME.json`. Returns the paths of the report, `source` and the pictures.
+    `source` is the path of `NAME.json`. Returns the paths of these files and `source`.
     """
     numbers = json.loads(source.read_text())
     made = {f"{source.stem}_{name}.png": picture(numbers) for name, picture in pictures.items()}
@@ -39,5 +39,5 @@ def render(template: Path, **values: Any) -> str:
 
 
 def _formatted(value: Any, form: str, missing: str = "—") -> str:
-    """The value in a Python format, or `missing` for None, which stands for NaN and ∞."""
+    """The value in a Python format, or `missing` if it is None, which stands for NaN or ∞."""
     return missing if value is None else format(value, form)

@@ -11,17 +11,17 @@ Sample = Float[np.ndarray, " sample"]
 
 
 def finite(value: Any) -> float | None:
-    """The number with six significant digits, for JSON; None if it is not finite."""
+    """The number, rounded to six significant digits, or None if it is not finite."""
     return float(f"{value:.6g}") if np.isfinite(value) else None
 
 
 def quantile(sample: Sample, q: float) -> float | None:
-    """The smallest value that at least a share `q` of the sample does not exceed."""
+    """The smallest value in the sample such that at least a share `q` of the sample is ≤ it."""
     return finite(np.quantile(sample, q, method="inverted_cdf"))
 
 
 def median(sample: Sample) -> dict[str, Any]:
-    """The median, and a confidence interval for it between two order statistics.
+    """The median and its confidence interval, whose ends are two values of the sample.
 
     The number of values below the true median is binomial with probability 1/2.
     """

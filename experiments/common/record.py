@@ -16,14 +16,14 @@ from manual_grads.cli import A_PATH, ANY, OptionError, command, options, paths
 from mnist_jax import runs
 
 PUBLISHED = Path(__file__).parents[1] / "results"
-"""The folder of the committed results, which only `--publish` changes."""
+"""The folder of the committed results. Only `--publish` changes it."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """The output options; the options of every experiment inherit from this class.
+    """The output options. The options class of every experiment is a subclass.
 
-    If an experiment has a training `config`, its `workdir` must be None; else raises `OptionError`.
+    If a subclass has a training `config`, its `workdir` must be None; else raises `OptionError`.
     """
 
     WITHOUT_EFFECT: ClassVar = ("workdir", "resume", "overwrite", "timings")
@@ -51,7 +51,7 @@ def run(
     description: str | None,
     argv: Sequence[str] | None,
 ) -> int:
-    """Calls `measure` with the arguments and the options parsed from them; returns the status."""
+    """Calls `measure` with the arguments and the parsed options; returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     return command.run(partial(measure, argv), options_class, description, argv)
 
@@ -73,7 +73,7 @@ def machine() -> dict[str, Any]:
 def save(path: Path, module: str, argv: Sequence[str], numbers: dict[str, Any]) -> Path:
     """Writes the command, the machine and `numbers` to `path`, and returns `path`.
 
-    `--out` and `--data_dir` are left out of the command. Raises `RunDirectoryError`.
+    The command is written without `--out` and `--data_dir`. Raises `RunDirectoryError`.
     """
     words = [word for word in argv if not word.startswith(("--out=", "--data_dir="))]
     record = {"command": shlex.join(["python", "-m", module, *words]), **machine(), **numbers}

@@ -1,4 +1,4 @@
-"""Which injected mistakes the gradient check names.
+"""An experiment that counts how many injected mistakes the gradient check names.
 
 __main__   the command `python -m experiments.mistakes`
 trials     injects mistakes into one network, and judges the verdicts of the check

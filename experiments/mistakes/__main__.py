@@ -2,7 +2,7 @@
 
     python -m experiments.mistakes
 
-Mistakes are injected one at a time, and then in random pairs, with the two in different layers.
+Mistakes are injected one at a time, and then in random pairs; those of a pair are in two layers.
 The networks have every activation and loss, and 1, 2 or 3 hidden layers.
 `tests/campaigns/right_gradients.py` checks correct gradients.
 """
@@ -26,7 +26,7 @@ from manual_grads.cli import AT_LEAST_1, SEED, command, options
 
 @dataclass(frozen=True)
 class Options(record.Output):
-    """How many networks and mistakes are tried."""
+    """The numbers of networks, of places and of pairs, and the seed."""
 
     places: Annotated[
         int | None, "try a mistake only in its first N places; if not given, in all", AT_LEAST_1
@@ -51,7 +51,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
         cases = [*chain.from_iterable(track(tried, "injecting into each network", chosen.networks))]
     except BaseException:
         for worker in multiprocessing.active_children():
-            worker.kill()  # otherwise it would outlive this process
+            worker.kill()  # else the worker would outlive this process
         raise
     finally:
         pool.shutdown(cancel_futures=True)
@@ -76,7 +76,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
 
 
 def tally(cases: Sequence[Case]) -> dict[str, int]:
-    """The number of cases, and of cases with each verdict."""
+    """The number of cases, and the number of cases with each verdict."""
     return {"injected": len(cases), **Counter(case.verdict for case in cases)}
 
 

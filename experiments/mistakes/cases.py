@@ -1,6 +1,6 @@
 """The networks, every mistake in every place where it is possible, and the inputs of a check.
 
-These inputs are the loss that the gradient belongs to, parameters and a batch.
+The inputs of a check are a loss, parameters and a batch.
 """
 
 import itertools
@@ -16,13 +16,13 @@ from manual_grads.check import draw, network_loss
 
 
 def correct(injected: Sequence[Injected]) -> list[Injected]:
-    """The injections for the right gradient of `loss(network, injected)`: a regulariser or none."""
+    """The injections that make `handwritten` right for this loss: the regulariser, or nothing."""
     regularised = any(one.variant in REGULARISED for one in injected)
     return [Injected("regulariser", "once", 0)] if regularised else []
 
 
 def loss(network: Architecture, injected: Sequence[Injected]) -> Callable[..., Any]:
-    """The loss to check against, with a regulariser if one of the mistakes is in it."""
+    """The loss for the check. It has a regulariser if one of the mistakes concerns that."""
     return regularised_loss(network) if correct(injected) else network_loss(network)
 
 
@@ -38,7 +38,7 @@ def regularised_loss(network: Architecture) -> Callable[..., Any]:
 
 
 def point(network: Architecture, injected: Sequence[Injected], seed: int) -> tuple[list, tuple]:
-    """Random parameters and a batch, with some z = 0 in a layer whose slope at 0 is changed."""
+    """Random parameters and a batch. If a mistake changes a slope at 0, some z there are 0."""
     params, (images, labels) = draw(network, BATCH, seed)
     for one in injected:
         if one.mistake == "kink" and one.layer == 0:
@@ -53,7 +53,7 @@ def injections(network: Architecture) -> Iterator[Injected]:
     """Yields every mistake in every place of the network where it is possible."""
     of = MISTAKES
     once = [*of["scaled"], ("not-cleared", ""), *of["labels"], *of["finished"], *of["gradient"]]
-    once.remove(("regulariser", "once"))  # this is no mistake
+    once.remove(("regulariser", "once"))  # this is right
     for name in [*once, *of[network.loss]]:
         yield Injected(*name, network.depth)
     kinds = ("weight", "bias")
@@ -64,7 +64,7 @@ def injections(network: Architecture) -> Iterator[Injected]:
 
 
 def fits(network: Architecture, layer: int, name: tuple[str, str]) -> bool:
-    """Whether a mistake that belongs to one layer is possible in this layer."""
+    """Whether the mistake `name`, which concerns one layer, is possible in this layer."""
     sizes, inner = network.layer_sizes, layer < network.depth
     slopeless = not inner and network.loss == "cross_entropy"
     if (slopeless and name in MISTAKES["slope"]) or (layer == 0 and name[1].startswith("weight")):
@@ -80,7 +80,7 @@ def fits(network: Architecture, layer: int, name: tuple[str, str]) -> bool:
 
 
 def networks() -> list[Architecture]:
-    """Networks with each activation and loss and 1, 2 or 3 hidden layers; all have all biases."""
+    """Networks with each activation and loss, and 1 to 3 hidden layers. Every layer has a bias."""
     hidden = ((9,), (9, 9), (9, 9, 9))
     biased = partial(Architecture, input_layer="active", biases=("input", "hidden", "output"))
     return [

@@ -1,6 +1,6 @@
-"""Handwritten gradients in NumPy, with one example a row, and with injected mistakes.
+"""Handwritten gradients in NumPy, with injected mistakes. Examples are rows.
 
-They share no code with the check, so that a mistake in the check itself would be noticed.
+They share no code with the check. Otherwise, a mistake in that code would not be noticed.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ REGULARISED = {"once": 1, "missing": 0, "doubled": 2, "halved": 0.5, "of the wro
 
 
 class Injected(NamedTuple):
-    """An injected mistake: its name in the catalogue, its variant, and its layer."""
+    """An injected mistake: its name in the checker's reports, its variant, and its layer."""
 
     mistake: str
     variant: str
@@ -45,13 +45,13 @@ F = {
 
 
 def counted(at, times):
-    """The gradient of a leaf, with each example counted `times` times."""
+    """The gradient of a leaf in which each example counts `times` times."""
     delta = at.delta * times.astype(at.delta.dtype)
     return delta.sum(axis=0) if at.kind == "bias" else delta.T @ at.below
 
 
 def leaked(gradient, owner):
-    """The gradient with layer `owner`'s bias gradient moved to the last hidden unit's bias."""
+    """Moves the bias gradient of layer `owner` into the entry of the last hidden unit's bias."""
     gradient[-2]["bias"][-1] += gradient[owner]["bias"].sum()
     gradient[owner]["bias"][:] = 0
     return gradient
@@ -87,7 +87,7 @@ MISTAKES: dict[str, dict[tuple[str, str], Callable[..., Any]]] = {
         ("factor", "delta 4"): lambda delta, at: 4 * delta,
         ("sign", "delta"): lambda delta, at: -delta,
     },
-    "leaf": {  # a full variant begins with "weight" or "bias"
+    "leaf": {  # "weight" or "bias" is put before the variant
         ("sign", ""): lambda leaf, at: -leaf,
         ("factor", ""): lambda leaf, at: 2 * leaf,
         ("regulariser", ""): lambda leaf, at: leaf + 0.01 * at.theta,
@@ -133,7 +133,7 @@ MISTAKES: dict[str, dict[tuple[str, str], Callable[..., Any]]] = {
         ("leaked-slot", "both"): lambda gradient, at: leaked(leaked(gradient, -1), 0),
     },
 }
-"""How each mistake and variant changes a quantity; `at` holds the other values in that place."""
+"""How each mistake changes a quantity; `at` has other values of the same layer or leaf."""
 
 
 def handwritten(architecture: Architecture, injections: Sequence[Injected]) -> Callable[..., list]:
@@ -145,7 +145,7 @@ def handwritten(architecture: Architecture, injections: Sequence[Injected]) -> C
     kept: list[Any] = []
 
     def changed(quantity, value, at=None, layer=None, kind=""):
-        """The value after the mistakes that concern this quantity, layer and kind of leaf."""
+        """The value, changed by the mistakes that concern this quantity, layer and kind of leaf."""
         for (mistake, variant), change in MISTAKES[quantity].items():
             name = (mistake, f"{kind} {variant}".strip())
             if any(one[:2] == name and layer in (None, one.layer) for one in injections):

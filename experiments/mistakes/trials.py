@@ -13,15 +13,15 @@ from experiments.mistakes.gradient import MISTAKES, Injected, handwritten
 from manual_grads import Architecture, check_gradient
 
 IDENTITY = "changes nothing"
-"""The verdict if a mistake does not change the gradient and the check reports none."""
+"""The verdict if a mistake does not change the gradient and the check reports no mistake."""
 
 NOT_PAIRED = {("not-cleared", ""), ("kink", "")}
 NOT_PAIRED |= {*MISTAKES["scaled"], *MISTAKES["finished"], *MISTAKES["gradient"]}
-"""Mistakes that do not belong to a single layer, or are only a different convention."""
+"""Mistakes that do not concern a single layer, or that are only a different convention."""
 
 
 class Case(NamedTuple):
-    """A network, the mistakes in its gradient, the verdict on the check, and the causes found."""
+    """A network, the mistakes in its gradient, the verdict, and the causes that the check found."""
 
     network: Architecture
     injected: list[Injected]
@@ -30,7 +30,7 @@ class Case(NamedTuple):
 
 
 def trials_of(places: int | None, pairs: int, seed: int, network: Architecture) -> list[Case]:
-    """The results for each mistake in its first places of one network, and for random pairs."""
+    """The cases of one network: each mistake in its first `places` places, then random pairs."""
     cases: list[Case] = []
     for one in injections(network):
         before = sum(case.injected[0].mistake == one.mistake for case in cases)
@@ -48,13 +48,13 @@ def trials_of(places: int | None, pairs: int, seed: int, network: Architecture) 
 
 
 def tried(network: Architecture, injected: list[Injected], seed: int) -> Case:
-    """Checks the gradient with these mistakes, and judges the result."""
+    """Runs the check on the gradient with these mistakes, and judges its result."""
     params, batch = point(network, injected, seed)
     gradient, of = handwritten(network, injected), loss(network, injected)
     report = check_gradient(gradient, of, params, batch, network=network)
     causes = [
         [each.mistake for each in cause for _ in each.places] for cause in report.causes
-    ]  # a mistake once for each place
+    ]  # each mistake, repeated for each of its places
     same = changes_nothing(network, injected, params, batch)
     return Case(network, injected, verdict(injected, report.agrees, causes, same), causes)
 
@@ -62,7 +62,7 @@ def tried(network: Architecture, injected: list[Injected], seed: int) -> Case:
 def changes_nothing(
     network: Architecture, injected: Sequence[Injected], params: list, batch: tuple
 ) -> bool:
-    """Whether the mistakes change no gradient by more than rounding, on several batches in turn."""
+    """Whether the mistakes change the gradient by rounding at most, on each of several batches."""
     gradients = handwritten(network, injected), handwritten(network, correct(injected))
     close = partial(np.allclose, rtol=1e-12, atol=1e-14)
     for rows in (slice(None), slice(-2), slice(1), slice(None)):
@@ -76,7 +76,7 @@ def changes_nothing(
 def verdict(
     injected: Sequence[Injected], agrees: bool, causes: Sequence[Sequence[str]], same: bool
 ) -> str:
-    """How good the result of the check is: "named" if one of the tied causes is the right one."""
+    """The verdict: "named" if one of the causes found contains every injected mistake."""
     wanted = Counter(one.mistake for one in injected)
     if any(wanted <= Counter(cause) for cause in causes):
         return "named"

@@ -3,11 +3,11 @@
 options     dataclasses whose fields are flags
 rules       the conditions on the values of flags
 flag_files  files that contain flags, one per line
-errors      error messages with three parts: expected, got and try
-signals     the handlers of Ctrl-C and SIGTERM
-paths       describing and opening paths
+errors      error messages that say what was expected, what was given, and what to try
+signals     the signal handlers for Ctrl-C and SIGTERM
+paths       functions that describe and open paths
 compilation_cache  a folder in which later commands find compiled programs
-command     running a command: its flags, its output and its exit status
+command     the function that runs a command, its output and its exit status
 """
 
 import lazy_loader

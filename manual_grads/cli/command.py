@@ -26,15 +26,15 @@ def run(
     bad_input: int = 1,
     takes_words: bool = False,
 ) -> int:
-    """Parses `argv` (None: the command line), calls `work` with the options, returns the status.
+    """Parses `argv` or the command line, calls `work` with the options, and returns the status.
 
-    With `takes_words`, `work` also receives the words that are not flags; otherwise they are an
-    error. The status is what `work` returns, or 0 if that is None, or after `--help`. An
-    `InputError` is printed, and the status is `bad_input`. After Ctrl-C the status is 130, after
-    SIGTERM 143; the notes of the `Stopped` exception are printed.
+    With `takes_words`, `work` also receives the words that are not flags; otherwise such words are
+    an error. The status is what `work` returns. It is 0 if `work` returns None, and after `--help`.
+    After an `InputError`, which is printed, the status is `bad_input`. It is 130 after Ctrl-C and
+    143 after SIGTERM; then the notes of the `Stopped` exception are printed.
     """
     argv = sys.argv[1:] if argv is None else argv
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else it logs its cache path
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else it logs a path
     if {"--help", "-help", "-h"} & set(argv):
         say(options.help_text(description or "", options_class))
         return 0
@@ -57,7 +57,7 @@ def run(
 def say(line: str, to_errors: bool = False, wrapped: bool = True) -> None:
     """Prints text; on a terminal, long lines are broken between words if `wrapped` is true.
 
-    A closed pipe or a full disk is ignored, because it must not end a run.
+    An `OSError`, such as a closed pipe or a full disk, is ignored: it must not end a run.
     """
     stream = sys.stderr if to_errors else sys.stdout
     try:
@@ -71,11 +71,11 @@ def say(line: str, to_errors: bool = False, wrapped: bool = True) -> None:
         )
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # else Python prints an error when it flushes at exit
+        os.dup2(nowhere, stream.fileno())  # else Python's flush at exit prints an error
 
 
 def _wrapped(text: str, width: int | None) -> str:
-    """The text wrapped to `width`; further lines are indented as far as the text after `got:`."""
+    """The text wrapped to `width`; the lines that this adds align with the text after `got:`."""
     lines: list[str] = []
     wrap = functools.partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
     for line in text.split("\n"):
@@ -91,7 +91,7 @@ REPLACEMENTS = (
     "·=* ⊙=* −=- –=- —=- ─=- ±=+- →=-> ≤=<= ≥=>= …=... ‖=|| █=#"
 )
 IN_ASCII = {ord(pair[0]): pair[2:] for pair in REPLACEMENTS.split()}
-"""ASCII text for characters that a terminal may be unable to print."""
+"""ASCII text that replaces characters which a terminal cannot print."""
 
 
 def leave(status: int) -> NoReturn:

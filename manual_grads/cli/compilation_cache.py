@@ -1,10 +1,10 @@
 """Keeps JAX's compiled programs in a folder, from which later commands load them.
 
-Only commands do this: they set JAX's own environment variables before jax is imported. Importing a
-package of this project does not. JAX names each file by a digest of the program, JAX's version and
-the device. The default folder's name is a digest of the processor's instruction set, because
-machines with different processors can share a home folder. JAX executes the programs in the folder,
-so no other user may have permission to write to it.
+Only commands do this: they set JAX's environment variables before they import jax. Importing a
+package of this project sets none. The name of a file contains a digest of the program, JAX's
+version and the device. The name of the default folder is a digest of the processor's instruction
+set, because machines with different processors can share a home folder. JAX executes the programs
+in the folder, so other users must not have permission to write to it.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from manual_grads.cli import paths
 
 NONE = "none"
 MOST_BYTES = 2**28
-"""If the folder is larger than this, its oldest programs are deleted."""
+"""If the files in the folder are larger than this in total, the oldest are deleted."""
 
 VARIABLES = {
     "JAX_COMPILATION_CACHE_DIR": "{folder}",
@@ -35,10 +35,10 @@ NO_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
 
 
 def use(chosen: str | None, say: Callable[[str], None]) -> None:
-    """Makes this process and its child processes use the folder `chosen`; None: the user's cache.
+    """Makes this process and its child processes use the folder `chosen` (None: the user's cache).
 
-    "none" switches the cache off. If `JAX_COMPILATION_CACHE_DIR` is set, it replaces the user's
-    cache. If the folder cannot be used, the command runs without it. `say` is called at most once.
+    "none" switches the cache off. If the variable `JAX_COMPILATION_CACHE_DIR` is set, its folder
+    replaces the user's cache. If the folder cannot be used, `say` reports it and there is no cache.
     """
     if chosen == NONE:
         _set(NO_CACHE)
@@ -59,7 +59,7 @@ def use(chosen: str | None, say: Callable[[str], None]) -> None:
 
 
 def default_folder() -> Path:
-    """The folder in the user's cache for processors with this machine's instruction set."""
+    """The folder, in the user's cache, for processors that have this machine's instruction set."""
     instructions = platform.machine()
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -69,7 +69,7 @@ def default_folder() -> Path:
 
 
 def _require_private(folder: Path) -> None:
-    """Raises `ValueError` if other users can write to the folder, `OSError` if this user cannot."""
+    """Raises `ValueError` if another user can write to the folder, `OSError` if this one cannot."""
     status = folder.stat()
     others = stat.S_IWGRP | stat.S_IWOTH
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & others):
@@ -79,7 +79,7 @@ def _require_private(folder: Path) -> None:
 
 
 def _delete_oldest(folder: Path) -> None:
-    """If the files exceed `MOST_BYTES`, deletes the oldest until at most half of that is left."""
+    """If the files exceed `MOST_BYTES` in total, deletes the oldest until half of that is left."""
     found = []
     for file in os.scandir(folder):
         with suppress(FileNotFoundError):
@@ -94,9 +94,9 @@ def _delete_oldest(folder: Path) -> None:
 
 
 def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
-    """Replaces all of JAX's warnings about the folder by one line, and deletes damaged files.
+    """Replaces all of JAX's warnings about the folder by one line, and deletes unreadable files.
 
-    For a file that JAX cannot read, it prints the program's name, and does not replace the file.
+    JAX's warning about an unreadable file contains the program's name. JAX keeps such a file.
     """
     show, said = warnings.showwarning, []
 
@@ -118,7 +118,7 @@ def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
 
 
 def _set(variables: dict[str, str]) -> None:
-    """Sets environment variables of JAX, and the same options in jax if it is imported already."""
+    """Sets environment variables of JAX; if jax is already imported, also sets its options."""
     os.environ |= variables
     if "jax" in sys.modules:
         import jax

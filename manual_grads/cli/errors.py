@@ -1,4 +1,4 @@
-"""The error message of every command: what was expected, what it got, and what to try."""
+"""Error messages that say what was expected, what was given instead, and what to try."""
 
 
 class InputError(ValueError):
@@ -14,7 +14,7 @@ class FlagError(InputError):
 
 
 def printable(text: str) -> str:
-    """The text with its control characters escaped; they can come from a user or from a file."""
+    """The text with unprintable characters escaped, because it can come from a user or a file."""
     return "".join(
         character if character.isprintable() or character == "\n" else ascii(character)[1:-1]
         for character in text

@@ -17,7 +17,7 @@ def expand(argv: Sequence[str], inside: tuple[Path, ...] = ()) -> tuple[list[str
     """Replaces each `--flagfile` in `argv` by the flags in the file; also returns the files' paths.
 
     Empty lines and lines that begin with `#` or `//` are ignored. A file can include another;
-    `inside` lists the files that include this one. If a path does not exist, the file of that name
+    `inside` has the files that are being expanded. If a path does not exist, the file of that name
     in `experiments` is used. Raises `FlagError` if a file is unreadable or includes itself.
     """
     words, files = [], []
@@ -62,7 +62,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _shipped_or(path: Path) -> Path:
-    """The path, or if it does not exist, the file of that name in `experiments`."""
+    """The path; if there is no such file, the flag file in `experiments` that has this name."""
     shipped = path.name in _shipped() and path.parent in (Path(), Path("experiments"))
     return SHIPPED / path.name if shipped and not os.path.lexists(path) else path
 

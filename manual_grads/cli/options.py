@@ -1,7 +1,7 @@
 """Options: a frozen dataclass whose fields are flags.
 
 A field such as `batch_size: Annotated[int, "examples per step", AT_LEAST_1] = 256` defines a flag
-in one line: type, help, rule and default. The parser, `--help` and `check` use it.
+in one line: its type, help, rule and default. The parser, `--help` and `check` use this line.
 """
 
 import dataclasses
@@ -41,9 +41,9 @@ class Option(NamedTuple):
 
 
 def options_of(options_class: type, group: str = "Flags") -> Iterator[Option]:
-    """The options of a dataclass; a field that is a dataclass is replaced by its own options.
+    """The options of a dataclass; for a field that is a dataclass, the options of that dataclass.
 
-    The class may have a dict `HEADINGS`: at the field of that name, a new group begins.
+    The class may have a dict `HEADINGS` from a field's name to the group that begins at the field.
     """
     hints = get_type_hints(options_class, include_extras=True)
     for field in dataclasses.fields(options_class):
@@ -73,7 +73,7 @@ def check(options: Any) -> None:
 
 
 def values(options: Any) -> dict[str, Any]:
-    """The value of each option by its name; those of nested dataclasses are included."""
+    """The value of each option, keyed by its name. Options of nested dataclasses are included."""
     found = {}
     for name, value in vars(options).items():
         found |= values(value) if dataclasses.is_dataclass(value) else {name: value}
@@ -81,14 +81,14 @@ def values(options: Any) -> dict[str, Any]:
 
 
 def default_words(option: Option) -> str:
-    """The suggestion to use the default, which is always valid."""
+    """The suggestion to use the default value, because this value is always valid."""
     if option.default is None:
         return f"leaving out --{option.name}, which is the default"
     return f"--{option.name}={text(option.default)}, which is the default"
 
 
 def text(value: Any) -> str:
-    """An option's value, as it is written after `--name=`."""
+    """An option's value as a user writes it after `--name=`."""
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
     return "" if value is None else str(value)
@@ -96,7 +96,7 @@ def text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Everywhere:
-    """The options that every command has. They do not change its results."""
+    """The options that every command has. They do not change the results of a command."""
 
     compilation_cache: Annotated[
         str | None,
@@ -112,18 +112,18 @@ class Everywhere:
 def parse(
     options_class: type[Options], argv: Sequence[str], words: list[str] | None = None
 ) -> Options:
-    """Parses as `parse_with_common` does, and returns only the options of `options_class`."""
+    """Like `parse_with_common`, but returns only the options of `options_class`."""
     return parse_with_common(options_class, argv, words)[0]
 
 
 def parse_with_common(
     options_class: type[Options], argv: Sequence[str], words: list[str] | None = None
 ) -> tuple[Options, Everywhere]:
-    """Parses a command's arguments, with `--flagfile`; returns its options and the common ones.
+    """Parses arguments and flag files; returns the command's options and the common options.
 
-    Words that are not flags are appended to `words`. If `words` is None, they raise `FlagError`;
-    absl itself would ignore them. `FlagError` is also raised for an unknown flag, a value of the
-    wrong type and an unreadable flag file. `OptionError` is raised for an invalid value.
+    Words that are not flags are appended to `words`. If `words` is None, such a word raises
+    `FlagError`; absl itself would ignore it. An unknown flag, a value of the wrong type and an
+    unreadable flag file also raise `FlagError`. An invalid value raises `OptionError`.
     """
     flag_values = flags.FlagValues()
     both = (options_class, Everywhere)
@@ -171,7 +171,7 @@ def build(options_class: type[Options], values: Mapping[str, Any]) -> Options:
 def help_text(description: str, options_class: type) -> str:
     """The text of `--help`: the description, then each flag with its default, in groups.
 
-    Options that are named in the class's tuple `WITHOUT_EFFECT`, if it has one, are not listed.
+    If the class has a tuple `WITHOUT_EFFECT`, the options that it names are not listed.
     """
     lines, group = [description.strip()], ""
     common = options_of(Everywhere, "Every command")
@@ -201,7 +201,7 @@ def _default_in_help(default: Any) -> str:
 def _read_flags(
     flag_values: flags.FlagValues, argv: Sequence[str], known: Mapping[str, Option]
 ) -> list[str]:
-    """Parses the flags, and returns the other words."""
+    """Parses the flags in `argv`, and returns the words that are not flags."""
     known_only = "every flag must be one that this command knows"
     if any(word.lstrip("-").startswith("undefok") for word in argv):
         raise FlagError(known_only, "--undefok, which makes absl ignore unknown flags", HELP_HINT)
@@ -253,7 +253,7 @@ def _kind_words(kind: Any) -> str:
 
 
 def _converted(name: str, kind: Any, value: Any) -> Any:
-    """Converts a list from a flag or from JSON to a tuple, if the field is a tuple."""
+    """If the field is a tuple, converts a list, from a flag or from JSON, to a tuple."""
     if get_origin(kind) is not tuple or not isinstance(value, list):
         return value
     if value == ["none"]:

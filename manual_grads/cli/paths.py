@@ -18,14 +18,14 @@ KINDS = {
 
 
 def of_user(text: str | Path) -> Path:
-    """The path that a user has written, with `~` expanded."""
-    with contextlib.suppress(RuntimeError):  # after `~`, there is no user of that name
+    """The path that a user wrote, with `~` expanded."""
+    with contextlib.suppress(RuntimeError):  # no user has the name after `~`
         return Path(text).expanduser()
     return Path(text)
 
 
 def what_is(path: Path) -> str:
-    """Describes what is at the path: "a folder", "a link to /x: no such file or folder"."""
+    """Says what is at the path, such as "a folder" or "a link to /x: no such file or folder"."""
     try:
         link = f"a link to {path.readlink()}: " if path.is_symlink() else ""
     except OSError as error:

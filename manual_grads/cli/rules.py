@@ -17,7 +17,7 @@ class Rule(NamedTuple):
 
 ANY = Rule("be given", lambda _: True)
 LARGEST, SMALLEST = 2.0**127, 2.0**-126
-"""Limits of positive float32 values: beyond them, a device may compute infinity or 0."""
+"""Limits for positive values. Beyond them, a device may compute ∞ or 0 in float32."""
 
 FINITE = Rule("be finite in float32", lambda value: -LARGEST <= value <= LARGEST)
 POSITIVE = Rule("be above 0 and finite in float32", lambda value: SMALLEST <= value <= LARGEST)
@@ -44,7 +44,7 @@ FILE_NAME = Rule(
 
 
 def _is_path(value: str) -> bool:
-    """Whether the operating system allows this path."""
+    """Whether the operating system accepts this text as a path."""
     with contextlib.suppress(UnicodeEncodeError):
         return b"\0" not in os.fsencode(value) and value != ""
     return False

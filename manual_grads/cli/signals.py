@@ -1,4 +1,4 @@
-"""Handlers of Ctrl-C and SIGTERM: they raise an exception, or record the signal for polling."""
+"""Handlers for Ctrl-C and SIGTERM: they end the process, raise `Stopped` or record the signal."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from typing import NoReturn
 
 
 class Stopped(KeyboardInterrupt):
-    """The exception for a signal that asks the command to stop; `status` is its exit status."""
+    """Raised when a signal asks the command to stop; `status` is the command's exit status."""
 
     def __init__(self, signal_number: int):
         super().__init__()
@@ -19,11 +19,11 @@ class Stopped(KeyboardInterrupt):
 
 
 def end_at_once(package: str) -> None:
-    """Makes Ctrl-C and SIGTERM print one line and exit, in a command of the package.
+    """In a command of the package, makes Ctrl-C and SIGTERM print one line and end the process.
 
-    The package calls this when it is imported. Only `python -m PACKAGE.…` is affected. During the
-    imports that follow, an exception could get lost or crash a C++ module, and there is no result
-    to save yet. Later, `stoppable` replaces these handlers.
+    The package calls this when it is imported. Only `python -m PACKAGE.…` is affected. These
+    handlers raise no exception, because an exception during the imports that follow could get lost
+    or crash a C++ module. Later, `stoppable` replaces these handlers.
     """
     being_located = sys.argv[:1] == ["-m"]  # true until Python has found the module to run
     if being_located and any(f"{package}." in word for word in sys.orig_argv):
@@ -47,7 +47,7 @@ def _importing(frame: FrameType | None) -> bool:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """In its block, Ctrl-C and SIGTERM raise `Stopped`, but end the process during an import.
+    """In the `with` block, Ctrl-C and SIGTERM raise `Stopped`, or end the process during an import.
 
     `Stopped` is raised again every second until the block is left. This is necessary because Python
     discards exceptions in some callbacks, for example those of the garbage collector.
@@ -82,12 +82,12 @@ def stoppable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Callable[[], Stopped | None]]:
-    """In its block, a first Ctrl-C or SIGTERM is only recorded; a second one raises `Stopped`.
+    """In the `with` block, the first Ctrl-C or SIGTERM is only recorded; a second raises `Stopped`.
 
-    Yields a function that returns a `Stopped` once a signal has been received, else None. After a
-    signal, the end of the block raises `Stopped`.
+    Yields a function, which returns None, or a `Stopped` if a signal has been received. If a signal
+    was received, `Stopped` is raised at the end of the block.
     """
-    if threading.current_thread() is not threading.main_thread():  # others cannot set handlers
+    if threading.current_thread() is not threading.main_thread():  # only it can set them
         yield lambda: None
         return
     received: list[int] = []

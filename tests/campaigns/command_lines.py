@@ -5,9 +5,9 @@
 
 There are 5,000 command lines. They contain known, mistyped and unknown flags with valid and invalid
 values, flag files, and other words. Each command's `main` is called in this process. The main work
-of a command is replaced: no steps are trained, and experiments measure nothing. Every command must
-return a documented exit status within 10 s, without an exception. A refusal must have three parts,
-and no control character may be printed. The results are written to `command_lines.json` beside this
+of a command is replaced: nothing is trained or measured. Every command must return a documented
+exit status within 10 s and raise no exception. An error message must have three parts, and no
+control character may be printed. The results are written to `command_lines.json` beside this
 file, except by the short form. The exit status is 1 if a command violates these rules.
 """
 
@@ -42,7 +42,7 @@ Draw = random.Random
 
 
 class Command(NamedTuple):
-    """A command: its module, options and exit statuses, and the function that is replaced."""
+    """A command: its module, options and exit statuses, and the name of the replaced function."""
 
     module: Any
     options: type
@@ -148,7 +148,7 @@ def line(command: Command, draw: Draw) -> list[str]:
 
 @contextlib.contextmanager
 def in_a_folder() -> Iterator[None]:
-    """Enters a temporary folder with files, a folder, a link and a pipe. Its parent is `~`."""
+    """Enters a temporary folder with files, a folder, a link and a pipe. `~` is its parent."""
     here = Path.cwd()
     with (
         tempfile.TemporaryDirectory() as place,
@@ -169,7 +169,7 @@ def in_a_folder() -> Iterator[None]:
 
 
 def ran(command: Command, words: list[str]) -> tuple[str, str]:
-    """Runs a command line; returns its status or what is wrong, and the printed text."""
+    """Runs a command line; returns the exit status or the broken rule, and the printed text."""
     said, errors = io.StringIO(), io.StringIO()
     left_out = {"training.train_and_save": RESULT, "_reply": REPLY}.get(command.left_out, 0)
     holder, _, name = command.left_out.rpartition(".")

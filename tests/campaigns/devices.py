@@ -34,9 +34,9 @@ def random_network(seed: int) -> tuple[Architecture, Point]:
 
 
 def of_bound(architecture: Architecture, point: Point, devices: int) -> float:
-    """The largest |Gₙ − G₁| / 2B of all entries of both gradients, on `devices` devices and on one.
+    """The largest |Gₙ − G₁| / 2B of all entries, by autodiff and by hand, for n devices and one.
 
-    The batch is padded to a multiple of the devices with examples of weight 0.
+    B is the rounding bound. Examples of weight 0 pad the batch to a multiple of n.
     """
     mesh = jax.make_mesh((devices,), ("examples",), (jax.sharding.AxisType.Auto,))
     everywhere, rows = (

@@ -1,4 +1,4 @@
-"""Pictures of digits as a scanner or a phone makes them, from MNIST's images. All are random."""
+"""Random pictures that imitate scans and photographs of digits, made from MNIST's images."""
 
 import io
 
@@ -8,14 +8,14 @@ from scipy import ndimage
 
 
 def strokes(image, side, sharp, draw):
-    """The ink of an MNIST image, enlarged; sharp: the edges are those of a pen."""
+    """The ink of an MNIST image, enlarged. If `sharp`, the edges are as sharp as those of a pen."""
     large = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
     ink = np.asarray(large, np.float32) / 255
     return ((ink - 0.45) * side / 28 / 3 + 0.5).clip(0, 1) if sharp else ink
 
 
 def sheet(ink, height, width, draw):
-    """The ink somewhere on an empty sheet of at least its size."""
+    """The ink at a random position on an empty sheet, which is at least as large."""
     height, width = max(height, ink.shape[0]), max(width, ink.shape[1])
     top = draw.integers(height - ink.shape[0] + 1)
     left = draw.integers(width - ink.shape[1] + 1)
@@ -25,7 +25,7 @@ def sheet(ink, height, width, draw):
 
 
 def illumination(shape, draw, depth=(0.35, 0.8)):
-    """Uneven light with a shadow: values from 0 to 1."""
+    """Uneven light with a shadow, as factors from 0 to 1."""
     y, x = np.mgrid[-1 : 1 : 1j * shape[0], -1 : 1 : 1j * shape[1]].astype(np.float32)
     angle = draw.uniform(0, 2 * np.pi)
     along = x * np.cos(angle) + y * np.sin(angle)
@@ -39,7 +39,7 @@ def illumination(shape, draw, depth=(0.35, 0.8)):
 
 
 def texture(shape, draw, strength):
-    """Paper: noise of several sizes."""
+    """The texture of paper: noise at several scales."""
     total = np.zeros(shape, np.float32)
     for size in (1, 3, 12):
         small = draw.standard_normal((shape[0] // size + 2, shape[1] // size + 2))
@@ -48,7 +48,7 @@ def texture(shape, draw, strength):
 
 
 def photographed(ink, draw, dark=True, noise=(2, 14), depth=(0.35, 0.8)):
-    """A colour picture of the ink on paper: uneven light, a shadow, texture, noise; uint8."""
+    """A uint8 colour picture of ink on paper, with uneven light, a shadow, texture and noise."""
     shape = ink.shape
     paper = draw.uniform(170, 250, 3) if dark else draw.uniform(10, 70, 3)
     pen = draw.uniform(10, 90, 3) if dark else draw.uniform(190, 250, 3)
@@ -61,7 +61,7 @@ def photographed(ink, draw, dark=True, noise=(2, 14), depth=(0.35, 0.8)):
 
 
 def disturbed(image, draw):
-    """The picture of the main measurement."""
+    """The picture for the accuracy on all images: enlarged, shifted and photographed."""
     factor = draw.uniform(8, 20)
     side = round(28 * factor)
     large = strokes(image, side, False, draw)

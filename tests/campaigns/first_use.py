@@ -1,9 +1,9 @@
-"""Times what a new user does first: install, train, test, compare.
+"""Measures the times of a new user's first steps: install, train, test and compare.
 
     MNIST_DATA_DIR=FOLDER python -m tests.campaigns.first_use
 
-Works in a fresh clone of the committed state with an empty virtual environment. Writes
-`first_use.json` beside this file.
+The steps run in a fresh clone of the committed state, with an empty virtual environment. The times
+are written to `first_use.json` beside this file.
 """
 
 import os

@@ -4,12 +4,12 @@
     python -m tests.campaigns.fuzzing --short
 
 There are 2,000 folders with the real MNIST, each with one damaged file, and 200 folders with
-damaged checkpoints. Each must be refused with an error of three parts, or give correct data: from
-an older, undamaged checkpoint, or from a data file whose decompressed bytes are still the published
-ones. Data are read in a separate process. Its memory is compared with that of a process that reads
-undamaged files. The results are written to `fuzzing.json` beside this file, except by the short
-form. The exit status is 1 if a damaged file is used or the memory is too large. The campaign needs
-MNIST_DATA_DIR.
+damaged checkpoints. Reading a folder must fail with an error of three parts, or give correct data.
+An older, undamaged checkpoint is correct. So is a data file if its decompressed bytes still equal
+the published ones. A separate process reads the data; its peak memory is compared with that of a
+process that reads undamaged files. The results are written to `fuzzing.json` beside this file,
+except by the short form. The exit status is 1 if a damaged file is used or the memory is too large.
+The campaign needs MNIST_DATA_DIR.
 """
 
 import gzip
@@ -44,7 +44,7 @@ WHOLE = {
     *("the newest", "an older one, said", "an older one, the newest is gone"),
     *("refused", "none left"),
 }
-"""Correct outcomes for damaged checkpoints. A removed file cannot be noticed."""
+"""Correct outcomes for damaged checkpoints. The program cannot notice a removed file."""
 
 MEMORY = 1.5
 
@@ -69,7 +69,7 @@ def header(content: bytes, draw: random.Random) -> bytes:
 
 
 def bomb(content: bytes, draw: random.Random) -> bytes:
-    """A correct header and then 1 to 4 GB of zeros, compressed to a few MB."""
+    """Replaces the array by 1 to 4 GB of zeros, compressed to a few MB. The header is correct."""
     raw = gzip.decompress(content)[:16]
     compressed = gzip.compress(bytes(2**26), 1)
     return gzip.compress(raw, 1) + compressed * draw.choice([16, 32, 64])
@@ -108,11 +108,11 @@ DAMAGES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "noise": noise,
 }
 RARE = {"bomb": 0.02, "wrong header": 0.15}
-"""The fractions of the slow kinds; the other kinds and `swapped` have equal fractions."""
+"""The fractions of the slow kinds of damage. All other kinds have equal fractions."""
 
 
 def read(folder: str) -> dict[str, str] | str:
-    """Reads MNIST from a folder; returns its digests, or a text if the folder is refused."""
+    """Reads MNIST from a folder; returns the digests of the data, or a text after an error."""
     try:
         return data.load(Config(dataset="mnist", data_dir=folder)).sha256
     except InputError as error:
@@ -135,7 +135,7 @@ def reader() -> ProcessPoolExecutor:
 def damaged_files(folder: str, count: int, seed: int) -> tuple[dict[str, Counter], float]:
     """Reads `count` folders with one damaged file each; returns the outcomes and the peak memory.
 
-    The memory is divided by that of a process which reads undamaged files.
+    The peak memory is divided by that of a process that reads undamaged files.
     """
     draw = random.Random(seed)  # noqa: S311 - no secret
     source = Path(folder)
@@ -167,7 +167,7 @@ def damaged_files(folder: str, count: int, seed: int) -> tuple[dict[str, Counter
 
 
 def damaged_checkpoints(count: int, seed: int) -> Counter:
-    """Reads `count` run directories with one to three damages; returns the outcomes."""
+    """Reads `count` run directories with one to three damaged files; returns the outcomes."""
     draw = random.Random(seed)  # noqa: S311 - no secret
     config = Config(
         architecture=Architecture(layer_sizes=(784, 16, 10)), dataset="digits", workdir="unused"

@@ -15,7 +15,7 @@ import safetensors.numpy
 from mnist_jax.runs import checkpoints, directory
 
 READ = 2**24
-"""Larger files cannot be those of a run, and this module does not read them."""
+"""This module does not read files that are larger. The files of a run are smaller."""
 
 Draw = random.Random
 ODD = [
@@ -41,13 +41,13 @@ def noisy(content: bytes, draw: Draw) -> bytes:
 
 
 def deep(content: bytes, draw: Draw) -> bytes:
-    """Very deeply nested JSON."""
+    """Replaces the content by very deeply nested JSON."""
     depth = draw.choice([900, 20_000, 400_000])
     return draw.choice([b"[" * depth, b'{"a":' * depth, b"[" * depth + b"]" * depth])
 
 
 def other_values(content: bytes, draw: Draw) -> bytes:
-    """Replaces, removes or repeats a value of the JSON, or of each of its lines."""
+    """Replaces, removes or repeats a value in the JSON, or in each line of JSON."""
     lines = content.splitlines() if content.count(b"\n{") else [content]
     chosen = draw.randrange(len(lines)) if lines else 0
     with contextlib.suppress(ValueError, IndexError, RecursionError):

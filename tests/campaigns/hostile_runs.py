@@ -3,12 +3,12 @@
     python -m tests.campaigns.hostile_runs
     python -m tests.campaigns.hostile_runs --short
 
-Each directory is a complete run with one to three random hostile changes: links, pipes, devices,
-folders, files that are huge, deeply nested, truncated or random, unusual names, values of wrong
-types, and valid checkpoints with other values. `mnist_jax.load`, `mnist_jax.evaluate`, `--resume`
-and `--overwrite` are each called with a new copy. Each must succeed, or refuse with an error of
-three parts and change no file. It must not read or change the target of a link, and must return
-within 10 s, using at most 1 GiB. The results are written to `hostile_runs.json` beside this file,
+Each directory is a complete run with one to three random hostile changes. They add links, pipes,
+devices, folders and unusual names; huge, deeply nested, truncated or random files; values of wrong
+types; and valid checkpoints with other values. `mnist_jax.load`, `mnist_jax.evaluate`, `--resume`
+and `--overwrite` are each called with a new copy. A call must succeed, or fail with an error of
+three parts and change no file. It must not read or change the target of a link. It must return
+within 10 s and use at most 1 GiB. The results are written to `hostile_runs.json` beside this file,
 except by the short form. The exit status is 1 if one of these rules is violated.
 """
 
@@ -67,7 +67,7 @@ def snapshot(folder: Path) -> dict[str, tuple]:
 
 
 class Watch:
-    """Records which files in a folder this process opens, with a Python audit hook."""
+    """A Python audit hook that records which files in a folder this process opens."""
 
     def __init__(self):
         self.folder: str | None = None
@@ -75,7 +75,7 @@ class Watch:
         sys.addaudithook(self.note)
 
     def note(self, event: str, arguments: tuple) -> None:
-        """Records an opened file by its path without links."""
+        """Records the path of an opened file; links in the path are resolved."""
         if event == "open" and self.folder and isinstance(arguments[0], str | bytes):
             path = os.path.realpath(os.fsdecode(arguments[0]))
             if path.startswith(self.folder) or path == "/dev/zero":
@@ -145,7 +145,7 @@ def met(door: str, seed: int, source: Path) -> tuple[str, str]:
 
 
 def outside_is_as_it_was(outside: Path, before: dict[str, tuple], meant: Path) -> bool:
-    """Whether earlier entries are unchanged, and all new ones are in the run directory."""
+    """Whether the earlier entries are unchanged, and all new entries are in the run directory."""
     after = snapshot(outside)
     new = [outside.resolve() / name for name in after.keys() - before]
     return before.items() <= after.items() and all(meant in path.parents for path in new)

@@ -3,12 +3,11 @@
     python -m tests.campaigns.killing
     python -m tests.campaigns.killing --short
 
-In each trial, processes train one run until one of them completes it. Each earlier process gets
-SIGKILL or SIGTERM after a random part of the time that a complete run takes, and the next process
-resumes the run; after SIGTERM no completed block may be lost. The parameters, `metrics.jsonl`,
-`result.json` and the tensors of the last checkpoint must be those of an uninterrupted run, except
-for times. The results are written to `tests/campaigns/killing.json`. The exit status is 1 if a
-trial differs.
+In each trial, one process after another trains the same run. All but the last get SIGKILL or
+SIGTERM after a random part of the time that a complete run takes; the last completes the run. After
+SIGTERM, no completed epoch may be lost. The parameters, `metrics.jsonl`, `result.json` and the
+tensors of the last checkpoint must equal those of an uninterrupted run, except for times. The
+results are written to `tests/campaigns/killing.json`. The exit status is 1 if a trial differs.
 """
 
 import json
@@ -38,16 +37,16 @@ TRAIN = [
     *("--block_steps=1", "--batch_size=100", "--gradient=checked"),
 ]
 STEPS = 15
-"""Steps in an epoch. Each is a block."""
+"""Steps in an epoch. Each step is one block, the unit after which training can stop."""
 
 SECONDS = {signal.SIGKILL: 0, signal.SIGTERM: 1e9}
-"""`--checkpoint_every_seconds`: with 0 a write is always running, with 1e9 only a stop writes."""
+"""`--checkpoint_every_seconds`: 0 writes all the time, 1e9 only at a stop and at the end."""
 
 KILLS, STOPS, EPOCHS = 50, 10, 10
 
 
 def bits(workdir: Path) -> dict[str, Any]:
-    """The results of a run, without times."""
+    """The results of a run without times, for a comparison bit for bit."""
     result = json.loads((workdir / "result.json").read_text())
     metrics = [json.loads(line) for line in history(workdir)]
     for told in (result, *metrics):
@@ -72,7 +71,7 @@ def interrupted(
 ) -> tuple[bool, list[int]]:
     """Trains and sends a signal after each wait, then trains to the end.
 
-    Returns the exit statuses, and whether the run was completed and SIGTERM lost no block.
+    Returns whether the run was completed and SIGTERM lost no epoch, and the exit statuses.
     """
     statuses, lost = [], False
     every = f"--checkpoint_every_seconds={SECONDS[signal_number]}"

@@ -3,8 +3,8 @@
     python -m tests.campaigns.machines
     python -m tests.campaigns.machines --short
 
-After SIGKILL to a process at a random moment, the other must end with one message, and the resumed
-run must have the bits of one that was not disturbed. The results are written to
+One process gets SIGKILL at a random moment. The other must then end with an error message, and the
+resumed run must equal an undisturbed run bit for bit. The results are written to
 `tests/campaigns/machines.json`. The exit status is 1 if a trial fails.
 """
 
@@ -31,7 +31,7 @@ LOST = "all 2 processes of the run must answer within --process_timeout="
 
 
 def killed(workdir: Path, number: int, wait: float) -> dict[str, Any]:
-    """Kills process `number` after `wait` seconds, and resumes the run with both."""
+    """Kills process `number` after `wait` seconds, and resumes the run with both processes."""
     processes = both(workdir, *LENGTH)
     time.sleep(wait)
     completed = processes[number].poll() is not None
@@ -60,7 +60,7 @@ def refused(processes: list, expected: str) -> dict[str, Any]:
 
 
 def hang(workdir: Path, number: int) -> dict[str, Any]:
-    """Stops process `number` with SIGSTOP after the first epoch."""
+    """Stops process `number` with SIGSTOP after the first epoch; returns how the processes end."""
     processes = both(workdir, "--epochs=100000", "--process_timeout=15")
     while not (workdir / "metrics.jsonl").exists() and processes[0].poll() is None:
         time.sleep(0.1)
@@ -69,7 +69,7 @@ def hang(workdir: Path, number: int) -> dict[str, Any]:
 
 
 def misconfigured(folder: Path) -> dict[str, dict[str, Any]]:
-    """A wrong flag, another version, a port in use, and a coordinator that does not exist."""
+    """Tries a wrong flag, another version, a port in use, and a coordinator that does not exist."""
     found = {}
     wrong = both(folder / "flag", *LENGTH, other=("--seed=1",))
     found["a wrong flag"] = refused(wrong, "process 1 has --seed=1")

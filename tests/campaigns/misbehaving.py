@@ -3,7 +3,7 @@
     python -m tests.campaigns.misbehaving
     python -m tests.campaigns.misbehaving --short
 
-Each kind of code is given to the command, as a user would do. The command must end with status 2
+The command of the check is called with a file of each kind. It must end with status 2
 and an error of three parts, without a traceback. The results are written to `misbehaving.json`
 beside this file; the short form tries every eighth kind and writes nothing. The exit status is 1
 if a command ends in another way.
@@ -124,7 +124,7 @@ def gradient(params, images, labels):
 
 
 def kinds() -> dict[str, str]:
-    """The source of each file, by the name of its kind."""
+    """The source code of each kind of file, keyed by the name of the kind."""
     functions = {
         kind: f"{RIGHT}{textwrap.indent(code, '    ')}\n" for kind, code in IN_THE_FUNCTION.items()
     }
@@ -136,7 +136,7 @@ def kinds() -> dict[str, str]:
 
 
 def checked(code: str) -> tuple[str, str]:
-    """Runs the command on this code; returns the outcome and the printed text."""
+    """Runs the command of the check on this code; returns the outcome and the printed text."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "mine.py").write_text(code)
         temporary = Path(folder) / "temporary"

@@ -6,11 +6,11 @@
 
 `KILL_SUITE` runs on every mutation that cosmic-ray generates for every derivative file. Each
 mutant needs a new process, because JAX caches traces and would reuse those of an earlier mutant.
-It is forked after JAX is imported, and before any module of this project. It reads the mutated
-source instead of the file, which is not changed. The results are written to `mutation.json` beside
-this file. The exit status is 1 if a mutant survives and `equivalent_mutants.json` does not explain
-it. `--again` tries only the mutants that survived in `mutation.json`, for example after tests were
-added. `--short` tries 12 random mutants that were killed, and writes nothing.
+The process is forked after JAX is imported, and before a module of this project is. It imports the
+mutated source; the file itself is not changed. The results are written to `mutation.json` beside
+this file. The exit status is 1 if a mutant times out, or survives without an explanation in
+`equivalent_mutants.json`. `--again` tries only the mutants that survived, were equivalent or timed
+out in `mutation.json`. `--short` tries 12 random mutants that were killed, and writes nothing.
 """
 
 import collections
@@ -45,7 +45,7 @@ DERIVATIVES = ("document", "activations", "loss", "network", "rounding_bound")
 """The files of `manual_grads/derivatives` that compute derivatives or error bounds."""
 
 KILL_SUITE = ("rounding_bound", "loss", "activations", "document", "finite_differences")
-"""Test files in `tests/manual_grads/derivatives`. That of the mutated file runs first."""
+"""Test files in `tests/manual_grads/derivatives`. The tests of the mutated file run first."""
 
 IMPORTED_ONCE = ("beartype", "jax.numpy", "optax")
 """Modules imported before the processes are forked, because each import takes seconds."""
@@ -67,14 +67,14 @@ class Mutant(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The outcome of a mutant, and the test that killed it, if one did."""
+    """The outcome of a mutant, and the name of the test that killed the mutant, or None."""
 
     outcome: str
     killer: str | None
 
 
 def mutations(name: str) -> Iterator[tuple[str, str, int]]:
-    """All mutations of `NAME.py`: the name, an operator, and the number of its occurrence."""
+    """All mutations of `NAME.py`: the name, an operator, and which occurrence it changes."""
     source = (ROOT / f"manual_grads/derivatives/{name}.py").read_text()
     nodes = list(ast_nodes(get_ast(source)))
     known = {operator: get_operator(operator) for operator in operator_names()}

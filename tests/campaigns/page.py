@@ -4,12 +4,12 @@
     python -m tests.campaigns.page --short
 
 Trains the network of `base.flags`, or takes the run in --workdir=RUN, and serves it with the
-command `python -m mnist_jax.page`. Then: ten digits drawn in Chromium at three sizes and positions;
-the time from the end of a stroke to its answer; 16 clients at once; 5,000 malformed requests, each
-followed by a good one now and then; axe's accessibility rules. The results are written to
-`page.json` beside this file, and two screenshots to `mnist_jax/page/`. The short form trains on
-scikit-learn's digits, does little of each, and writes nothing. Both need Chromium. The exit
-status is 1 if anything is wrong or, except for the short form, if a limit is exceeded.
+command `python -m mnist_jax.page`. Draws ten digits in Chromium at three sizes and positions, and
+checks axe's accessibility rules. Measures the time from the end of a stroke to its answer, and the
+times for 16 clients at once. Sends 5,000 malformed requests. The results are written to `page.json`
+beside this file, and two screenshots to `mnist_jax/page/`. The short form trains on scikit-learn's
+digits, does less, and writes nothing. Both forms need Chromium. The exit status is 1 if anything is
+wrong or, except for the short form, if a limit is not met.
 """
 
 import contextlib
@@ -50,14 +50,14 @@ DURATION = """async () => {
     await new Promise(done => setTimeout(done, 10))
   }
 }"""
-"""What the page has measured since its measures were cleared; waited for up to ten seconds."""
+"""Waits up to ten seconds for the page's first measurement since the last clearing."""
 
 LIMITS = {"right": 27, "median_ms": 50.0, "percentile_99_ms": 250.0}
 
 
 @contextlib.contextmanager
 def serving(workdir: str) -> Iterator[str]:
-    """The address of the page of a run, served by the command."""
+    """Serves the page of a run with the command, and yields the page's address."""
     words = [sys.executable, "-m", "mnist_jax.page", f"--workdir={workdir}", "--port=0"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -70,7 +70,7 @@ def serving(workdir: str) -> Iterator[str]:
 
 
 def recognised(page: Page) -> list[list[str]]:
-    """The digit that the page names for each drawing, one row for each size and position."""
+    """The digits that the page names for the ten drawings; one row per size and position."""
     answers = []
     for place in PLACES:
         row = []
@@ -85,7 +85,7 @@ def recognised(page: Page) -> list[list[str]]:
 def of_allowed(page: Page, digits: list[list[Points]]) -> float:
     """The largest difference of both gradients, as a fraction of what rounding can cause.
 
-    For each digit drawn, with each target.
+    The maximum is over all drawn digits and all targets.
     """
     largest = 0.0
     for strokes in digits:
@@ -114,7 +114,7 @@ def stroke_to_answer(page: Page, strokes: int) -> list[float]:
 
 
 def clients(address: str, count: int, seconds: float) -> tuple[Counter[int], list[float]]:
-    """Statuses and milliseconds of requests, five a second from each of `count` clients."""
+    """The statuses and times, in ms, of requests from `count` clients, five a second from each."""
     statuses: Counter[int] = Counter()
     taken: list[float] = []
     started = time.perf_counter() + 0.2
@@ -142,7 +142,7 @@ def clients(address: str, count: int, seconds: float) -> tuple[Counter[int], lis
 
 
 def malformed_requests(address: str, count: int) -> Counter[str]:
-    """Sends malformed requests, and a good one after every hundred; returns the outcomes."""
+    """Sends malformed requests, and a valid one after every hundred; returns the outcomes."""
     outcomes: Counter[str] = Counter()
     with httpx2.Client(base_url=address) as client:
 
@@ -168,7 +168,7 @@ def malformed_requests(address: str, count: int) -> Counter[str]:
 
 
 def barriers(browser: Browser, address: str) -> dict[str, int]:
-    """The violations of axe's rules, in light and dark, at the size of a desktop and a phone."""
+    """The number of violations of axe's rules: in light and dark, on a desktop and a phone."""
     found = {}
     for name, size in (("desktop", (1280, 900)), ("phone", (390, 844))):
         for scheme in ("light", "dark"):
@@ -182,7 +182,7 @@ def barriers(browser: Browser, address: str) -> dict[str, int]:
 
 
 def screenshots(browser: Browser, address: str) -> None:
-    """Writes the two images of the README: a desktop's window, and a phone's in dark mode."""
+    """Writes the READMEs' two images of the page: on a desktop, and on a phone in dark mode."""
     for name, width, height, scheme in (
         ("desktop", 1180, 1250, "light"),
         ("phone", 390, 1250, "dark"),

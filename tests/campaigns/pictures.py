@@ -1,18 +1,18 @@
-"""Recognises MNIST's test images after each has been made into a large, disturbed picture.
+"""Recognises MNIST's test images after turning each into a large, disturbed picture.
 
     MNIST_DATA_DIR=FOLDER python -m tests.campaigns.pictures runs/base
     MNIST_DATA_DIR=FOLDER python -m tests.campaigns.pictures --short
 
 Each of the 10,000 images is inverted, enlarged 8 to 20 times, shifted, and put on coloured paper
-with uneven light, a shadow, texture and noise. The accuracy of the command's own path on these
-pictures is compared with that of the network on MNIST's arrays. The first 200 images are also made
-into each of KINDS, and 200 empty sheets and 200 pairs of digits are shown. The results are written
-to `pictures.json` beside this file. The short form trains a network for one epoch, shows it few
-pictures and writes nothing.
+with uneven light, a shadow, texture and noise. Each picture is recognised as the command would
+do. The accuracy is compared with that of the network on MNIST's arrays. The first 200 images are
+also turned into each of KINDS. 200 empty sheets and 200 pairs of digits are tried too. The results
+are written to `pictures.json` beside this file.
 
-The exit status is 1 if the accuracy is more than 0.5 points lower, or if no digit is seen in more
-than 0.2 % of the images themselves. The short form shows 400 pictures, which is too few to measure
-half a point; it allows 2 points. The campaign needs MNIST_DATA_DIR.
+The exit status is 1 if the accuracy on pictures is more than 0.5 percentage points lower, or if the
+program finds no digit in more than 0.2 % of the unchanged images. The short form trains a network
+for one epoch, tries 400 pictures and allows 2 points, because 400 are too few to measure half a
+point. It writes nothing. The campaign needs MNIST_DATA_DIR.
 """
 
 import functools
@@ -34,12 +34,12 @@ SEED, COUNT, FEW = 0, 10_000, 200
 
 
 def original(image, draw):
-    """The image itself."""
+    """The unchanged image."""
     return Image.fromarray(image)
 
 
 def answer(make, numbered):
-    """What the command's path makes of a picture: MNIST's form, or None."""
+    """A picture in MNIST's form, as the command computes it, or None if no digit is found."""
     number, *images = numbered
     return pictures.network_image(make(*images, np.random.default_rng([SEED, number])))
 
@@ -53,7 +53,7 @@ def answers(make, images):
 
 
 def outcome(model, came, labels):
-    """The accuracy, and the number of pictures in which no single digit is seen."""
+    """The accuracy, and the number of pictures in which no single digit is found."""
     unseen = [each is None for each in came]
     images = np.array([np.zeros((28, 28), np.uint8) if each is None else each for each in came])
     right = (model.predict(images) == labels[: len(came)]) & ~np.array(unseen)

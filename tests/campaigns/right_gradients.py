@@ -3,9 +3,9 @@
     python -m tests.campaigns.right_gradients [NETWORKS DRAWS]
 
 Each network has a random loss, output, reduction, regulariser, layout and batch size. Its gradient
-is written here in NumPy, without code of the check. Every second network's loss is passed as a
-user's function. Then 10,000 gradients of `mnist_jax`'s losses follow, in float64 and in float32. A
-right gradient must agree; the result is `tests/campaigns/right_gradients.json`.
+is written here in NumPy, without code of the check. For every second network, the loss is passed
+as a user's function. Then 10,000 gradients of `mnist_jax`'s losses follow, in float64 and in
+float32. Each must agree. The results are written to `tests/campaigns/right_gradients.json`.
 """
 
 import json
@@ -38,7 +38,7 @@ LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "half_square
 
 
 def error(problem: Problem, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The derivative of each example's cost with respect to its outputs; examples are rows."""
+    """The derivative of each example's cost with respect to the outputs. Examples are rows."""
     if problem.loss == "cross_entropy":
         return softmax(outputs, axis=1) - np.eye(outputs.shape[1])[labels]
     if problem.loss == "binary_cross_entropy":
@@ -47,7 +47,7 @@ def error(problem: Problem, outputs: np.ndarray, labels: np.ndarray) -> np.ndarr
 
 
 def _taken(layout: str, params: Any, place: int, layer: int, kind: str) -> np.ndarray:
-    """One leaf of `params`, which are in this layout; a weight is [inputs, outputs]."""
+    """One leaf of `params`, which have this layout. A weight is returned as [inputs, outputs]."""
     if layout == "layers":
         leaf = params[layer][kind]
         return leaf.T if kind == "weight" else leaf
@@ -55,7 +55,7 @@ def _taken(layout: str, params: Any, place: int, layer: int, kind: str) -> np.nd
 
 
 def right_gradient(problem: Problem, layout: str, params: Any, images: Any, labels: Any) -> Any:
-    """The gradient in one of the layouts, of the parameters in that layout."""
+    """The gradient for parameters in one of the layouts, in the same layout."""
     network = problem.network
     f, slope = F[network.activation]
     names = [(k, kind) for k, shapes in enumerate(network.leaf_shapes()) for kind in shapes]
@@ -85,7 +85,7 @@ def right_gradient(problem: Problem, layout: str, params: Any, images: Any, labe
 
 
 def random_network(random: np.random.Generator) -> tuple[Architecture, int]:
-    """A network of depth 1–4 and widths 1–20 with all biases, and a batch size of 1–9."""
+    """A network of depth 1–4, widths 1–20 and a bias in every layer, and a batch size of 1–9."""
     depth = int(random.integers(1, 5))
     network = Architecture(
         layer_sizes=tuple(int(units) for units in random.integers(1, 21, depth + 1)),
@@ -99,7 +99,7 @@ def random_network(random: np.random.Generator) -> tuple[Architecture, int]:
 
 
 def alarms_in(precision: str, draws: int, number: int) -> int:
-    """How often a right gradient in this precision is called wrong, for random network `number`."""
+    """How often the check calls right gradients of network `number` wrong, in this precision."""
     network, batch_size = random_network(np.random.default_rng(number))
     right = handwritten(network, [])
 
@@ -116,7 +116,7 @@ def alarms_in(precision: str, draws: int, number: int) -> int:
 
 
 def alarms(draws: int, number: int) -> tuple[str, int]:
-    """The kind of random network `number`, and how often its right gradient is called wrong."""
+    """The kind of network `number`, and how often the check calls its right gradient wrong."""
     random = np.random.default_rng(number)
     network, size = random_network(random)
     loss, output = str(random.choice(LOSSES)), str(random.choice(["activation", "linear"]))
@@ -134,7 +134,7 @@ def alarms(draws: int, number: int) -> tuple[str, int]:
 
 
 def main(words: list[str]) -> int:
-    """Checks all networks, and returns 1 if a right gradient is called wrong."""
+    """Checks all networks, and returns 1 if the check calls a right gradient wrong."""
     networks, draws = map(int, words) if words else (500, 10)
     plain, plain_draws = networks * 2 // 5, draws * 5
     counts: Counter[str] = Counter()

@@ -46,7 +46,7 @@ MINE = "def gradient(params, images, labels):\n    return params\n"
 
 
 def lost(run: Path) -> bool:
-    """Whether the newest checkpoint is damaged, or is not of the last epoch in the metrics."""
+    """Whether the newest checkpoint is damaged, or not from the last epoch in the metrics."""
     newest = checkpoints.path_of(run / checkpoints.FOLDER, newest_step(run))
     if newest.exists():
         with safe_open(newest, "numpy") as file:

@@ -89,7 +89,7 @@ def promises() -> str:
 
 
 def page() -> str:
-    """What came of the campaign on the page."""
+    """The results of the campaign on the page."""
     numbers = campaign("page")
     malformed, violations = numbers["malformed"], numbers["axe_violations"]
     return table(
@@ -148,7 +148,7 @@ WORDS = {
 
 
 def pictures() -> str:
-    """What came of the campaign on disturbed pictures."""
+    """The results of the campaign on disturbed pictures."""
     numbers = campaign("pictures")
     rows = [
         ("the 10,000 test images themselves", numbers["original"]),

@@ -18,14 +18,14 @@ TRAIN = [
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A port of this machine on which no program listens."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return listening.getsockname()[1]
 
 
 def start(number: int, port: int, *flags: str, path: str = "") -> subprocess.Popen:
-    """Starts process `number` of 2; modules are searched for in `path` first."""
+    """Starts process `number`, 0 or 1. Python searches for modules in `path` first."""
     address = [f"--coordinator=127.0.0.1:{port}", "--processes=2", f"--process_id={number}"]
     return subprocess.Popen(
         [*TRAIN, *address, *flags],
@@ -37,13 +37,13 @@ def start(number: int, port: int, *flags: str, path: str = "") -> subprocess.Pop
 
 
 def both(workdir: Path, *flags: str, other: tuple[str, ...] = ()) -> list[subprocess.Popen]:
-    """Starts both processes; `other` are flags of process 1 alone."""
+    """Starts both processes. Only process 1 gets the flags in `other`."""
     port = free_port()
     return [start(0, port, f"--workdir={workdir}", *flags), start(1, port, *flags, *other)]
 
 
 def ended(processes: list[subprocess.Popen], seconds: float = 120) -> list[tuple[int, str, float]]:
-    """The exit status and the errors of each process, and the seconds that it took to end."""
+    """The exit status, the error output and the seconds until the end, for each process."""
     begun, found = time.monotonic(), []
     for process in processes:
         try:
