@@ -12,13 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from rich.progress import track
-
 from experiments.accuracy import SEEDS
-from experiments.common import record
+from experiments.common import record, sweep
 from manual_grads import Architecture
 from manual_grads.cli import A_PATH, command, one_of
-from mnist_jax import Config, data, training
+from mnist_jax import Config, data
 
 HELD_OUT = 10_000
 
@@ -82,13 +80,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
     """Trains with each setting and seed; writes and prints settings and accuracies, best first."""
-    training.require_device()
+    sweep.use_all_cores()
     settings = [replace(each, data_dir=chosen.data_dir) for each in RECIPES[chosen.recipe]]
     dataset = data.load(settings[0], command.say)
     out = record.folder(chosen.out, f"{chosen.recipe}-recipes")
     rows = []
-    for config in track(settings, f"training {len(settings)} settings"):
-        found = [accuracy(replace(config, seed=seed), dataset) for seed in chosen.seeds]
+    for number, config in enumerate(settings, start=1):
+        title = f"setting {number} of {len(settings)}"
+        histories = sweep.train_seeds(config, dataset, chosen.seeds, title)
+        found = [history[-1]["validation_accuracy"] for history in histories]
         rows.append({**setting(config), "held_out": found, "median": statistics.median(found)})
     rows.sort(key=lambda row: -row["median"])
     numbers = {"dataset": dataset.name, "held_out_examples": HELD_OUT, "settings": rows}
@@ -105,15 +105,6 @@ def setting(config: Config) -> dict[str, Any]:
     names = ("epochs", "batch_size", "learning_rate", "b1", "b2", "weight_decay", "schedule")
     units = config.architecture.layer_sizes[1]
     return {"units": units, **{name: getattr(config, name) for name in names}}
-
-
-def accuracy(config: Config, dataset: data.Dataset) -> float:
-    """Trains with this config, and returns the accuracy on the held-out images."""
-    compiled, state = training.compile_training(config, dataset)
-    for epoch in range(1, config.epochs + 1):
-        state, _ = training.train_epoch(compiled, state, epoch)
-    assert compiled.validate is not None
-    return compiled.validate(state.params).correct / HELD_OUT
 
 
 if __name__ == "__main__":

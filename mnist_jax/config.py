@@ -27,10 +27,11 @@ DEVICES = Rule(
     "be all, or a whole number from 1 to 1,024",
     lambda value: value == "all" or value in map(str, range(1, 1025)),
 )
+CLUSTER = "cluster"
 ADDRESS = Rule(
-    "be HOST:PORT, with a port from 1 to 65,535",
+    f"be HOST:PORT, with a port from 1 to 65,535, or {CLUSTER}",
     lambda value: (
-        value is None
+        value in (None, CLUSTER)
         or (
             re.fullmatch(r"[^\s/]+:[0-9]{1,5}", value) is not None
             and 1 <= int(value.rpartition(":")[2]) < 2**16
@@ -99,13 +100,15 @@ class Config:
 
     devices: Annotated[
         str,
-        "number of devices over which each batch is divided, or all; a CPU acts as so many devices",
+        "number of devices over which each batch is divided, or all; on a CPU, JAX makes this "
+        "number of virtual devices",
         DEVICES,
     ] = "1"
     coordinator: Annotated[
         str | None,
-        "HOST:PORT at which process 0 listens, for a run of several processes; each process is "
-        "started with the same flags and its own --process_id",
+        "address of process 0, for a run of several processes; each process is started with the "
+        "same flags and its own --process_id. cluster takes the address and the numbers from the "
+        "variables of Slurm, Open MPI or Kubernetes",
         ADDRESS,
     ] = None
     processes: Annotated[int, "number of processes; several need --coordinator", AT_LEAST_1] = 1

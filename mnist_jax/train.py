@@ -55,12 +55,13 @@ def train(config: Config) -> None:
 def _trained(config: Config) -> Path:
     """Trains, and returns the run directory."""
     clock = start_clock()
-    with processes.joined(config) as writes:
-        return _train_one(config, clock, writes)
+    with processes.joined(config) as connected:
+        return _train_one(connected, clock)
 
 
-def _train_one(config: Config, clock: Clock, writes: bool) -> Path:
+def _train_one(config: Config, clock: Clock) -> Path:
     """Trains as one process of a run. All but the first print nothing and have no run directory."""
+    writes = config.process_id == 0
     say = command.say if writes else lambda line: None
     reading = data.begin(config, say)
     with timed(clock, "imports"):  # while a thread reads the data

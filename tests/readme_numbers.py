@@ -1,21 +1,21 @@
 """The numbers in the READMEs: each function makes one block of text from the committed JSON."""
 
-import json
-import statistics
 from collections.abc import Callable
-from typing import Any
 
 from experiments.common.record import PUBLISHED
-from experiments.speed.peers import PROGRAM_NAMES
 from manual_grads.cli import options
 from mnist_jax import Config
 from tests import ROOT
-from tests.campaigns.summary import campaign, page, pictures, promises, table
-
-
-def result(name: str) -> dict[str, Any]:
-    """A committed result of `experiments`."""
-    return json.loads((PUBLISHED / f"{name}.json").read_text())
+from tests.campaigns.summary import campaign, page, pictures, promises, several, table
+from tests.readme_speed import (
+    check_times,
+    checkpoint_cost,
+    peers,
+    result,
+    scaling,
+    start,
+    steps,
+)
 
 
 def first_use() -> str:
@@ -43,12 +43,12 @@ def accuracy() -> str:
             f"{numbers['median']:.2%}",
             f"{numbers['mean']:.2%} ± {numbers['standard_deviation']:.2%}",
             f"{numbers['best']:.2%}",
-            f"{numbers['median_seconds']['total']:.0f} s",
+            f"{result(f'{name}_start')['median_seconds']['whole']:.0f} s",
         )
 
     return table(
         "flag file | network | seeds | median accuracy | mean ± standard deviation | best "
-        "| time of a run, without imports",
+        "| time of the command",
         [
             row("fast", "relu, cross-entropy, adamw"),
             row("base", "relu, cross-entropy, adamw"),
@@ -92,75 +92,6 @@ def open_problem_in_short() -> str:
     return (
         f"With this mistake, {leaked['diverged']['count']} of {numbers['seeds']} trainings from "
         f"random starts diverge; without it, {right['diverged']['count']} diverge."
-    )
-
-
-def steps() -> str:
-    """The time of a training step with each gradient."""
-    rows = []
-    for name, words in (
-        ("base", "`base.flags`"),
-        ("document", "`document.flags`"),
-        ("large", "`base.flags` with two wide layers"),
-    ):
-        numbers = result(f"{name}_step_time")
-        rows.append(
-            (
-                f"{words}, {'-'.join(map(str, numbers['layer_sizes']))}",
-                numbers["batch_size"],
-                *(f"{numbers['ratios'][mode]['median']:.2f}" for mode in ("manual", "checked")),
-            )
-        )
-    return table("network | batch | by hand ÷ autodiff | checked ÷ autodiff", rows)
-
-
-def speed() -> str:
-    """The time of each part of a run."""
-    seconds = result("base_accuracy")["median_seconds"]
-    return (
-        f"On 2 cores, a run of `base.flags` compiles for {seconds['compile']:.1f} s, trains for "
-        f"{seconds['train']:.1f} s and evaluates for {seconds['evaluate']:.1f} s."
-    )
-
-
-def peers() -> str:
-    """The time of a whole training and the examples per second, also of other libraries."""
-    numbers = result("fast_peers")
-    seconds, accuracies = (numbers["start_to_answer"][key] for key in ("seconds", "accuracy"))
-    median = statistics.median
-    whole = table(
-        "program | time ÷ PyTorch's | seconds | range | median accuracy",
-        [
-            (
-                words,
-                f"{numbers['start_ratios'][name]:.2f}",
-                f"{median(seconds[name]):.1f}",
-                f"{min(seconds[name]):.1f}–{max(seconds[name]):.1f}",
-                f"{median(accuracies[name]):.2%}",
-            )
-            for name, words in PROGRAM_NAMES.items()
-            if name in seconds
-        ],
-    )
-    libraries = ("ours", "pytorch", "plain_jax", "scikit_learn")
-    rates = table(
-        "layer sizes and batch size | `mnist_jax` | PyTorch | plain JAX | scikit-learn | "
-        "`mnist_jax` ÷ the best other | share of a matrix product's operations per second",
-        [
-            (
-                of,
-                *(f"{median(each[name]):,.0f}" if each[name] else "" for name in libraries),
-                f"{numbers['rate_ratios'][of]:.2f}",
-                f"{numbers['of_product'][of]:.2f}",
-            )
-            for of, each in numbers["examples_a_second"].items()
-        ],
-    )
-    units = ", ".join(numbers["vector_and_matrix_units"])
-    return (
-        f"The median time of the whole process, in {len(seconds['warm'])} rounds on "
-        f"{numbers['cores']} cores with {units}:\n\n{whole}\n\nTraining examples per second:"
-        f"\n\n{rates}"
     )
 
 
@@ -246,17 +177,6 @@ def real_mistakes() -> str:
     return f"{table(head, rows)}\n\n{alarms}"
 
 
-def check_times() -> str:
-    """The time of a check."""
-    numbers = result("check_time")
-    small, large = numbers["command_median"].values()
-    return (
-        f"On 2 cores, the command of the check takes {small:.1f} s for a 784-32-10 network and "
-        f"{large:.1f} s for 784-1024-1024-10.\nA second call of the check from Python takes "
-        f"{numbers['after_compilation_median']:.2f} s for 784-32-10."
-    )
-
-
 def mutants() -> str:
     """How many mutants of the derivative files were killed, crashed or are equivalent."""
     counts = campaign("mutation")["counts"]
@@ -264,16 +184,6 @@ def mutants() -> str:
         f"Of {sum(counts.values()):,} mutants, the tests detect {counts['killed']:,}. "
         f"{counts['crashed']} cannot be imported, and {counts['equivalent']} compute the same "
         "as the original."
-    )
-
-
-def checkpoint_cost() -> str:
-    """The time of checkpoints, and the memory for reading damaged files."""
-    share = result("checkpoint_cost")["share_median"]
-    return (
-        f"Checkpoints take {max(share, 0):.1%} of the time of a `base.flags` run. Reading damaged "
-        f"files takes at most {campaign('fuzzing')['memory']:.2f} times\nthe memory of reading "
-        "undamaged ones."
     )
 
 
@@ -288,8 +198,8 @@ def commands() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
-        first_use, accuracy, open_problem, open_problem_in_short, steps, speed,
-        peers, comparison, injected, real_mistakes, check_times, mutants, promises, checkpoint_cost,
-        commands, page, pictures,
+        first_use, accuracy, open_problem, open_problem_in_short, steps, start,
+        scaling, peers, comparison, injected, real_mistakes, check_times, mutants, promises,
+        checkpoint_cost, commands, page, pictures, several,
     )
 }  # fmt: skip

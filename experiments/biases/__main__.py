@@ -18,9 +18,9 @@ from rich.progress import track
 
 from experiments.biases import first_task, later_network, report
 from experiments.biases.variants import VARIANTS
-from experiments.common import cache, record
+from experiments.common import cache, record, sweep
 from manual_grads.cli import A_PATH, ANY, AT_LEAST_1, command, one_of, options
-from mnist_jax import Config, data, training
+from mnist_jax import Config, data
 
 NAME = "biases"
 FLAGS = Path(__file__).parents[1] / "document.flags"
@@ -55,7 +55,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
 
 
 def _made(argv: Sequence[str], chosen: Options) -> Path:
-    training.require_device()
+    sweep.use_all_cores()
     if chosen.quick:
         chosen = replace(chosen, seeds=20, steps=300, mnist_seeds=2, mnist_epochs=2)
     config = replace(
@@ -78,7 +78,7 @@ def _made(argv: Sequence[str], chosen: Options) -> Path:
         ],
         "mnist": [
             make(f"mnist {variant}", partial(later_network.row, config, dataset, variant, seeds))
-            for variant in track(VARIANTS, "later network, each variant")
+            for variant in VARIANTS
         ],
         "mnist_seeds": chosen.mnist_seeds,
         "mnist_epochs": chosen.mnist_epochs,

@@ -2,7 +2,9 @@
 
 record      writes and publishes the JSON file of an experiment
 cache       cached results, so that a stopped experiment can continue
+sweep       training with several seeds at the same time
 intervals   medians, means and shares with confidence intervals
+timing      timing a call, and several things in turn; counting operations
 drawing     makes reports and figures from an experiment's JSON
 """
 

@@ -20,7 +20,7 @@ from rich.progress import track
 from scipy import stats
 
 from experiments import accuracy
-from experiments.common import cache, intervals, record
+from experiments.common import cache, intervals, record, sweep
 from experiments.compare import gradient_error, matrix, report, trajectories
 from experiments.compare.gradient_error import BOTH
 from manual_grads import ACTIVATION_NAMES, LOSS_NAMES
@@ -38,7 +38,7 @@ CASES = [*itertools.product(LOSS_NAMES, ACTIVATION_NAMES)]
 class Options(cache.CachedOutput):
     """Which run is compared, from which seeds, and in how many steps."""
 
-    WITHOUT_EFFECT: ClassVar = (*record.Output.WITHOUT_EFFECT, "gradient", "seed")
+    WITHOUT_EFFECT: ClassVar = (*record.Output.WITHOUT_EFFECT, *sweep.WITHOUT_EFFECT, "gradient")
 
     seeds: Annotated[
         tuple[int, ...], "train twice with each seed; --seed is ignored", accuracy.SEEDS
@@ -68,7 +68,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
 
 
 def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
-    training.require_device(chosen.config.devices)
+    sweep.use_all_cores()
     dataset = data.load(chosen.config, command.say)
     if chosen.quick:
         batch = chosen.config.batch_size
@@ -95,25 +95,20 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
         "seeds": chosen.seeds,
     }
     seen = {
-        gradient: [
-            make(
-                f"accuracy {gradient} {seed}",
-                partial(_accuracy, config, dataset, gradient, seed, out / f"{gradient}-{seed}"),
-            )
-            for seed in chosen.seeds
-        ]
+        gradient: make(
+            f"accuracies {gradient}",
+            partial(_accuracies, replace(config, gradient=gradient), dataset, chosen.seeds),
+        )
         for gradient in BOTH
     }
     numbers |= {"test_accuracy": seen, **summary(seen)}
     return record.save(out / f"{name}.json", "experiments.compare", argv, numbers)
 
 
-def _accuracy(
-    config: Config, dataset: data.Dataset, gradient: str, seed: int, workdir: Path
-) -> float:
-    """Trains in `workdir`, replacing a stopped run, and returns the test accuracy."""
-    config = replace(config, gradient=gradient, seed=seed, workdir=str(workdir), overwrite=True)
-    return accuracy.run(config, dataset)["test_accuracy"]
+def _accuracies(config: Config, dataset: data.Dataset, seeds: Sequence[int]) -> list[float]:
+    """The test accuracy with each seed."""
+    histories = sweep.train_seeds(config, dataset, seeds)
+    return [history[-1]["test_accuracy"] for history in histories]
 
 
 def _trajectories(

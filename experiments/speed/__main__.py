@@ -3,11 +3,12 @@
     python -m experiments.speed --flagfile=experiments/base.flags
     python -m experiments.speed --parts=peers --flagfile=experiments/fast.flags
 
-steps         a training step with each gradient, compared with autodiff's
-checks        the gradient check, on networks of its own
-checkpoints   runs with many checkpoints, compared with runs with one
-peers         whole processes and rates, compared with PyTorch, plain JAX and scikit-learn
-curves        the cost of an example against width, depth, batch size and number of examples
+start     the whole training command: its parts, imports, memory and checkpoints
+steps     a training step with each gradient, compared with autodiff's
+checks    the gradient check, on networks of its own
+peers     whole processes and rates, compared with PyTorch, plain JAX and scikit-learn
+curves    the cost of an example against width, depth, batch size and number of examples
+scaling   two processes compared with one, and a model for more devices
 """
 
 from collections.abc import Sequence
@@ -15,16 +16,17 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from experiments.common import record
-from experiments.speed import checkpoints, checks, curves, peers, steps
+from experiments.speed import checks, curves, peers, scaling, start, steps
 from manual_grads.cli import AT_LEAST_1, Rule, command
 from mnist_jax import Config, figures, training
 
 PARTS = {
+    "start": start,
     "steps": steps,
     "checks": checks,
-    "checkpoints": checkpoints,
     "peers": peers,
     "curves": curves,
+    "scaling": scaling,
 }
 """The parts, each a module.
 
@@ -45,7 +47,7 @@ class Options(record.Output):
 
     parts: Annotated[
         tuple[str, ...], "what to measure; peers needs MNIST and pip's extra benchmark", DISTINCT
-    ] = ("steps", "checks", "checkpoints")
+    ] = ("steps", "checks")
     rounds: Annotated[
         int | None,
         "how often each part is measured; if not given, "

@@ -13,8 +13,8 @@ from typing import Any
 
 from rich.progress import track
 
+from experiments.common import timing
 from experiments.mistakes import Injected, handwritten
-from experiments.speed.timing import timed
 from manual_grads import Architecture, check_gradient
 from manual_grads.check import draw, network_loss
 from manual_grads.cli import options
@@ -57,7 +57,7 @@ def after_compilation(rounds: int) -> list[float]:
     gradient, loss = handwritten(SMALL, [MISTAKE]), network_loss(SMALL)
     params, batch = draw(SMALL, BATCHES[SMALL], 0)
     check = partial(check_gradient, gradient, loss, params, batch, network=SMALL)
-    return [timed(check)[1] for _ in track(range(rounds + 1), "checking")][1:]
+    return [timing.timed(check)[1] for _ in track(range(rounds + 1), "checking")][1:]
 
 
 def whole_command(network: Architecture, rounds: int, out: Path) -> list[float]:
@@ -73,7 +73,7 @@ def whole_command(network: Architecture, rounds: int, out: Path) -> list[float]:
     run = partial(subprocess.run, words, capture_output=True, check=False)
     taken = []
     for _ in track(range(rounds), f"running the command on {sizes}"):
-        ended, seconds = timed(run)
+        ended, seconds = timing.timed(run)
         assert b"bias-scale" in ended.stdout, ended.stderr
         taken.append(seconds)
     return taken

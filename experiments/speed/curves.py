@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from rich.progress import track
 
-from experiments.speed.timing import operations, timed
+from experiments.common import timing
 from manual_grads.cli import command
 from mnist_jax import Config, data
 from mnist_jax.training import compile_training, train_epoch
@@ -42,16 +42,16 @@ LINES = {
 
 
 def measure(config: Config, rounds: int, _out: Path) -> dict[str, Any]:
-    """The microseconds of an example at every point, and the limit there."""
+    """The microseconds per example of each network in `LINES`, and of its matrix products alone."""
     dataset = data.load(config, command.say)
     every = [(line, value) for line, points in LINES.items() for value in points]
     rows = []
     for line, value in track(every, "timing an epoch at every point"):
         sizes, batch = LINES[line][value]
-        examples = max(int(AN_EPOCH / operations(sizes, 1)), 4 * batch)
+        examples = max(int(AN_EPOCH / timing.operations(sizes, 1)), 4 * batch)
         examples = min(value if line == "examples" else examples, len(dataset.train.labels))
         seconds = epoch_seconds(config, dataset, sizes, batch, examples, rounds)
-        limit = operations(sizes, examples) / product_rate(sizes, min(batch, examples))
+        limit = timing.operations(sizes, examples) / product_rate(sizes, min(batch, examples))
         row = {"line": line, "value": value, "examples": examples}
         rows.append(row | {"cost": 1e6 * seconds / examples, "limit": 1e6 * limit / examples})
     return {"dataset": dataset.name, "lines": len(LINES), "points": len(rows), "rows": rows}
@@ -73,7 +73,7 @@ def epoch_seconds(
     state, _ = train_epoch(compiled, state, 1)
     fastest = math.inf
     for epoch in range(2, rounds + 2):
-        (state, _), seconds = timed(partial(train_epoch, compiled, state, epoch))
+        (state, _), seconds = timing.timed(partial(train_epoch, compiled, state, epoch))
         fastest = min(fastest, seconds)
     return fastest
 
@@ -86,7 +86,7 @@ def product_rate(sizes: Sequence[int], batch: int) -> float:
     multiply(*on_device).block_until_ready()
     calls = max(int(1e9 / (batch * inputs * outputs)), 1)
     seconds = min(
-        timed(lambda product=product: [product() for _ in range(calls)])[1]
+        timing.timed(lambda product=product: [product() for _ in range(calls)])[1]
         for _ in range(5)
         for product in (lambda: multiply(*on_device).block_until_ready(), lambda: np.matmul(a, b))
     )

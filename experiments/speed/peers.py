@@ -13,18 +13,17 @@ fastest matrix product of XLA, PyTorch and NumPy at the largest layer.
 import json
 import os
 import statistics
-import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from experiments.common import timing
 from experiments.speed.programs import PROGRAMS
-from experiments.speed.timing import in_turn, operations, timed
-from manual_grads.cli import InputError, command, options
+from experiments.speed.start import BenchmarkError, train, whole
+from manual_grads.cli import command, options
 from mnist_jax import Config, data
 
 FILE = "{name}_peers.json"
@@ -54,10 +53,6 @@ PROGRAM_NAMES = {
 }
 
 
-class BenchmarkError(InputError):
-    """The MNIST files are missing, or one of the compared programs fails."""
-
-
 def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
     """The seconds, accuracy and examples per second of every library, and their ratios."""
     dataset = data.load(config, command.say)
@@ -76,7 +71,7 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
         rates[of] = throughput(replace(config, architecture=network, batch_size=batch_size), rounds)
         best = {name: max(found, default=0.0) for name, found in rates[of].items()}
         rate_ratios[of] = round(best["ours"] / max(best[name] for name in LIBRARIES[1:]), 2)
-        of_product[of] = round(best["ours"] * operations(sizes, 1) / best["products"], 3)
+        of_product[of] = round(best["ours"] * timing.operations(sizes, 1) / best["products"], 3)
     return {
         "dataset": dataset.name,
         "vector_and_matrix_units": processor_units(),
@@ -105,19 +100,19 @@ def start_to_answer(config: Config, rounds: int, out: Path) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     accuracies: dict[str, list[float]] = {name: [] for name in commands}
     whole(train(config, out / "first", compiled))
-    for number, name in in_turn(commands, rounds, "timing whole processes in turn"):
+    for number, name in timing.in_turn(commands, rounds, "timing whole processes in turn"):
         seeded, workdir = replace(config, seed=number), out / f"{name}-{number}"
         if name not in ("warm", "cold"):
             changed = PYTORCHS_BEST if name == "pytorch_best" else {}
             words = program(name.removesuffix("_best"), replace(seeded, **changed))
-            taken, printed = whole(words)
-            accuracies[name].append(json.loads(printed)["accuracy"])
+            ended = whole(words)
+            accuracies[name].append(json.loads(ended.line)["accuracy"])
         else:
             cache = compiled if name == "warm" else out / f"compiled-{number}"
-            taken, _ = whole(train(seeded, workdir, cache))
+            ended = whole(train(seeded, workdir, cache))
             result = json.loads((workdir / "result.json").read_text())
             accuracies[name].append(result["test_accuracy"])
-        seconds[name].append(taken)
+        seconds[name].append(ended.seconds)
     return {"seconds": seconds, "accuracy": accuracies}
 
 
@@ -127,8 +122,10 @@ def throughput(config: Config, rounds: int) -> dict[str, list[float]]:
     sizes = config.architecture.layer_sizes
     rates: dict[str, list[float]] = {name: [] for name in PROGRAMS}
     programs = [name for name in PROGRAMS if name != "scikit_learn" or max(sizes[1:]) < 200]
-    for _, name in in_turn(programs, rounds, f"training {options.text(sizes)} with each library"):
-        rates[name].append(max(json.loads(whole(program(name, config))[1])["rates"]))
+    for _, name in timing.in_turn(
+        programs, rounds, f"training {options.text(sizes)} with each library"
+    ):
+        rates[name].append(max(json.loads(whole(program(name, config)).line)["rates"]))
     return rates
 
 
@@ -136,29 +133,6 @@ def program(name: str, config: Config) -> list[str]:
     """The command line of a program; its settings are all options of the config."""
     settings = json.dumps(options.values(config))
     return [sys.executable, "-m", "experiments.speed.programs", name, settings]
-
-
-def train(config: Config, workdir: Path, compiled: Path) -> list[str]:
-    """The command line of the training command, with every option of the config."""
-    changed = options.values(replace(config, workdir=str(workdir), overwrite=True))
-    flags = [
-        f"--{name}={options.text(value)}" for name, value in changed.items() if value is not None
-    ]
-    return [sys.executable, "-m", "mnist_jax.train", f"--compilation_cache={compiled}", *flags]
-
-
-def whole(words: list[str]) -> tuple[float, str]:
-    """The seconds of a process, and the last line that it printed. Raises `BenchmarkError`."""
-    ended, seconds = timed(
-        partial(subprocess.run, words, capture_output=True, text=True, check=False)
-    )
-    if ended.returncode != 0:
-        raise BenchmarkError(
-            "every program of the comparison must end without an error",
-            (ended.stderr or ended.stdout).strip().splitlines()[-1],
-            "pip install --editable '.[benchmark]'",
-        )
-    return seconds, ended.stdout.strip().splitlines()[-1]
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, Figure]:

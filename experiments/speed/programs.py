@@ -50,7 +50,7 @@ def rate(settings: Settings, step: int, steps: int) -> float:
 
 
 def timed(epoch: Callable[[], None], settings: Settings, examples: int) -> list[float]:
-    """The examples a second of each epoch."""
+    """For each epoch, the number of examples trained per second."""
     rates = []
     for _ in range(settings["epochs"]):
         started = time.perf_counter()

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.speed.timing import in_turn, timed
+from experiments.common import timing
 from manual_grads.cli import command
 from mnist_jax import Config, data
 from mnist_jax.training import MODES, compile_training, steps_per_epoch, train_epoch
@@ -31,9 +31,11 @@ def measure(config: Config, rounds: int, _out: Path) -> dict[str, Any]:
     runs = {name: compile_training(replace(config, gradient=name), dataset) for name in MODES}
     states = {name: train_epoch(*run, 1)[0] for name, run in runs.items()}
     seconds: dict[str, list[float]] = {name: [] for name in MODES}
-    for number, name in in_turn([*MODES], rounds, "timing an epoch with each gradient in turn"):
+    for number, name in timing.in_turn(
+        [*MODES], rounds, "timing an epoch with each gradient in turn"
+    ):
         epoch = partial(train_epoch, runs[name][0], states[name], number + 2)
-        (states[name], _), taken = timed(epoch)
+        (states[name], _), taken = timing.timed(epoch)
         seconds[name].append(taken)
     return {
         "dataset": dataset.name,

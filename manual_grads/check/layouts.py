@@ -134,7 +134,7 @@ def in_rows(text: str) -> str:
 
 
 def in_names_of(layout: str, text: str) -> str:
-    """The text with the names and formulas of the layout, such as `W1` for `1/weight`."""
+    """Replaces names such as `1/weight`, and formulas, by those of the layout, such as `W1`."""
     if layout == "layers":
         return text
     text = re.sub(

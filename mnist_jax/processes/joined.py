@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from manual_grads.cli import options, signals
-from mnist_jax.config import Config
+from mnist_jax.config import CLUSTER, Config
 from mnist_jax.processes.parent import ProcessLostError, lost
 
 Tree = Any
@@ -20,38 +20,70 @@ OF_ONE_PROCESS = ("process_id", "name", "workdir", "overwrite", "data_dir", "tim
 
 
 @contextlib.contextmanager
-def joined(config: Config) -> Iterator[bool]:
-    """Connects the processes of a run. Yields True in process 0, the only one that writes files.
+def joined(config: Config) -> Iterator[Config]:
+    """Connects the processes of a run, and yields the configuration; only process 0 writes files.
 
-    Raises `ProcessLostError` if a process cannot be reached or ends during the run. Without
-    --coordinator, it yields True and does not import jax.
+    With --coordinator=cluster, the yielded configuration has the address and the numbers that JAX
+    has found. Raises `ProcessLostError` if JAX finds none, or if a process cannot be reached or
+    ends during the run. Without --coordinator, it does not import jax.
     """
     if config.coordinator is None:
-        yield True
+        yield config
         return
-    if config.process_id == 0:
-        _require_free(config.coordinator)
+    given: dict[str, Any] = {}
+    if config.coordinator != CLUSTER:
+        if config.process_id == 0:
+            _require_free(config.coordinator)
+        given = {
+            "coordinator_address": config.coordinator,
+            "coordinator_bind_address": config.coordinator,
+            "num_processes": config.processes,
+            "process_id": config.process_id,
+            "cluster_detection_method": "deactivate",
+        }
     import jax
 
     try:
-        jax.distributed.initialize(
-            config.coordinator,
-            config.processes,
-            config.process_id,
-            cluster_detection_method="deactivate",
-            initialization_timeout=config.process_timeout,
-            heartbeat_timeout_seconds=config.process_timeout,
-            shutdown_timeout_seconds=config.process_timeout,
-            coordinator_bind_address=config.coordinator,
-        )
         try:
-            yield config.process_id == 0
+            jax.distributed.initialize(
+                **given,
+                initialization_timeout=config.process_timeout,
+                heartbeat_timeout_seconds=config.process_timeout,
+                shutdown_timeout_seconds=config.process_timeout,
+            )
+        except ValueError as error:  # no address
+            raise _no_cluster(error) from None
+        config = _as_connected(config)
+        try:
+            yield config
         except (signals.Stopped, ProcessLostError):  # all processes raise the same error
             jax.distributed.shutdown()  # waits, because XLA aborts the rest when process 0 ends
             raise
         jax.distributed.shutdown()
-    except (jax.errors.JaxRuntimeError, TimeoutError) as error:
+    except (jax.errors.JaxRuntimeError, TimeoutError, ValueError) as error:
+        if isinstance(error, ValueError) and "Gloo" not in str(error):
+            raise  # only a broken connection of JAX's CPU collectives is a `ValueError`
         raise lost(config, str(error).split("\n", maxsplit=1)[0][:300]) from None
+
+
+def _as_connected(config: Config) -> Config:
+    """The configuration with the address and the numbers with which JAX has connected."""
+    from jax._src.distributed import global_state  # jax has no public function for the address
+
+    return dataclasses.replace(
+        config,
+        coordinator=global_state.coordinator_address,
+        processes=global_state.num_processes,
+        process_id=global_state.process_id,
+    )
+
+
+def _no_cluster(error: ValueError) -> ProcessLostError:
+    return ProcessLostError(
+        f"--coordinator={CLUSTER} needs the environment variables of Slurm, Open MPI or Kubernetes",
+        str(error),
+        "--coordinator=HOST:PORT --processes=2 --process_id=0",
+    )
 
 
 def _require_free(coordinator: str) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from manual_grads.cli import InputError, signals
 from mnist_jax.background import started
-from mnist_jax.config import Config
+from mnist_jax.config import CLUSTER, Config
 
 VARIABLE = "MNIST_JAX_PARENT"
 """The environment variable that gives the child the file descriptors of the parent's output."""
@@ -28,12 +28,18 @@ class ProcessLostError(InputError):
 
 def lost(config: Config, got: str) -> ProcessLostError:
     """The error that ends the run if another process has ended or does not answer."""
+    known = config.coordinator != CLUSTER
+    number, process, place = (
+        (f"{config.processes} ", f"process {config.process_id}: ", f" at {config.coordinator}")
+        if known
+        else ("", "", "")
+    )
     return ProcessLostError(
-        f"all {config.processes} processes of the run must answer within "
+        f"all {number}processes of the run must answer within "
         f"--process_timeout={config.process_timeout} seconds",
-        f"process {config.process_id}: {got}",
+        f"{process}{got}",
         f"starting all again, with --workdir and --resume if checkpoints exist; the coordinator "
-        f"must be reachable at {config.coordinator}",
+        f"must be reachable{place}",
     )
 
 

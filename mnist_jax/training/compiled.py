@@ -134,7 +134,7 @@ def compile_block(config: Config, initial: Start, batches: Batches) -> Compiled:
     The data are arguments: as constants they would be compiled into the function, which is slow.
     """
     everywhere, batches = replicated(initial.mesh), place(batches, divided(initial.mesh))
-    step = make_block(config, initial.optimizer)
+    step = make_block(config, initial.optimizer, mesh=initial.mesh)
     block = jax.jit(step, donate_argnums=0, out_shardings=everywhere)
     return block.lower(initial.state, *initial.train, batches).compile()
 

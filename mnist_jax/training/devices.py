@@ -1,8 +1,8 @@
 """The devices of a run: the examples of a batch are divided over them, all else is on each.
 
-JAX's partitioner turns a function of the whole batch into one for each device, and adds the sums
-over the devices. A batch is padded to a multiple of their number, with weight 0, so that every mean
-stays a mean over the batch's examples.
+Each device computes the gradient of its examples, and the gradients are added up. JAX's partitioner
+divides all other functions of the whole batch. A batch is padded to a multiple of the devices, with
+weight 0, so that every mean stays a mean over the batch's examples.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from mnist_jax.config import Config
@@ -90,5 +91,30 @@ def on_parts(function: Callable[..., jax.Array], mesh: Mesh) -> Callable[..., ja
             each(params, jnp.pad(images, padding)), replicated(mesh)
         )
         return whole[: len(images)]
+
+    return call
+
+
+def summed_over_parts(function: Callable[..., Tree], mesh: Mesh) -> Callable[..., Tree]:
+    """`function(params, *rows)`, of which each device computes the terms of its own rows.
+
+    The result of `function` must be a sum over the rows. All its leaves are added up in one vector,
+    because between processes each message takes longer than the sums of a small network.
+    """
+    rows, everywhere = PartitionSpec(AXIS), PartitionSpec()
+
+    def on_part(params: Tree, *arguments: Tree) -> Tree:
+        terms = function(params, *arguments)
+        as_floats = jax.tree.map(lambda leaf: leaf.astype("float32"), terms)
+        vector, split = ravel_pytree(as_floats)
+        sums = split(jax.lax.psum(vector, AXIS))
+        return jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), sums, terms)
+
+    def call(params: Tree, *arguments: Tree) -> Tree:
+        specs = (everywhere, *[rows] * len(arguments))
+        each = jax.shard_map(  # with check_vma, differentiating in `on_part` would add up, too
+            on_part, mesh=mesh, in_specs=specs, out_specs=everywhere, check_vma=False
+        )
+        return each(params, *arguments)
 
     return call

@@ -50,7 +50,7 @@ def enough_memory() -> Iterator[None]:
 
 def require_finite(
     config: Config,
-    workdir: Path,
+    workdir: Path | None,
     losses: Float[np.ndarray, " n"],
     epoch: int,
     step: int,
@@ -59,15 +59,16 @@ def require_finite(
     """Raises `NotFiniteError` at the first loss that is NaN or infinite.
 
     `losses[0]` is the loss at step `step` in epoch `epoch`. `taken` updates precede this loss.
+    Without a `workdir`, the message names the seed.
     """
     broken = np.flatnonzero(~np.isfinite(losses))
     if broken.size == 0:
         return
     first = int(broken[0])
+    run = f"; all files so far are in {workdir}" if workdir else f", with --seed={config.seed}"
     raise NotFiniteError(
         "the loss must stay finite",
-        f"{losses[first]} in epoch {epoch}, at step {step + first}; all files so far are in "
-        f"{workdir}",
+        f"{losses[first]} in epoch {epoch}, at step {step + first}{run}",
         f"--init_scale below {config.init_scale:g}, because no step has been taken yet"
         if taken + first == 0
         else f"--learning_rate below {config.learning_rate:g}",

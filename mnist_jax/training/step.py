@@ -13,8 +13,8 @@ from jaxtyping import Array, Bool, Float, Int32, Key, UInt8
 from manual_grads import Architecture, targets
 from mnist_jax import model
 from mnist_jax.config import Config
-from mnist_jax.training.devices import on_parts
-from mnist_jax.training.gradients import Inspected, mode
+from mnist_jax.training.devices import on_parts, summed_over_parts
+from mnist_jax.training.gradients import Inspected, Mode, mode
 from mnist_jax.training.state import DTYPE, TrainState
 
 Images = UInt8[Array, "examples height width"]
@@ -53,25 +53,42 @@ def example_weights(batch: Int32[Array, " batch"]) -> Float[Array, " batch"]:
 
 
 def make_block(
-    config: Config, optimizer: optax.GradientTransformation
+    config: Config,
+    optimizer: optax.GradientTransformation,
+    gradient_mode: Mode | None = None,
+    mesh: Mesh | None = None,
 ) -> Callable[[TrainState, Images, Labels, Batches], tuple[TrainState, Steps]]:
-    """A function that takes one step for each batch, and returns the new state and the `Steps`."""
-    gradient_mode = mode(config)
+    """A function that takes one step for each batch, and returns the new state and the `Steps`.
+
+    The gradient is that of `--gradient`, unless another mode is given. With a mesh, each of its
+    devices computes the gradient of its part of the batch.
+    """
+    gradient_mode = gradient_mode or mode(config)
+
+    def on_part(params, inputs, truth, weights, answers, counted):
+        loss, gradient = gradient_mode.value_and_grad(params, inputs, truth, weights)
+        return loss, gradient, correct(gradient_mode.outputs(params, inputs), answers, counted)
+
+    several = mesh if mesh and mesh.size > 1 else None
+    on_batch = summed_over_parts(on_part, several) if several else on_part
 
     def block(state, images, labels, batches):
-        def step(state, batch):
-            inputs, truth, weights = _inputs(config.architecture, images, labels, batch)
-            loss, gradient = gradient_mode.value_and_grad(state.params, inputs, truth, weights)
+        def step(state, batch_and_weights):
+            batch, weights = batch_and_weights
+            weights = example_weights(batch) if weights is None else weights
+            inputs, truth = _inputs(config.architecture, images, labels, batch)
+            loss, gradient, right = on_batch(
+                state.params, inputs, truth, weights, labels[batch], batch != PADDING
+            )
             inspected = gradient_mode.inspect(state.params, inputs, truth, weights, gradient)
-            outputs = gradient_mode.outputs(state.params, inputs)
             with jax.numpy_dtype_promotion("standard"):
                 updates, moments = optimizer.update(gradient, state.optimizer, state.params)
             params = jax.tree.map(jnp.add, state.params, updates)
-            right = correct(outputs, labels[batch], batch != PADDING)
-            seen = Steps(loss, right, inspected)
-            return TrainState(params, moments), seen
+            return TrainState(params, moments), Steps(loss, right, inspected)
 
-        return lax.scan(step, state, batches)
+        # outside the loop, several devices add up the counts of all steps at once
+        weights = jax.vmap(example_weights)(batches) if several else None
+        return lax.scan(step, state, (batches, weights))
 
     return block
 
@@ -88,13 +105,14 @@ def inspect_step(
     Call it inside `jax.enable_x64(True)`.
     """
     inspect = mode(config).inspect_in_float64
-    return inspect and inspect(params, *_inputs(config.architecture, images, labels, batch))
+    inputs = _inputs(config.architecture, images, labels, batch)
+    return inspect and inspect(params, *inputs, example_weights(batch))
 
 
 def _inputs(architecture: Architecture, images, labels, batch):
-    """The network inputs, the targets and the weights of a batch."""
+    """The network inputs and the targets of a batch."""
     truth = targets(architecture, labels[batch], DTYPE)
-    return model.network_inputs(images[batch], DTYPE), truth, example_weights(batch)
+    return model.network_inputs(images[batch], DTYPE), truth
 
 
 def correct(

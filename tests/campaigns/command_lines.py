@@ -15,12 +15,12 @@ import contextlib
 import io
 import os
 import random
-import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -35,7 +35,7 @@ from experiments.speed import __main__ as speed
 from manual_grads.check import __main__ as check
 from manual_grads.cli import options
 from mnist_jax import config, evaluate, train
-from tests.campaigns import record
+from tests.campaigns import record, run
 
 LINES, SECONDS = 5000, 10
 Draw = random.Random
@@ -217,6 +217,4 @@ def main(lines: int = LINES, publish: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    if "--short" in sys.argv:
-        sys.exit(main(lines=200))
-    sys.exit(main(publish=True))
+    run(__doc__, partial(main, publish=True), short=partial(main, lines=200))

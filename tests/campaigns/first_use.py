@@ -16,7 +16,7 @@ from pathlib import Path
 import jax
 
 from tests import ROOT
-from tests.campaigns import record
+from tests.campaigns import asked, record
 
 TRAIN = ["python", "-m", "mnist_jax.train", "--flagfile=experiments/base.flags"]
 AGREEMENT = ["python", "-m", "pytest", "tests/manual_grads/derivatives/test_agreement.py"]
@@ -67,4 +67,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

@@ -19,11 +19,11 @@ import random
 import resource
 import shutil
 import struct
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -37,7 +37,7 @@ from mnist_jax.config import Config
 from mnist_jax.runs import checkpoints
 from mnist_jax.training import mode, start
 from mnist_jax.training.state import RunState, begin
-from tests.campaigns import record
+from tests.campaigns import record, run
 
 FILES, CHECKPOINTS = 2000, 200
 WHOLE = {
@@ -238,6 +238,4 @@ def main(
 
 
 if __name__ == "__main__":
-    if "--short" in sys.argv:
-        sys.exit(main(files=20, damaged=40))
-    sys.exit(main(publish=True))
+    run(__doc__, partial(main, publish=True), short=partial(main, files=20, damaged=40))

@@ -26,7 +26,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from rich.progress import track
 import mnist_jax
 from manual_grads.cli import InputError
 from mnist_jax import evaluate, train
-from tests.campaigns import record
+from tests.campaigns import record, run
 from tests.campaigns.hostile_directories import READ, make_hostile
 
 DIRECTORIES, SECONDS, BYTES = 1000, 10, 2**30
@@ -194,6 +194,4 @@ def main(directories: int = DIRECTORIES, publish: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    if "--short" in sys.argv:
-        sys.exit(main(directories=8))
-    sys.exit(main(publish=True))
+    run(__doc__, partial(main, publish=True), short=partial(main, directories=8))

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from rich.progress import track
 
 from mnist_jax.runs import checkpoints
 from tests import ROOT
-from tests.campaigns import record
+from tests.campaigns import record, run
 from tests.compiling import AS_XLA_FLAGS
 
 TRAIN = [
@@ -154,6 +155,4 @@ def main(
 
 
 if __name__ == "__main__":
-    if "--short" in sys.argv:
-        sys.exit(main(kills=1, stops=1, epochs=3))
-    sys.exit(main(publish=True))
+    run(__doc__, partial(main, publish=True), short=partial(main, kills=1, stops=1, epochs=3))

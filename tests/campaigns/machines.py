@@ -3,9 +3,10 @@
     python -m tests.campaigns.machines
     python -m tests.campaigns.machines --short
 
-One process gets SIGKILL at a random moment. The other must then end with an error message, and the
-resumed run must equal an undisturbed run bit for bit. The results are written to
-`tests/campaigns/machines.json`. The exit status is 1 if a trial fails.
+One process gets SIGKILL at a random moment. The other must then end with one error message, and the
+resumed run must equal an undisturbed run bit for bit. So must a run whose processes take their
+numbers from the variables of a cluster. The results are written to `tests/campaigns/machines.json`.
+The exit status is 1 if a trial fails.
 """
 
 import os
@@ -13,20 +14,23 @@ import random
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.progress import track
 
 from mnist_jax.runs import checkpoints
-from tests.campaigns import record
+from tests.campaigns import record, run
 from tests.campaigns.killing import bits
 from tests.campaigns.two_processes import both, ended, free_port, send, start
 
 LENGTH = ("--epochs=40", "--process_timeout=15")
+MESSAGE_LINES = 4
+"""The lines of an error message: nothing else may be printed."""
+
 LOST = "all 2 processes of the run must answer within --process_timeout="
 
 
@@ -38,7 +42,10 @@ def killed(workdir: Path, number: int, wait: float) -> dict[str, Any]:
     if not completed:
         send(processes[number], signal.SIGKILL)
     ends = ended(processes)
-    told = all(status == 1 and LOST in errors for status, errors, _ in ends)
+    told = all(
+        status == 1 and LOST in errors and errors.count("\n") == MESSAGE_LINES
+        for status, errors, _ in ends
+    )
     seconds = max(taken for _, _, taken in ends)
     begun = bool(checkpoints.held(workdir / checkpoints.FOLDER))
     if not completed:
@@ -55,7 +62,10 @@ def killed(workdir: Path, number: int, wait: float) -> dict[str, Any]:
 def refused(processes: list, expected: str) -> dict[str, Any]:
     """Whether each process ended within a minute, with status 1 and the expected words."""
     ends = ended(processes)
-    good = all(status == 1 and expected in errors for status, errors, _ in ends)
+    good = all(
+        status == 1 and expected in errors and errors.count("\n") == MESSAGE_LINES
+        for status, errors, _ in ends
+    )
     return {"message": good, "seconds": round(max(seconds for *_, seconds in ends), 1)}
 
 
@@ -99,6 +109,8 @@ def main(kills: int = 20, publish: bool = False) -> int:
         begun = time.monotonic()
         ended(both(folder / "whole", *LENGTH))
         lasts, whole = time.monotonic() - begun, bits(folder / "whole")
+        ended(both(folder / "cluster", *LENGTH, in_cluster=True))
+        in_cluster = bits(folder / "cluster") == whole
         trials = []
         for number in track(range(kills), "killing and resuming"):
             workdir = folder / str(number)
@@ -114,13 +126,14 @@ def main(kills: int = 20, publish: bool = False) -> int:
         **{name: sum(trial[name] for trial in trials) for name in trials[0] if name != "seconds"},
         "longest_seconds_to_the_message": max(trial["seconds"] for trial in trials),
         "hangs": hangs,
+        "bits_of_a_run_in_a_cluster": in_cluster,
         **others,
     }
     record("machines", numbers, publish)
     good = all(trial["message"] and trial["bit_for_bit"] for trial in trials)
-    good = good and all(each["message"] for each in (*hangs, *others.values()))
+    good = good and in_cluster and all(each["message"] for each in (*hangs, *others.values()))
     return 0 if good else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(kills=1) if "--short" in sys.argv else main(publish=True))
+    run(__doc__, partial(main, publish=True), short=partial(main, kills=1))

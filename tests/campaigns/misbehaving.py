@@ -15,12 +15,13 @@ import sys
 import tempfile
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from rich.progress import track
 
 from tests import ROOT
-from tests.campaigns import record
+from tests.campaigns import record, run
 
 CHECK = [
     *(sys.executable, "-m", "manual_grads.check"),
@@ -176,6 +177,4 @@ def main(every: int = 1, publish: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    if "--short" in sys.argv:
-        sys.exit(main(every=8))
-    sys.exit(main(publish=True))
+    run(__doc__, partial(main, publish=True), short=partial(main, every=8))

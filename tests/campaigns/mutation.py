@@ -39,6 +39,7 @@ from cosmic_ray.plugins import get_operator, operator_names
 from rich.progress import track
 
 from tests import ROOT
+from tests.campaigns import asked
 from tests.compiling import AS_XLA_FLAGS
 
 DERIVATIVES = ("document", "activations", "loss", "network", "rounding_bound")
@@ -162,6 +163,7 @@ def _read_in_place_of_the_file(mutant: Mutant) -> None:
 
 def main() -> int:
     """Runs the campaign, writes and prints the results, and returns the exit status."""
+    words = asked(__doc__)
     with tempfile.TemporaryDirectory() as cache:
         jax.config.update("jax_compilation_cache_dir", cache)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -169,9 +171,9 @@ def main() -> int:
         multiprocessing.set_start_method("fork")
         for name in IMPORTED_ONCE:
             importlib.import_module(name)
-        if "--short" in sys.argv:
+        if "--short" in words:
             return _try_some(12)
-        return _try_all(RECORD.read_text() if "--again" in sys.argv else None)
+        return _try_all(RECORD.read_text() if "--again" in words else None)
 
 
 def _try_some(count: int) -> int:

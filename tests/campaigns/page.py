@@ -35,7 +35,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from playwright.sync_api import Browser, Page
 
 from tests import ROOT
-from tests.campaigns import record
+from tests.campaigns import asked, record
 from tests.mnist_jax.page.browser import chromium, draw, opened, settle
 from tests.mnist_jax.page.conftest import QUESTION
 from tests.mnist_jax.page.requests import malformed
@@ -240,8 +240,9 @@ def trained(flags: list[str], folder: str) -> str:
 
 
 if __name__ == "__main__":
-    is_short = "--short" in sys.argv
-    given_run = [word.partition("=")[2] for word in sys.argv if word.startswith("--workdir=")]
+    words = asked(__doc__)
+    is_short = "--short" in words
+    given_run = [word.partition("=")[2] for word in words if word.startswith("--workdir=")]
     with tempfile.TemporaryDirectory() as place:
         run = str(Path(given_run[0]).resolve()) if given_run else ""
         status = main(run or trained(SHORT if is_short else BASE, place), is_short)

@@ -27,7 +27,7 @@ from rich.progress import track
 
 import mnist_jax
 from mnist_jax import Config, data, pictures
-from tests.campaigns import record
+from tests.campaigns import asked, record
 from tests.campaigns.disturbed_pictures import KINDS, blank, disturbed, two
 
 SEED, COUNT, FEW = 0, 10_000, 200
@@ -91,6 +91,7 @@ def quick():
 
 
 if __name__ == "__main__":
-    if "--short" in sys.argv:
+    words = asked(__doc__)
+    if "--short" in words:
         sys.exit(main(quick(), count=400, few=5, allowed=0.02))
-    sys.exit(main(mnist_jax.load(sys.argv[1]), COUNT, FEW, publish=True))
+    sys.exit(main(mnist_jax.load(words[0]), COUNT, FEW, publish=True))

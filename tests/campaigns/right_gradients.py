@@ -32,6 +32,7 @@ from manual_grads.check import (
     problem_of,
 )
 from manual_grads.check.layouts import LAYOUTS, REDUCTIONS, in_layout
+from tests.campaigns import asked
 
 RESULT = Path(__file__).with_suffix(".json")
 LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "half_squared_error")
@@ -163,4 +164,4 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(asked(__doc__)))

@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from rich.progress import track
@@ -27,7 +28,7 @@ from safetensors import safe_open
 
 from mnist_jax.runs import checkpoints
 from tests import ROOT
-from tests.campaigns import record
+from tests.campaigns import record, run
 from tests.campaigns.killing import history, newest_step
 
 STOPS, OTHERS, FIRST, LAST = 100, 25, 0.2, 5.0
@@ -111,6 +112,4 @@ def main(stops: int = STOPS, others: int = OTHERS, publish: bool = False) -> int
 
 
 if __name__ == "__main__":
-    if "--short" in sys.argv:
-        sys.exit(main(stops=8, others=2))
-    sys.exit(main(publish=True))
+    run(__doc__, partial(main, publish=True), short=partial(main, stops=8, others=2))

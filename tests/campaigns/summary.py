@@ -139,7 +139,7 @@ WORDS = {
     "pencil": "pencil under a strong shadow",
     "turned": "the camera turned, which EXIF tells",
     "transparent": "a transparent background",
-    "other_mode": "other modes, 16 bits among them",
+    "other_mode": "other pixel formats, such as 16 bits",
     "coloured": "ink and paper of equal brightness",
     "tight": "cropped at the digit's strokes",
     "specks": "specks and fibres",
@@ -160,8 +160,51 @@ def pictures() -> str:
         for words, found in rows
     ]
     few = next(iter(numbers["kinds"].values()))["pictures"]
-    return table("pictures | number | right | no single digit seen", shown) + (
+    return table("pictures | number | recognised correctly | no digit, or several", shown) + (
         f"\n\nA digit was seen on {numbers['digit_seen_on_an_empty_sheet']} of {few} empty sheets, "
         f"and a single digit on {numbers['one_digit_seen_where_two_are']} of {few}\n"
         "sheets with two digits."
+    )
+
+
+def several() -> str:
+    """The outcomes of the campaigns about several devices and processes."""
+    gradients, meshes, machines = (campaign(name) for name in ("devices", "meshes", "machines"))
+    several_and_one, by_hand = (
+        max(found[key] for found in gradients["largest_of_twice_the_bound"].values())
+        for key in ("several_and_one", "by_hand_and_autodiff")
+    )
+    means = {mesh: found["mean"] for mesh, found in meshes["meshes"].items()}
+    same = sum(found["same_bits"] for found in meshes["meshes"].values())
+    misfits = [found for found in machines.values() if isinstance(found, dict)]
+    alone = [*machines["hangs"], *misfits]
+    return table(
+        "trial | number | result",
+        [
+            (
+                "the gradient of a batch on 1, 2, 3 and 8 devices",
+                f"{gradients['networks']} random networks",
+                f"no entry differs by more than {several_and_one:.2f} of twice its bound from that "
+                f"on one device, or by hand by more than {by_hand:.2f} from autodiff's",
+            ),
+            (
+                f"`base.flags` on {', '.join(means)}",
+                f"{meshes['seeds']} seeds each",
+                f"mean accuracies from {min(means.values()):.2%} to {max(means.values()):.2%}; "
+                f"trained again, {same} of {len(means)} give the same bits",
+            ),
+            (
+                "one of two processes killed at a random moment",
+                machines["kills"],
+                f"{machines['message']} times the others end with one message, after at most "
+                f"{machines['longest_seconds_to_the_message']:.0f} s; "
+                f"{machines['bit_for_bit']} end with the same bits when resumed",
+            ),
+            (
+                "a process that hangs; another flag or version; a port in use; no coordinator",
+                len(alone),
+                f"{sum(found['message'] for found in alone)} end with the right message, after at "
+                f"most {max(found['seconds'] for found in alone):.0f} s",
+            ),
+        ],
     )

@@ -24,22 +24,41 @@ def free_port() -> int:
         return listening.getsockname()[1]
 
 
-def start(number: int, port: int, *flags: str, path: str = "") -> subprocess.Popen:
-    """Starts process `number`, 0 or 1. Python searches for modules in `path` first."""
-    address = [f"--coordinator=127.0.0.1:{port}", "--processes=2", f"--process_id={number}"]
+def start(
+    number: int, port: int, *flags: str, path: str = "", in_cluster: bool = False
+) -> subprocess.Popen:
+    """Starts process `number`, 0 or 1. Python searches for modules in `path` first.
+
+    In a cluster, address and number are in the variables that Slurm sets, and not in flags.
+    """
+    flags = (*flags, f"--coordinator=127.0.0.1:{port}", "--processes=2", f"--process_id={number}")
+    variables = {"PYTHONPATH": f"{path}:{ROOT}", "XLA_FLAGS": AS_XLA_FLAGS}
+    if in_cluster:
+        flags = (*flags[:-3], "--coordinator=cluster")
+        variables |= {
+            "SLURM_JOB_ID": "1", "SLURM_STEP_NODELIST": "127.0.0.1", "SLURM_NTASKS": "2",
+            "SLURM_PROCID": str(number), "SLURM_LOCALID": str(number),
+            "JAX_COORDINATOR_PORT": str(port),
+        }  # fmt: skip
     return subprocess.Popen(
-        [*TRAIN, *address, *flags],
-        env={**os.environ, "PYTHONPATH": f"{path}:{ROOT}", "XLA_FLAGS": AS_XLA_FLAGS},
+        [*TRAIN, *flags],
+        env=os.environ | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def both(workdir: Path, *flags: str, other: tuple[str, ...] = ()) -> list[subprocess.Popen]:
+def both(
+    workdir: Path, *flags: str, other: tuple[str, ...] = (), in_cluster: bool = False
+) -> list[subprocess.Popen]:
     """Starts both processes. Only process 1 gets the flags in `other`."""
-    port = free_port()
-    return [start(0, port, f"--workdir={workdir}", *flags), start(1, port, *flags, *other)]
+    port, first = free_port(), (f"--workdir={workdir}", *flags)
+    others = (*(first if in_cluster else flags), *other)  # in a cluster, all have the same flags
+    return [
+        start(number, port, *words, in_cluster=in_cluster)
+        for number, words in enumerate((first, others))
+    ]
 
 
 def ended(processes: list[subprocess.Popen], seconds: float = 120) -> list[tuple[int, str, float]]:

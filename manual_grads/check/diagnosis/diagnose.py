@@ -162,7 +162,7 @@ def _of_batches(
 
 
 def _known(question: Question, scene: Scene, measured: Sequence[Measured]) -> Known:
-    """The right formulas. For a user's loss, these are the formulas of autodiff's gradient."""
+    """The right formulas. If the user wrote the loss, they are found in autodiff's gradient."""
     plain = Known({}, _decays(scene.problem), None)
     if not question.is_own_loss:
         return plain

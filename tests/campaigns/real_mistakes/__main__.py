@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tests.campaigns import asked
 from tests.campaigns.real_mistakes.judge import tried
 
 HERE = Path(__file__).parent
@@ -47,4 +48,4 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(asked(__doc__)))

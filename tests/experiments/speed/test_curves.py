@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from experiments.speed import curves, timing
+from experiments.common import timing
+from experiments.speed import curves
 from mnist_jax import Config
 
 

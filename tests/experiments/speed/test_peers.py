@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import jax
@@ -10,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.speed import peers, programs, timing
+from experiments.common import timing
+from experiments.speed import peers, programs, start
 from manual_grads.cli import options
 from mnist_jax import Config
 from mnist_jax.data.dataset import Dataset, Examples
@@ -50,14 +50,6 @@ def test_each_library_learns_what_its_files_say(name, tmp_path, monkeypatch):
     assert min(rates) > 0
 
 
-def test_the_timed_command_trains_with_every_option_of_the_config(tmp_path):
-    config = replace(LINEAR, seed=3, weight_decay=0.0)  # 0 is not the default
-    words = peers.train(config, tmp_path, tmp_path / "compiled")[3:]
-    parsed, everywhere = options.parse_with_common(Config, words)
-    assert parsed == replace(config, workdir=str(tmp_path), overwrite=True)
-    assert everywhere.compilation_cache == str(tmp_path / "compiled")
-
-
 def test_the_ratios_are_of_medians_and_of_the_fastest_epochs(tmp_path, monkeypatch):
     """The seconds and rates are given by a list; each round has another seed."""
     started = []
@@ -69,10 +61,11 @@ def test_the_ratios_are_of_medians_and_of_the_fastest_epochs(tmp_path, monkeypat
             folder = Path(config.workdir or "")
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "result.json").write_text('{"test_accuracy": 0.5}')
-            return (4.0 if "cold" in folder.name else 2.0) + config.seed, ""
+            return start.Ended((4.0 if "cold" in folder.name else 2.0) + config.seed, 1.0, "")
         name, rates = words[3], {"ours": [1.0, 6.0], "pytorch": [3.0], "plain_jax": [2.0]}
         seed = json.loads(words[4])["seed"]
-        return 8.0 + seed, json.dumps({"accuracy": 0.25, "rates": rates.get(name, [1.0])})
+        printed = json.dumps({"accuracy": 0.25, "rates": rates.get(name, [1.0])})
+        return start.Ended(8.0 + seed, 1.0, printed)
 
     nothing = Examples(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
     monkeypatch.setattr(peers.data, "load", lambda *_: Dataset("mnist", nothing, nothing, {}))
@@ -89,9 +82,3 @@ def test_the_ratios_are_of_medians_and_of_the_fastest_epochs(tmp_path, monkeypat
 def test_operations_are_those_of_the_matrix_products():
     """Forward pass and weight gradient in each layer; nothing is backpropagated to the input."""
     assert timing.operations((784, 5, 3, 10), 7) == 2 * 7 * (2 * 784 * 5 + 3 * (5 * 3 + 3 * 10))
-
-
-def test_a_program_that_ends_with_an_error_is_no_result():
-    failing = partial(peers.whole, ["python3", "-c", "raise ImportError('no torch')"])
-    with pytest.raises(peers.BenchmarkError, match="no torch"):
-        failing()

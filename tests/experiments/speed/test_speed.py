@@ -1,6 +1,5 @@
 """The speed command: it measures the chosen parts, each into its own file."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -16,26 +15,13 @@ TINY = ["--dataset=digits", "--layer_sizes=784,4,10", "--epochs=2", "--rounds=1"
 def test_each_part_is_written_to_a_file_that_only_publish_publishes(capsys, monkeypatch):
     monkeypatch.setattr(record, "PUBLISHED", Path("published"))
     monkeypatch.setattr(checks, "whole_command", lambda network, rounds, out: [1.0] * rounds)
-    assert speed.main([*TINY, "--out=here"]) == 0
+    assert speed.main(["--parts=steps,checks", *TINY, "--out=here"]) == 0
     printed = capsys.readouterr().out
     assert "the whole command 1.00 s, and 1.00 s for 784,1024,1024,10\n" in printed
-    assert "\na checkpoint has " in printed
     assert printed.endswith("\nall files in here\n")
-    files = {"base_step_time", "check_time", "checkpoint_cost"}
+    files = {"base_step_time", "check_time"}
     assert {path.stem for path in Path("here").glob("*.json")} == files
     assert not Path("published").exists()
-
-
-@pytest.mark.usefixtures("undrawn")
-def test_a_checkpoint_is_written_after_every_block_or_only_the_last():
-    words = ["--parts=checkpoints", "--block_steps=3", *TINY, "--out=here"]
-    for _ in range(2):  # the second run replaces the first
-        assert speed.main(words) == 0
-    numbers = json.loads(Path("here/checkpoint_cost.json").read_text())
-    assert numbers["checkpoints_of_a_run"] == 4  # an epoch has 2 blocks of 3 steps
-    (always,), (last,) = numbers["run_seconds"].values()
-    assert numbers["seconds_of_one"] == [(always - last) / 3]
-    assert numbers["share_median"] == pytest.approx(numbers["seconds_of_one"][0] / last)
 
 
 def test_the_command_of_the_check_is_timed_until_it_has_named_the_mistake(tmp_path):
@@ -45,4 +31,4 @@ def test_the_command_of_the_check_is_timed_until_it_has_named_the_mistake(tmp_pa
 @pytest.mark.parametrize("parts", ["none", "steps,steps", "speed"])
 def test_parts_that_are_none_are_refused(parts, capsys):
     assert speed.main([f"--parts={parts}"]) == 1
-    assert "--parts must be at least one of steps, checks" in capsys.readouterr().err
+    assert "--parts must be at least one of start, steps" in capsys.readouterr().err

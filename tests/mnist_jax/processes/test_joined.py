@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 
+import jax
 import pytest
 
 from manual_grads.cli import OptionError
@@ -35,11 +36,26 @@ def test_if_a_process_is_killed_the_other_ends_with_a_message_and_the_run_can_be
         assert errors.count("\n") == 4
         assert seconds < 30
     assert not (tmp_path / "result.json").exists()
-    resumed = ended(both(tmp_path, "--epochs=5", "--resume"))
+    resumed = ended(both(tmp_path, "--epochs=5", "--resume", in_cluster=True))
     assert [each[:2] for each in resumed] == [(0, ""), (0, "")]
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["mesh"] == {"processes": 2, "devices": 2}
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 5
+
+
+def test_without_a_cluster_there_is_none_to_join(monkeypatch):
+    """JAX raises this error in a process that has not computed yet, and this one has."""
+
+    def initialize(**_):
+        raise ValueError("coordinator_address should be defined.")
+
+    monkeypatch.setattr(jax.distributed, "initialize", initialize)
+    expected = "needs the environment variables of Slurm"
+    with (
+        pytest.raises(ProcessLostError, match=expected),
+        joined(Config(coordinator="cluster")),
+    ):
+        pass
 
 
 def test_a_port_in_use_is_refused():
