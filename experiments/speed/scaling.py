@@ -9,7 +9,8 @@ examples as the one (`weak`). The model of a step on n devices is
 
 To add the gradients of n devices, at least log₂ n rounds of messages are needed, and each device
 must send at least 2 (n − 1) / n times the bytes of a gradient. The four coefficients are fitted to
-the measured seconds by least squares of the relative errors; none is negative.
+the measured seconds by least squares of the relative errors; none is negative. The first epoch of
+a run, in which its processes connect, is left out.
 """
 
 import itertools
@@ -20,6 +21,7 @@ import socket
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ ARRANGEMENTS = {"one": (1, 1024), "strong": (2, 1024), "weak": (2, 2048)}
 """The number of processes, and the number of examples in a batch of all together."""
 
 WIDTHS = (64, 256, 512, 1024)
-STEPS, EPOCHS = 20, 2
+STEPS, EPOCHS = 20, 4
 DEVICES = (8, 64, 1024)
 MODELLED = [2**k for k in range(4, 15)]
 """The widths for which the model is evaluated."""
@@ -117,7 +119,18 @@ def step_seconds(config: Config, arrangement: str, width: int, workdir: Path) ->
     if any(process.returncode for process in started):
         raise BenchmarkError("every process must end without an error", errors[0], "trying again")
     result = json.loads((workdir / "result.json").read_text())
-    return result["seconds"]["train"] / (EPOCHS * STEPS)
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    epochs = [json.loads(line)["seconds"] for line in lines]
+    return seconds_of_a_step(epochs, result["seconds"]["evaluate"])
+
+
+def seconds_of_a_step(epochs: Sequence[float], evaluating: float) -> float:
+    """The seconds of a step, from those of each epoch with its evaluation, and of all evaluations.
+
+    The first epoch is left out, because the processes connect in it. A run evaluates once more at
+    its end.
+    """
+    return (statistics.median(epochs[1:]) - evaluating / (len(epochs) + 1)) / STEPS
 
 
 def sizes(width: int) -> tuple[int, ...]:

@@ -49,3 +49,9 @@ def test_an_overhead_alone_is_shared_by_devices_with_a_batch_each_only():
 def test_a_gain_is_of_examples_per_second():
     assert scaling.gain("strong", seconds=1.0, of_one=2.0) == 2.0
     assert scaling.gain("weak", seconds=2.0, of_one=2.0) == 2.0
+
+
+def test_a_step_is_of_the_epochs_after_the_first_without_their_evaluation():
+    """Four evaluations of 0.5 s: one in each epoch, and one at the end."""
+    epochs = [100.0, 4.5, 2.5]
+    assert scaling.seconds_of_a_step(epochs, 2.0) == 3.0 / scaling.STEPS
