@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.biases.variants import VARIANTS, Variant, architecture_of, seen, value_and_grad
+from experiments.biases.variants import VARIANTS, architecture_of, seen, value_and_grad
 from experiments.common import intervals, sweep
 from mnist_jax import Config
 from mnist_jax.data import Dataset
@@ -41,7 +41,7 @@ def train(config: Config, dataset: Dataset, name: str, seeds: Sequence[int]) -> 
 
     Only the variant and rounding differ from `mnist_jax.train` with `config` and the same seed.
     """
-    variant: Variant = VARIANTS[name]
+    variant = VARIANTS[name]
     architecture = architecture_of(config.architecture, variant)
     used = partial(seen, variant)
     mode = Mode(

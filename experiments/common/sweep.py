@@ -39,9 +39,11 @@ Seen = dict[str, tuple[Any, Any]]
 
 
 def use_all_cores() -> None:
-    """Makes each CPU core a device, unless JAX has computed before. Raises `DeviceError`."""
-    with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", os.cpu_count())
+    """Makes each CPU core that this process may use a device. Raises `DeviceError`."""
+    on_linux = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if on_linux else os.cpu_count()
+    with contextlib.suppress(RuntimeError):  # JAX has computed before, and keeps its devices
+        jax.config.update("jax_num_cpu_devices", cores)
     training.require_device()
 
 

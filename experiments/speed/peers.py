@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from experiments.common import timing
 from experiments.speed.programs import PROGRAMS
-from experiments.speed.start import BenchmarkError, train, whole
+from experiments.speed.start import BenchmarkError, training_command, whole
 from manual_grads.cli import command, options
 from mnist_jax import Config, data
 
@@ -99,7 +99,7 @@ def start_to_answer(config: Config, rounds: int, out: Path) -> dict[str, Any]:
     commands = [*PROGRAM_NAMES]
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     accuracies: dict[str, list[float]] = {name: [] for name in commands}
-    whole(train(config, out / "first", compiled))
+    whole(training_command(config, out / "first", compiled))
     for number, name in timing.in_turn(commands, rounds, "timing whole processes in turn"):
         seeded, workdir = replace(config, seed=number), out / f"{name}-{number}"
         if name not in ("warm", "cold"):
@@ -109,7 +109,7 @@ def start_to_answer(config: Config, rounds: int, out: Path) -> dict[str, Any]:
             accuracies[name].append(json.loads(ended.line)["accuracy"])
         else:
             cache = compiled if name == "warm" else out / f"compiled-{number}"
-            ended = whole(train(seeded, workdir, cache))
+            ended = whole(training_command(seeded, workdir, cache))
             result = json.loads((workdir / "result.json").read_text())
             accuracies[name].append(result["test_accuracy"])
         seconds[name].append(ended.seconds)

@@ -32,7 +32,7 @@ from rich.progress import track
 from scipy.optimize import nnls
 
 from experiments.common import timing
-from experiments.speed.start import BenchmarkError, train
+from experiments.speed.start import BenchmarkError, training_command
 from manual_grads.cli import command
 from mnist_jax import Config, data
 
@@ -111,7 +111,9 @@ def step_seconds(config: Config, arrangement: str, width: int, workdir: Path) ->
     )
     started = []
     for number, core in zip(range(processes), sorted(os.sched_getaffinity(0)), strict=False):
-        words = train(replace(changed, process_id=number), workdir, workdir.parent / "compiled")
+        words = training_command(
+            replace(changed, process_id=number), workdir, workdir.parent / "compiled"
+        )
         pinned = [sys.executable, "-S", "-c", PIN, str(core), *words]
         streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen(pinned, **streams))  # noqa: S603 - our own

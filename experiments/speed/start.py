@@ -76,7 +76,7 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
         "one checkpoint": replace(blocks, checkpoint_every_seconds=NEVER),
     }
     for name, changed in trained.items():  # which compiles
-        whole(train(changed, out / f"{name}-first", out / "compiled"))
+        whole(training_command(changed, out / f"{name}-first", out / "compiled"))
     seconds: list[dict[str, float]] = [{} for _ in range(rounds)]
     accuracies, peaks = [], []
     for number, name in timing.in_turn([*trained, *IMPORTS], rounds, "timing whole processes"):
@@ -84,7 +84,9 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
             seconds[number][name] = whole([sys.executable, "-c", IMPORTS[name]]).seconds
             continue
         workdir = out / f"{name}-{number}"
-        ended = whole(train(replace(trained[name], seed=number), workdir, out / "compiled"))
+        ended = whole(
+            training_command(replace(trained[name], seed=number), workdir, out / "compiled")
+        )
         result = json.loads((workdir / "result.json").read_text())
         seconds[number][name] = ended.seconds
         if name == "whole":
@@ -108,7 +110,7 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
     }
 
 
-def train(config: Config, workdir: Path, compiled: Path) -> list[str]:
+def training_command(config: Config, workdir: Path, compiled: Path) -> list[str]:
     """The command line of the training command, with every option of the config."""
     changed = options.values(replace(config, workdir=str(workdir), overwrite=True))
     flags = [

@@ -16,7 +16,7 @@ CONFIG = Config(dataset="digits", epochs=2, batch_size=100, train_examples=1400)
 
 def test_the_timed_command_trains_with_every_option_of_the_config(tmp_path):
     config = replace(CONFIG, seed=3, weight_decay=0.0)  # 0 is not the default
-    words = start.train(config, tmp_path, tmp_path / "compiled")[3:]
+    words = start.training_command(config, tmp_path, tmp_path / "compiled")[3:]
     parsed, everywhere = options.parse_with_common(Config, words)
     assert parsed == replace(config, workdir=str(tmp_path), overwrite=True)
     assert everywhere.compilation_cache == str(tmp_path / "compiled")

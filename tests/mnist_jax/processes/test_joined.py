@@ -58,6 +58,16 @@ def test_without_a_cluster_there_is_none_to_join(monkeypatch):
         pass
 
 
+def test_a_connection_that_breaks_in_an_exchange_ends_in_the_message(monkeypatch):
+    """JAX raises `ValueError` then; others are mistakes of the program, and stay as they are."""
+    monkeypatch.setattr(jax.distributed, "initialize", lambda **_: None)
+    config = Config(coordinator="cluster")
+    with pytest.raises(ProcessLostError, match="Gloo AllGather failed"), joined(config):
+        raise ValueError("UNKNOWN: Gloo AllGather failed: Connection reset by peer")
+    with pytest.raises(ValueError, match="another"), joined(config):
+        raise ValueError("another")
+
+
 def test_a_port_in_use_is_refused():
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
