@@ -5,6 +5,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -63,6 +65,28 @@ def test_a_seed_whose_loss_is_not_finite_ends_the_sweep_and_is_named():
     config = replace(CONFIG, learning_rate=1e30, optimizer="sgd", epochs=1)
     with pytest.raises(training.NotFiniteError, match=r"epoch 1, at step .*, with --seed=3"):
         sweep.train_seeds(config, DIGITS, (3, 4))
+
+
+def test_a_sweep_trains_with_the_mode_and_evaluates_the_parameters_of_its_changes():
+    """Without a gradient, nothing changes; with parameters of 0, all ten digits are as likely."""
+
+    def no_gradient(params, images, targets, weights):
+        return jnp.float32(0), jax.tree.map(jnp.zeros_like, params)
+
+    still = sweep.Changes(training.mode(CONFIG)._replace(value_and_grad=no_gradient))
+    config = replace(CONFIG, weight_decay=0.0)
+    ((first, second),) = sweep.train_seeds(config, DIGITS, (3,), changes=still)
+    assert first["test_loss"] == second["test_loss"]
+    zero = sweep.Changes(used=lambda params: jax.tree.map(jnp.zeros_like, params))
+    ((metrics, _),) = sweep.train_seeds(config, DIGITS, (3,), changes=zero)
+    assert metrics["test_loss"] == pytest.approx(np.log(10), rel=1e-5)
+
+
+def test_a_sweep_may_go_on_when_a_seed_diverges():
+    config = replace(CONFIG, learning_rate=1e30, optimizer="sgd", epochs=1)
+    changes = sweep.Changes(may_diverge=True)
+    for (metrics,) in sweep.train_seeds(config, DIGITS, (3, 4), changes=changes):
+        assert not np.isfinite(metrics["test_loss"])
 
 
 def test_a_wrong_handwritten_gradient_ends_a_checked_sweep(monkeypatch):
