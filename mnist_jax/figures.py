@@ -15,6 +15,9 @@ from mnist_jax.data import Examples
 from mnist_jax.model import Recognition
 
 DPI = 110
+FAST = {"compress_level": 1}
+"""Options of Pillow: compressing takes a quarter of the time, and the files are 8 % larger."""
+
 SHOWN_UNITS = 64
 SHOWN_MISTAKES = 25
 AS_IT_IS: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest"}
@@ -183,5 +186,5 @@ def write(workdir: Path, figures: dict[str, Figure]) -> None:
     """Writes each figure as PNG into `workdir`. The keys of `figures` are the file names."""
     for name, figure in figures.items():
         picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=DPI)
+        figure.savefig(picture, format="png", dpi=DPI, pil_kwargs=FAST)
         runs.write(workdir / name, picture.getvalue())

@@ -1,9 +1,9 @@
 """The cost of training an example, against the network's width and depth and the batch size.
 
-One line varies at a time around 784-1024-10 at batch 256. A point is the fastest of several epochs,
-divided by its examples. The limit is the time of the matrix products alone, at the rate that XLA or
-NumPy reaches in a product of the batch and the largest weight matrix, whichever is faster.
-The last line varies the number of examples, and divides the whole epoch's time by them.
+One line varies at a time around 784-1024-10 at batch 256. A point is the time of the fastest of
+several epochs, divided by the number of examples. The limit is the time of the matrix products
+alone, at the rate that XLA or NumPy reaches in a product of the batch and the largest weight
+matrix, whichever is faster. The last line varies the number of examples.
 """
 
 import itertools

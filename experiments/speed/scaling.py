@@ -129,10 +129,9 @@ def step_seconds(config: Config, arrangement: str, width: int, workdir: Path) ->
 def seconds_of_a_step(epochs: Sequence[float], evaluating: float) -> float:
     """The seconds of a step, from those of each epoch with its evaluation, and of all evaluations.
 
-    The first epoch is left out, because the processes connect in it. A run evaluates once more at
-    its end.
+    The first epoch is left out, because the processes connect in it.
     """
-    return (statistics.median(epochs[1:]) - evaluating / (len(epochs) + 1)) / STEPS
+    return (statistics.median(epochs[1:]) - evaluating / len(epochs)) / STEPS
 
 
 def sizes(width: int) -> tuple[int, ...]:

@@ -65,7 +65,7 @@ class Ended(NamedTuple):
 
 
 def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
-    """The seconds of the processes in each round, and what follows from their medians."""
+    """Times the processes of every round. Returns the seconds, their medians and the ratios."""
     dataset = data.load(config, command.say)
     steps = training.steps_per_epoch(config, dataset)
     blocks = replace(config, block_steps=math.ceil(steps / BLOCKS))

@@ -79,7 +79,7 @@ def _require_private(folder: Path) -> None:
 
 
 def _delete_oldest(folder: Path) -> None:
-    """If the files exceed `MOST_BYTES` in total, deletes the oldest until half of that is left."""
+    """If the files exceed `MOST_BYTES`, deletes the oldest until half of `MOST_BYTES` is left."""
     found = []
     for file in os.scandir(folder):
         with suppress(FileNotFoundError):

@@ -47,7 +47,7 @@ def _importing(frame: FrameType | None) -> bool:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """In the `with` block, Ctrl-C and SIGTERM raise `Stopped`, or end the process during an import.
+    """In the `with` block, Ctrl-C and SIGTERM raise `Stopped`; in an import, they end the process.
 
     `Stopped` is raised again every second until the block is left. This is necessary because Python
     discards exceptions in some callbacks, for example those of the garbage collector.

@@ -1,6 +1,4 @@
-from .compiled import Training as Training
 from .compiled import blocks_per_epoch as blocks_per_epoch
-from .compiled import compile_block as compile_block
 from .compiled import compile_training as compile_training
 from .compiled import start as start
 from .compiled import steps_per_epoch as steps_per_epoch

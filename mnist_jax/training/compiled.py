@@ -4,15 +4,17 @@ import functools
 import math
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh
-from jax.stages import Compiled
-from jaxtyping import Float, Int, Int32
+from jax.sharding import Mesh, NamedSharding
+from jax.stages import Lowered
+from jaxtyping import Array, Float, Int, Int32, UInt32
 
 from manual_grads.cli import OptionError
 from mnist_jax.clock import Clock, start_clock, timed
@@ -34,6 +36,7 @@ from mnist_jax.training.step import (
 )
 
 Batches = Int32[np.ndarray, "steps batch"]
+Tree = Any
 
 
 class Start(NamedTuple):
@@ -102,18 +105,12 @@ def start(config: Config, dataset: Dataset) -> Start:
     The seed is an argument of the compiled functions, so that another seed needs no compilation.
     Initial state and batches are computed on one device, so they do not depend on the mesh.
     """
-    mesh = mesh_of(config)
-    steps, examples = steps_per_epoch(config, dataset), len(dataset.train.labels)
-    update, seed = optimizer(config, steps), np.uint32(config.seed)
-
-    @jax.jit
-    def begin(seed):
-        ends = steps * jnp.arange(1, config.epochs + 1, dtype="int32") - 1
-        return init_state(config, update, seed), learning_rates(config, steps, ends)
+    mesh, steps, seed = mesh_of(config), steps_per_epoch(config, dataset), np.uint32(config.seed)
 
     @jax.jit
     def cut(seed, epoch):
         order_key = key_for(seed, Purpose.ORDER)
+        examples = len(dataset.train.labels)
         batches = epoch_batches(order_key, epoch, examples, config.batch_size)
         padding = (0, -batches.shape[1] % mesh.size)
         batches = jnp.pad(batches, ((0, 0), padding), constant_values=PADDING)
@@ -123,20 +120,19 @@ def start(config: Config, dataset: Dataset) -> Start:
     def batches(epoch: int) -> list[Batches]:
         return list(map(np.asarray, cut(seed, np.int32(epoch))))
 
-    state, rates = begin(seed)
+    state, rates = _begin(config, steps, seed)
     state, train = place((state, dataset.train), replicated(mesh))
-    return Start(mesh, update, state, np.asarray(rates), train, batches)
+    return Start(mesh, optimizer(config, steps), state, np.asarray(rates), train, batches)
 
 
-def compile_block(config: Config, initial: Start, batches: Batches) -> Compiled:
-    """Compiles a block as a function `(state, images, labels, batches)`, which donates `state`.
-
-    The data are arguments: as constants they would be compiled into the function, which is slow.
-    """
-    everywhere, batches = replicated(initial.mesh), place(batches, divided(initial.mesh))
-    step = make_block(config, initial.optimizer, mesh=initial.mesh)
-    block = jax.jit(step, donate_argnums=0, out_shardings=everywhere)
-    return block.lower(initial.state, *initial.train, batches).compile()
+@partial(jax.jit, static_argnums=(0, 1))
+def _begin(
+    config: Config, steps: int, seed: UInt32[Array, ""]
+) -> tuple[TrainState, Float[Array, " epochs"]]:
+    """The initial state, and the learning rate at the last of the `steps` of each epoch."""
+    ends = steps * jnp.arange(1, config.epochs + 1, dtype="int32") - 1
+    state = init_state(config, optimizer(config, steps), seed)
+    return state, learning_rates(config, steps, ends)
 
 
 def compile_training(
@@ -155,17 +151,28 @@ def compile_training(
 def _compile_training(
     config: Config, dataset: Dataset, clock: Clock
 ) -> tuple[Training, TrainState]:
-    if config.epochs * steps_per_epoch(config, dataset) >= 2**31:
+    """Compiles in threads: while XLA compiles one function, JAX traces the next."""
+    steps, mesh = steps_per_epoch(config, dataset), mesh_of(config)
+    if config.epochs * steps >= 2**31:
         raise OptionError(
             f"a run must have fewer than {2**31:,} steps",
-            f"--epochs={config.epochs}, each with {steps_per_epoch(config, dataset):,} steps",
+            f"--epochs={config.epochs}, each with {steps:,} steps",
             "fewer --epochs, or a larger --batch_size",
         )
-    _require_memory(config, mesh_of(config))
-    initial = start(config, dataset)
-    shapes = {batches.shape: batches for batches in initial.batches(1)}
-    blocks = {shape: compile_block(config, initial, batches) for shape, batches in shapes.items()}
-    inspect_first = _compile_inspection(config, initial)
+    state, _ = _begin.eval_shape(config, steps, np.uint32(config.seed))
+    _require_memory(state, mesh)
+    with ThreadPoolExecutor(thread_name_prefix="compile") as threads:
+        compiling = {
+            shape: threads.submit(_lowered_block(config, dataset, mesh, state, shape).compile)
+            for shape in _batch_shapes(config, dataset, mesh)
+        }
+        evaluation_on = partial(_compile_evaluation, config, clock, mesh, state.params, threads)
+        evaluate_test = evaluation_on(dataset.test)
+        validate = evaluation_on(dataset.validation) if dataset.validation else None
+        initial = start(config, dataset)
+        initial.batches(1)
+        inspect_first = _compile_inspection(config, initial)
+        blocks = {shape: block.result() for shape, block in compiling.items()}
 
     def train_block(state: TrainState, epoch: int, block: int) -> tuple[TrainState, BlockResult]:
         with timed(clock, "train"), enough_memory():
@@ -177,26 +184,47 @@ def _compile_training(
             examples = np.sum(batches != PADDING, axis=1)
             return state, BlockResult(jax.tree.map(np.asarray, steps), examples, float64)
 
-    evaluation_on = functools.partial(_compile_evaluation, config, clock, initial)
-    training = Training(
-        mode(config),
-        initial.rates,
-        blocks_per_epoch(config, dataset),
-        train_block,
-        evaluation_on(dataset.test),
-        evaluation_on(dataset.validation) if dataset.validation else None,
+    numbers = initial.rates, blocks_per_epoch(config, dataset)
+    return Training(mode(config), *numbers, train_block, evaluate_test, validate), initial.state
+
+
+def _batch_shapes(config: Config, dataset: Dataset, mesh: Mesh) -> set[tuple[int, int]]:
+    """The shapes of an epoch's `Batches`: those of most blocks, and that of the last block."""
+    steps, batch_size = steps_per_epoch(config, dataset), config.batch_size
+    examples = min(batch_size, len(dataset.train.labels))
+    lengths = {min(config.block_steps, steps), (steps - 1) % config.block_steps + 1}
+    return {(length, examples + -examples % mesh.size) for length in lengths}
+
+
+def _shapes(tree: Tree, sharding: NamedSharding) -> Tree:
+    """The shape and dtype of each array, with a sharding: what JAX needs to trace a function."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
     )
-    return training, initial.state
 
 
-def _require_memory(config: Config, mesh: Mesh) -> None:
+def _lowered_block(
+    config: Config, dataset: Dataset, mesh: Mesh, state: Tree, batches: tuple[int, int]
+) -> Lowered:
+    """A block as a traced function `(state, images, labels, batches)`, which donates `state`.
+
+    `state` and `batches` have the shapes of the arguments with these names. The
+    data are arguments: as constants they would be compiled into the function, which is slow.
+    """
+    everywhere = replicated(mesh)
+    step = make_block(config, optimizer(config, steps_per_epoch(config, dataset)), mesh=mesh)
+    block = jax.jit(step, donate_argnums=0, out_shardings=everywhere)
+    order = jax.ShapeDtypeStruct(batches, "int32", sharding=divided(mesh))
+    return block.lower(*_shapes((state, *dataset.train), everywhere), order)
+
+
+def _require_memory(state: Tree, mesh: Mesh) -> None:
     """Raises `MemoryError` if the state and one gradient of each CPU device exceed the memory.
 
     Allocating too much memory often succeeds; the system then kills the process that uses it.
     """
     if jax.default_backend() != "cpu":
         return
-    state = jax.eval_shape(functools.partial(init_state, config, optimizer(config, 1), 0))
     needed = len(mesh.local_devices) * sum(
         math.prod(leaf.shape) * leaf.dtype.itemsize
         for leaf in jax.tree.leaves((state, state.params))
@@ -218,18 +246,26 @@ def train_epoch(
 
 
 def _compile_evaluation(
-    config: Config, clock: Clock, initial: Start, examples: Examples
+    config: Config,
+    clock: Clock,
+    mesh: Mesh,
+    params: Tree,
+    threads: ThreadPoolExecutor,
+    examples: Examples,
 ) -> Callable[[Params], Evaluation]:
-    """Compiles the evaluation on `examples` as a function of the parameters."""
-    everywhere = replicated(initial.mesh)
+    """Compiles the evaluation on `examples`, in a thread, as a function of the parameters.
+
+    `params` has the shapes of the parameters.
+    """
+    everywhere = replicated(mesh)
     arrays = place(examples, everywhere)
     evaluation = jax.jit(evaluate, static_argnums=(0, 4), out_shardings=everywhere)
-    arguments = (config.architecture, initial.state.params, *arrays, initial.mesh)
-    evaluation = evaluation.lower(*arguments).compile()
+    shapes = _shapes((params, *arrays), everywhere)
+    compiling = threads.submit(evaluation.lower(config.architecture, *shapes, mesh).compile)
 
     def run(params: Params) -> Evaluation:
         with timed(clock, "evaluate"), enough_memory():
-            loss, correct, outputs = evaluation(params, *arrays)
+            loss, correct, outputs = compiling.result()(params, *arrays)
             return Evaluation(float(loss), int(correct), np.asarray(outputs))
 
     return run

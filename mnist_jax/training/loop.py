@@ -24,7 +24,7 @@ from mnist_jax.data import Dataset
 from mnist_jax.model import network_inputs
 from mnist_jax.progress import Metrics, Report
 from mnist_jax.runs import checkpoints, directory
-from mnist_jax.training.compiled import BlockResult, Training, compile_training
+from mnist_jax.training.compiled import BlockResult, Evaluation, Training, compile_training
 from mnist_jax.training.devices import mesh_of, place, replicated
 from mnist_jax.training.failures import require_agreement, require_finite
 from mnist_jax.training.state import DTYPE, RunState, TrainState, after_block, after_epoch, begin
@@ -67,8 +67,8 @@ def train_and_save(
     """
     clock = clock or start_clock()
     report.compiling()
-    started(partial(importlib.import_module, "mnist_jax.figures"))  # imports while XLA compiles
     training, state = compile_training(config, dataset, clock)
+    started(partial(importlib.import_module, "mnist_jax.figures"))  # imports while XLA trains
     job = Job(config, dataset, workdir, training, mesh_of(config), jax.process_index() == 0, clock)
     run = begin(config, dataset, state, training.mode.no_record(state.params))
     history: list[Metrics] = []
@@ -83,8 +83,8 @@ def train_and_save(
         runs.begin(config, workdir)
         if config.resume:
             directory.write_metrics(workdir, history)  # drops epochs that are trained again
-    run = _train(job, run, history, report, stopped)
-    return _finish(job, run, history)
+    run, tested = _train(job, run, history, report, stopped)
+    return _finish(job, run, history, tested)
 
 
 def _resume(job: Job, fresh: RunState) -> RunState:
@@ -143,18 +143,22 @@ def _train(
     history: list[Metrics],
     report: Report,
     stopped: Callable[[], BaseException | None],
-) -> RunState:
-    """Trains to the end of the last epoch, and appends each epoch's metrics to `history`."""
+) -> tuple[RunState, Evaluation | None]:
+    """Trains to the end of the last epoch, and appends each epoch's metrics to `history`.
+
+    Also returns the evaluation after the last epoch; None if no epoch was left to train.
+    """
+    tested = None
     with checkpoints.writing(job.workdir) if job.writes else nullcontext(_no_save) as save:
         if run.step == 0:
-            save(0, run, 0).result()  # so that a run killed early can be resumed
+            save(0, run, 0)  # so that a run killed early can be resumed
         saved_at = seconds_of(job.clock)["total"]
         report.advance(_epochs_done(job, run))
         while run.epoch <= job.config.epochs:
             run = _next_block(job, run)
             report.advance(_epochs_done(job, run))
             if run.block == job.training.blocks:
-                run, metrics = _end_epoch(job, run)
+                run, metrics, tested = _end_epoch(job, run)
                 history.append(metrics)
                 if job.writes:
                     directory.write_metrics(job.workdir, history)
@@ -168,7 +172,7 @@ def _train(
                 if stop:
                     written.result()
                     raise stop
-    return run
+    return run, tested
 
 
 def _epochs_done(job: Job, run: RunState) -> float:
@@ -204,8 +208,8 @@ def _explain(job: Job, state: TrainState) -> str:
     return job.training.mode.explain(params, network_inputs(images, DTYPE), truth)
 
 
-def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics]:
-    """Evaluates the network. Returns the state before the next epoch, and this epoch's metrics."""
+def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics, Evaluation]:
+    """Evaluates the network. Returns the state before the next epoch, the metrics and the tests."""
     dataset, totals = job.dataset, run.totals
     tested = job.training.evaluate(run.state.params)
     validated = job.training.validate and job.training.validate(run.state.params)
@@ -227,7 +231,7 @@ def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics]:
     metrics["seconds"] = busy(run.seconds) - totals.seconds
     metrics |= totals.record
     no_record = job.training.mode.no_record(run.state.params)
-    return after_epoch(run, no_record, validated.loss if validated else None), metrics
+    return after_epoch(run, no_record, validated.loss if validated else None), metrics, tested
 
 
 def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> Future[None]:
@@ -242,7 +246,9 @@ def _no_save(step: int, run: RunState, best_step: int) -> Future[None]:
     return nothing
 
 
-def _finish(job: Job, run: RunState, history: list[Metrics]) -> dict[str, Any]:
+def _finish(
+    job: Job, run: RunState, history: list[Metrics], tested: Evaluation | None
+) -> dict[str, Any]:
     """Writes the final files of a run after its last epoch; `result.json` is written last.
 
     In all processes but process 0, it writes nothing and returns an empty dict.
@@ -250,7 +256,7 @@ def _finish(job: Job, run: RunState, history: list[Metrics]) -> dict[str, Any]:
     from mnist_jax import figures  # not at the top: `train_and_save` imports it in a thread
 
     params = run.state.params
-    evaluation = job.training.evaluate(params)
+    evaluation = tested or job.training.evaluate(params)
     if not job.writes:
         return {}
     with timed(job.clock, "files"):

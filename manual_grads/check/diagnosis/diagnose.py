@@ -3,8 +3,10 @@
 1. calls      does a second call with the same arguments return the same gradient?
 2. whole      is the gradient clipped, rounded, or right for another activation? are some entries
               added to another entry?
-3. examples   which line is wrong for single examples? (the first try has random parameters)
+3. examples   which line is wrong for single examples?
 4. batches    is each example of a batch counted once?
+
+Tests 3 and 4 use random parameters first. If these explain nothing, the user's own are used.
 """
 
 from collections.abc import Sequence

@@ -148,7 +148,10 @@ def _explains(batch: Batch, formula: str) -> bool:
 
 
 def order_matters(question: Question, one: Measured, mixed: Sequence[Leaf]) -> list[Answer]:
-    """Answers for the leaves in `mixed`; tests whether the order of the examples matters."""
+    """Answers for the leaves `mixed`, whose batch gradient no weights of the examples explain.
+
+    They say whether the order of the examples matters.
+    """
     forward, backward = (
         question.tried(one.params, *(array[::step].copy() for array in one.batch))
         for step in (1, -1)

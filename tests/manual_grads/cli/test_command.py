@@ -1,5 +1,6 @@
 """Tests of `command.run`, `command.say` and `command.leave`."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -42,6 +43,17 @@ def test_bad_input_has_the_status_that_the_command_chooses(capsys):
 def test_help_is_printed_wherever_its_flag_is_and_no_work_is_done(words, capsys):
     assert command.run(refuse, Options, "what it is", words) == 0
     assert capsys.readouterr().out.startswith("what it is")
+
+
+def test_a_command_collects_garbage_rarely():
+    before = gc.get_threshold()
+    gc.set_threshold(700)
+    seen = []
+    try:
+        command.run(lambda options: seen.append(gc.get_threshold()[0]), Options, "", [])
+    finally:
+        gc.set_threshold(*before)
+    assert seen == [command.COLLECTED_EVERY]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
