@@ -14,9 +14,9 @@ def test_a_point_is_the_seconds_of_an_epoch_and_of_its_products_for_one_example(
     monkeypatch, tmp_path
 ):
     """Every measurement is made to take 2 s."""
-    sizes, batch = (784, 4, 10), 64
+    sizes, batch = (784, 64, 10), 64
     lines = {
-        "width": {4: (sizes, batch)},
+        "width": {64: (sizes, batch)},
         "depth": {},
         "batch size": {},
         "examples": {100: (sizes, batch)},
@@ -24,8 +24,8 @@ def test_a_point_is_the_seconds_of_an_epoch_and_of_its_products_for_one_example(
     monkeypatch.setattr(curves, "LINES", lines)
     monkeypatch.setattr(timing, "timed", lambda work: (work(), 2.0))
     numbers = curves.measure(Config(dataset="digits"), 1, tmp_path)
-    calls = int(1e9 / (batch * 784 * 4))
-    rate = 2 * batch * 784 * 4 * calls / 2.0
+    calls = int(1e9 / (batch * 784 * 64))
+    rate = 2 * batch * 784 * 64 * calls / 2.0
     for row, examples in zip(numbers["rows"], (1437, 100), strict=True):
         assert row["examples"] == examples
         assert row["cost"] == pytest.approx(2e6 / examples)
