@@ -1,12 +1,12 @@
 """Commands that measure the training, the gradients and the check, and write JSON files.
 
-accuracy   the test accuracy of a configuration, over several seeds
-recipes    the accuracy of many settings on held-out training images
-compare    training with the handwritten gradient, compared with training with autodiff
-biases     training biases with the right gradient and with wrong ones
-mistakes   how many injected mistakes the gradient check names
-speed      the time of training and of its parts, compared with other libraries
-common     code that these commands share
+accuracy       the test accuracy of a configuration, over several seeds
+recipe_search  the accuracy of many settings on held-out training images
+compare        training with the handwritten gradient, compared with training with autodiff
+biases         training biases with the right gradient and with wrong ones
+mistakes       how many injected mistakes the gradient check names
+speed          the time of training and of its parts, compared with other libraries
+common         code that these commands share
 """
 
 import lazy_loader

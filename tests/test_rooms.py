@@ -36,7 +36,7 @@ LEVELS = (
     {"mnist_jax/train", "mnist_jax/evaluate", "mnist_jax/recognise", "mnist_jax/page"},
     {"experiments/common"},
     {"experiments/accuracy", "experiments/mistakes"},
-    {"experiments/compare", "experiments/biases", "experiments/speed", "experiments/recipes"},
+    {"experiments/compare", "experiments/biases", "experiments/speed", "experiments/recipe_search"},
 )
 """The rooms, lowest level first. A room can import only from itself and from lower levels."""
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from experiments.common import record
-from experiments.speed import checks, curves, peers, scaling, start, steps
+from experiments.speed import checks, cost_by_size, device_scaling, peers, start, steps
 from manual_grads.cli import AT_LEAST_1, Rule, command
 from mnist_jax import Config, figures, training
 
@@ -25,8 +25,8 @@ PARTS = {
     "steps": steps,
     "checks": checks,
     "peers": peers,
-    "curves": curves,
-    "scaling": scaling,
+    "curves": cost_by_size,
+    "scaling": device_scaling,
 }
 """The parts, each a module.
 

@@ -21,7 +21,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from experiments.common import timing
-from experiments.speed.programs import PROGRAMS
+from experiments.speed.peer_programs import PROGRAMS
 from experiments.speed.start import BenchmarkError, training_command, whole
 from manual_grads.cli import command, options
 from mnist_jax import Config, data
@@ -132,7 +132,7 @@ def throughput(config: Config, rounds: int) -> dict[str, list[float]]:
 def program(name: str, config: Config) -> list[str]:
     """The command line of a program; its settings are all options of the config."""
     settings = json.dumps(options.values(config))
-    return [sys.executable, "-m", "experiments.speed.programs", name, settings]
+    return [sys.executable, "-m", "experiments.speed.peer_programs", name, settings]
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, Figure]:

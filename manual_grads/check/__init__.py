@@ -2,7 +2,7 @@
 
 __main__    the command `python -m manual_grads.check`
 child       the process in which the command runs the user's code
-gradient    the comparison of a handwritten gradient with autodiff's
+comparison  the comparison of a handwritten gradient with autodiff's
 tolerance   the largest difference that rounding can explain
 returned    checks of the structure, shapes and types of a handwritten gradient
 layouts     the structures of parameters and gradients, and the template file

@@ -1,9 +1,9 @@
+from .comparison import check_gradient as check_gradient
 from .diagnosis import Cause as Cause
 from .formulas import Problem as Problem
 from .formulas import loss_of as loss_of
 from .formulas import network_loss as network_loss
 from .formulas import problem_of as problem_of
-from .gradient import check_gradient as check_gradient
 from .layouts import GradientError as GradientError
 from .report import Leaf as Leaf
 from .report import Report as Report

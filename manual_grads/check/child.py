@@ -30,8 +30,8 @@ from manual_grads.check.__main__ import (
     heatmap_name,
     most_similar,
 )
+from manual_grads.check.comparison import check_gradient
 from manual_grads.check.formulas import loss_of, problem_of
-from manual_grads.check.gradient import check_gradient
 from manual_grads.check.layouts import in_layout
 from manual_grads.check.sample import draw
 from manual_grads.cli import InputError, options

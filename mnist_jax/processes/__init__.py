@@ -1,7 +1,7 @@
 """A run of several processes, on one machine or several.
 
-parent   a process without jax: it starts the training process and reports its end
-joined   connecting the processes of a run, and sharing data between them
+supervisor  a process without jax: it starts the training process and reports its end
+joined      connecting the processes of a run, and sharing data between them
 """
 
 import lazy_loader

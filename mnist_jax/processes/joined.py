@@ -12,7 +12,7 @@ from typing import Any
 
 from manual_grads.cli import options, signals
 from mnist_jax.config import CLUSTER, Config
-from mnist_jax.processes.parent import ProcessLostError, lost
+from mnist_jax.processes.supervisor import ProcessLostError, lost
 
 Tree = Any
 OF_ONE_PROCESS = ("process_id", "name", "workdir", "overwrite", "data_dir", "timings")

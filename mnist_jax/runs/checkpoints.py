@@ -137,8 +137,11 @@ def _remove(path: Path) -> None:
     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def require_some(workdir: Path) -> None:
-    """Raises `CheckpointError` if no checkpoint exists, or if one is in the format of 0.1.0."""
+def require_some(workdir: Path, unless_new: bool = False) -> None:
+    """Raises `CheckpointError` if no checkpoint exists, or if one is in the format of 0.1.0.
+
+    With `unless_new`, a run without checkpoints is accepted: it begins at its first step.
+    """
     folder = workdir / FOLDER
     names = sorted(entry.name for entry in folder.glob("*"))
     earlier = [name for name in names if re.fullmatch(r"[0-9]{10}", name)]
@@ -148,7 +151,7 @@ def require_some(workdir: Path) -> None:
             f"{earlier[-1]}, in the format of version 0.1.0",
             "version 0.1.0 of this program, or --overwrite to train from the start",
         )
-    if not held(folder):
+    if not held(folder) and not unless_new:
         raise CheckpointError(
             f"--resume needs a checkpoint in {folder}",
             "no checkpoint",

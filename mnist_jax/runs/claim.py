@@ -24,8 +24,9 @@ def claimed(config: Config) -> Iterator[Path]:
     """Yields the locked run directory. Raises `RunDirectoryError` or `CheckpointError`.
 
     The directory is `--workdir`, or else the first of `runs/NAME`, `runs/NAME-2`, … that does not
-    exist. If it contains a run, `--overwrite` or `--resume` is needed; `--resume` needs checkpoints
-    there. A new directory is removed at the end if no run has begun in it.
+    exist. If it contains a run, `--overwrite` or `--resume` is needed. `--resume` needs checkpoints
+    there, unless the run was killed before it wrote anything but its configuration. A new directory
+    is removed at the end if no run has begun in it.
     """
     if config.workdir is None:
         workdir, is_new = make_free(config.name), True
@@ -108,7 +109,7 @@ def _require_allowed(config: Config, workdir: Path) -> None:
         fields = directory.read_config(workdir)
         if config.resume:
             _require_same(options.build(Config, fields), config)
-            checkpoints.require_some(workdir)
+            checkpoints.require_some(workdir, unless_new=existing == [directory.CONFIG])
 
 
 MAY_CHANGE = (

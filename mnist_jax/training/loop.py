@@ -98,9 +98,10 @@ def _resume(job: Job, fresh: RunState) -> RunState:
 
 
 def _loaded(job: Job, fresh: RunState) -> RunState:
-    """Loads the newest undamaged checkpoint. Raises `CheckpointError`."""
+    """The newest undamaged checkpoint, or `fresh` if none was written. Raises `CheckpointError`."""
     run = checkpoints.newest(job.workdir, fresh, command.say)
-    assert run is not None  # `claimed` has checked that a checkpoint exists
+    if run is None:
+        return fresh
     if not np.array_equal(run.data, fresh.data):
         raise checkpoints.CheckpointError(
             "a run must be resumed with the data that it began with",

@@ -1,11 +1,11 @@
 """Finds the causes of a wrong gradient.
 
-measured  the user's gradient of single examples and of batches
-finished  tests that need no network, such as the test for clipping
-batches   how many times each example of a batch is counted
-mixtures  batches with miscounted examples, exchanged labels, or a formula that mixes examples
-causes    a mistake, its places, the user's formula and the right formula
-diagnose  runs all tests in order
+measured         the user's gradient of single examples and of batches
+without_network  tests that need no network, such as the test for clipping
+batches          how many times each example of a batch is counted
+mixed_examples   miscounted examples, exchanged labels, and formulas that mix examples
+causes           a mistake, its places, the user's formula and the right formula
+diagnose         runs all tests in order
 """
 
 import lazy_loader

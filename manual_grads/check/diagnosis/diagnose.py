@@ -17,7 +17,7 @@ import numpy as np
 
 from manual_grads.architecture import ACTIVATION_NAMES
 from manual_grads.check import lines
-from manual_grads.check.diagnosis import finished, mixtures
+from manual_grads.check.diagnosis import mixed_examples, without_network
 from manual_grads.check.diagnosis.batches import Counts, counts_of
 from manual_grads.check.diagnosis.causes import EVERYWHERE, Cause, causes_of, merged
 from manual_grads.check.diagnosis.measured import (
@@ -45,8 +45,8 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
     """
     params, batch = question.draws[0]
     if not repeats:
-        return [[finished.not_repeating(lambda: question.yours(params, batch))]]
-    found = finished.of_the_whole(trials) or _of_another_activation(question, trials[-1])
+        return [[without_network.not_repeating(lambda: question.yours(params, batch))]]
+    found = without_network.of_the_whole(trials) or _of_another_activation(question, trials[-1])
     if found is not None:
         return [[found]]
     with np.errstate(all="ignore"):  # wrong formulas can divide by 0 or overflow
@@ -55,11 +55,11 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
             measured = [one for one in some if one is not None]
             causes = _explained(question, measured) if measured else []
             if any(cause.mistake == "unknown" for each in causes for cause in each):
-                stale = finished.stale(measured[0])
+                stale = without_network.stale(measured[0])
                 causes = causes if stale is None else [[stale]]
             if causes:
                 return causes
-    return [[finished.unexplained(trials)]]
+    return [[without_network.unexplained(trials)]]
 
 
 def _of_another_activation(question: Question, trial: Any) -> Cause | None:
@@ -127,7 +127,7 @@ def _of_singles(
         right = [each for one in measured for each in right_singles(question, one)]
         theta = question.keyed(named_leaves(measured[0].params))
         if not silent:
-            answers = [finished.of_leaves(leaves, right, theta, question.tolerance)]
+            answers = [without_network.of_leaves(leaves, right, theta, question.tolerance)]
         return answers, right, {}
     scene = scene_on(question, measured)
     known = _known(question, scene, measured)
@@ -146,19 +146,19 @@ def _of_batches(
 ) -> tuple[list[Answers], Counts]:
     """The items of `answers` that miscounted examples do not explain, and the counts."""
     odd = list(dict.fromkeys(answer for each in answers for answer in each))
-    explained, counts = mixtures.recounted(batches, odd, counts_of(batches))
+    explained, counts = mixed_examples.recounted(batches, odd, counts_of(batches))
     if counts.is_odd and question.problem is not None:
         others = [answer for answer in odd if answer not in explained]
-        more, counts = mixtures.relabelled(question, measured, batches, others, counts)
+        more, counts = mixed_examples.relabelled(question, measured, batches, others, counts)
         explained += more
     kept = [tuple(a for a in each if a not in explained) for each in answers]
     if counts.is_odd and question.problem is not None:
-        better = mixtures.mixed_answers(batches)
+        better = mixed_examples.mixed_answers(batches)
         if better:  # `better` explains all leaves
             kept = [tuple(a for a in each if better[0].place != a.place) for each in kept]
             return kept, Counts(better, [], False)
     if counts.mixed:
-        better = mixtures.order_matters(question, measured[0], counts.mixed)
+        better = mixed_examples.order_matters(question, measured[0], counts.mixed)
         counts = counts._replace(answers=counts.answers + better)
     return kept, counts
 

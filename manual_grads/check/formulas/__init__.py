@@ -1,9 +1,9 @@
 """Formulas as text, the values in them, and the search for a formula.
 
-problem      the network and the loss whose gradient is checked
-scene        the values of the network on single examples, and the names that formulas use
-tables       the wrong formulas that are tried for each part of a line
-expressions  evaluates formulas, and finds a formula that gives the observed numbers
+checked_network  the network and the loss whose gradient is checked
+scene            the values of the network on single examples, and the names that formulas use
+tables           the wrong formulas that are tried for each part of a line
+expressions      evaluates formulas, and finds a formula that gives the observed numbers
 """
 
 import lazy_loader

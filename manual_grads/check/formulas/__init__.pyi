@@ -1,4 +1,10 @@
 from . import tables as tables
+from .checked_network import COSTS as COSTS
+from .checked_network import Problem as Problem
+from .checked_network import loss_of as loss_of
+from .checked_network import network_loss as network_loss
+from .checked_network import problem_of as problem_of
+from .checked_network import targets_of as targets_of
 from .expressions import Formula as Formula
 from .expressions import bracketed as bracketed
 from .expressions import combination as combination
@@ -9,12 +15,6 @@ from .expressions import matches as matches
 from .expressions import rounded as rounded
 from .expressions import value_of as value_of
 from .expressions import written as written
-from .problem import COSTS as COSTS
-from .problem import Problem as Problem
-from .problem import loss_of as loss_of
-from .problem import network_loss as network_loss
-from .problem import problem_of as problem_of
-from .problem import targets_of as targets_of
 from .scene import FUNCTIONS as FUNCTIONS
 from .scene import Array as Array
 from .scene import Forward as Forward

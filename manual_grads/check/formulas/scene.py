@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
+from manual_grads.check.formulas.checked_network import Problem
 from manual_grads.check.formulas.expressions import value_of
-from manual_grads.check.formulas.problem import Problem
 
 Array = np.ndarray
 Params = list[dict[str, Array]]

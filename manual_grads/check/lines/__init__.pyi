@@ -3,7 +3,7 @@ from .delta_lines import leaves_of as leaves_of
 from .delta_lines import right_deltas as right_deltas
 from .delta_lines import right_output as right_output
 from .leaf_lines import finished_line as finished_line
-from .readings import Known as Known
-from .readings import Leaf as Leaf
+from .observed_deltas import Known as Known
+from .observed_deltas import Leaf as Leaf
 from .search import Path as Path
 from .search import explain as explain

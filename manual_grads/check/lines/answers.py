@@ -9,7 +9,7 @@ import numpy as np
 from manual_grads.check.formulas import Array, Formula, Forward, rounded, tables, written
 from manual_grads.check.lines.delta_lines import right_line
 from manual_grads.check.lines.leaf_lines import leaf_line
-from manual_grads.check.lines.readings import Leaf, Seen
+from manual_grads.check.lines.observed_deltas import Leaf, Seen
 
 PLAIN = {"weight": "∂C/∂W{l} = δ{l} (a{m})ᵀ", "bias": "∂C/∂b{l} = δ{l}"}
 UNKNOWN = 6.0

@@ -12,7 +12,7 @@ import numpy as np
 
 from manual_grads.check import formulas
 from manual_grads.check.formulas import Array, Formula, Scene, tables
-from manual_grads.check.lines.readings import Leaf, Seen
+from manual_grads.check.lines.observed_deltas import Leaf, Seen
 
 NEARLY = 1e-4
 """A small constant or rounding is the supposed cause of relative differences up to this value."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from manual_grads.check import formulas
 from manual_grads.check.formulas import Array, Formula, Scene, tables
-from manual_grads.check.lines.readings import Seen, share_of
+from manual_grads.check.lines.observed_deltas import Seen, share_of
 
 NEARLY = 1e-3
 """The largest relative difference that is attributed to rounding to few bits."""

@@ -21,7 +21,7 @@ from manual_grads.check.lines.answers import (
 )
 from manual_grads.check.lines.delta_lines import delta_line, right_output
 from manual_grads.check.lines.leaf_lines import leaf_rows
-from manual_grads.check.lines.readings import Known, Leaf, Seen, seen_in, share_of
+from manual_grads.check.lines.observed_deltas import Known, Leaf, Seen, seen_in, share_of
 
 WRONG_LEAF = 1.5
 """The assumed cost of a wrong weight or bias line, before it is explained."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiments.common import timing
-from experiments.speed import peers, programs, start
+from experiments.speed import peer_programs, peers, start
 from manual_grads.cli import options
 from mnist_jax import Config
 from mnist_jax.data.dataset import Dataset, Examples
@@ -24,7 +24,7 @@ SETTINGS = options.values(LINEAR) | {"layer_sizes": [784, 4, 10]}
 def test_the_programs_have_the_learning_rates_of_the_trainer():
     steps = 20
     expected = learning_rates(LINEAR, steps // LINEAR.epochs, jnp.arange(steps))
-    found = [programs.rate(SETTINGS, step, steps) for step in range(steps)]
+    found = [peer_programs.rate(SETTINGS, step, steps) for step in range(steps)]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -40,11 +40,11 @@ def test_each_library_learns_what_its_files_say(name, tmp_path, monkeypatch):
     contents = dict(zip(small_mnist.NAMES, (images, labels, images[:20], labels[:20]), strict=True))
     made = {name: small_mnist.idx_bytes(array) for name, array in contents.items()}
     monkeypatch.setattr(small_mnist, "contents", lambda: made)
-    monkeypatch.setattr(programs, "CONSTANT_RATE", 0.01)
+    monkeypatch.setattr(peer_programs, "CONSTANT_RATE", 0.01)
     settings = SETTINGS | {"epochs": 20, "layer_sizes": [784, 30, 10]}
     settings["data_dir"] = str(small_mnist.write(tmp_path))
     with jax.numpy_dtype_promotion("standard"):  # as outside these tests
-        accuracy, rates = programs.PROGRAMS[name](settings)
+        accuracy, rates = peer_programs.PROGRAMS[name](settings)
     assert accuracy == 1.0
     assert len(rates) == 20
     assert min(rates) > 0

@@ -97,6 +97,17 @@ def test_a_run_that_dies_before_its_first_block_ends_can_be_resumed(tmp_path, mo
     assert bits(tmp_path / "died") == bits(tmp_path / "whole")
 
 
+def test_a_run_that_is_killed_before_its_first_checkpoint_begins_again(tmp_path, monkeypatch):
+    run(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr("mnist_jax.training.loop._train", dies)
+        with pytest.raises(StoppedError):
+            run(tmp_path / "died")
+    assert [path.name for path in (tmp_path / "died").glob("*.json*")] == ["config.json"]
+    run(tmp_path / "died", resume=True)
+    assert bits(tmp_path / "died") == bits(tmp_path / "whole")
+
+
 def dies(*arguments):
     raise StoppedError
 

@@ -1,6 +1,6 @@
 """Trains with each setting of a list, and compares their accuracies on held-out training images.
 
-    python -m experiments.recipes --recipe=fast
+    python -m experiments.recipe_search --recipe=fast
 
 The last 10,000 training images are held out, and the test images are not used. The settings of
 `fast.flags` and `base.flags` were chosen with this command.
@@ -92,7 +92,9 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
         rows.append({**setting(config), "held_out": found, "median": statistics.median(found)})
     rows.sort(key=lambda row: -row["median"])
     numbers = {"dataset": dataset.name, "held_out_examples": HELD_OUT, "settings": rows}
-    saved = record.save(out / f"{chosen.recipe}_recipes.json", "experiments.recipes", argv, numbers)
+    saved = record.save(
+        out / f"{chosen.recipe}_recipes.json", "experiments.recipe_search", argv, numbers
+    )
     record.publish(chosen, saved)
     for row in rows:
         words = ", ".join(f"{name} {value}" for name, value in row.items() if name != "held_out")

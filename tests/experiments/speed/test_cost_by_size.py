@@ -5,7 +5,7 @@ import math
 import pytest
 
 from experiments.common import timing
-from experiments.speed import curves
+from experiments.speed import cost_by_size as curves
 from mnist_jax import Config
 
 

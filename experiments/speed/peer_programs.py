@@ -1,6 +1,6 @@
 """The same training with other libraries, each as a whole program.
 
-    python -m experiments.speed.programs LIBRARY SETTINGS
+    python -m experiments.speed.peer_programs LIBRARY SETTINGS
 
 trains on the MNIST files in a folder, and prints one line of JSON: the test accuracy, and for each
 epoch the examples per second. SETTINGS is a JSON object of all options of `mnist_jax.train`. Each

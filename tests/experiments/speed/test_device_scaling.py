@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.speed import scaling
+from experiments.speed import device_scaling as scaling
 
 TRUE = {
     "overhead": 1e-3, "seconds_per_operation": 2e-11,
