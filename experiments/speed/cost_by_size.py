@@ -98,7 +98,7 @@ def product_rate(sizes: Sequence[int], batch: int) -> float:
 def figures(numbers: dict[str, Any]) -> dict[str, Figure]:
     """One panel for each line: the cost of an example, and the limit."""
     drawn = Figure(figsize=(8, 5.6), layout="constrained")
-    for axes, line in zip(drawn.subplots(2, 2).flat, LINES, strict=True):
+    for axes, line in zip(drawn.subplots(2, 2, sharey=True).flat, LINES, strict=True):
         rows = [row for row in numbers["rows"] if row["line"] == line]
         values = [row["value"] for row in rows]
         axes.plot(values, [row["cost"] for row in rows], "o-", ms=4, label="training")
@@ -108,8 +108,6 @@ def figures(numbers: dict[str, Any]) -> dict[str, Figure]:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
-        low, high = axes.dataLim.intervaly
-        axes.set_ylim(low / 2, high * 2)  # else a line that is flat but for noise fills the axes
         axes.grid(alpha=0.3, which="both")
     drawn.axes[0].legend()
     return {"curves.png": drawn}
