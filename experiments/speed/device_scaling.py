@@ -169,9 +169,9 @@ def modelled(model: dict[str, float], width: int, devices: int, batch: int) -> f
 
 
 def efficiency(model: dict[str, float], width: int, devices: int, per_device: bool) -> float:
-    """The examples per second of n devices by the model, divided by n times those of one.
+    """The modelled examples per second of n devices, divided by n times those of one device.
 
-    The batch has 1,024 examples for each device, or for all together.
+    The batch has 1,024 examples for each device if `per_device`, else 1,024 for all together.
     """
     _, batch = ARRANGEMENTS["one"]
     one = modelled(model, width, 1, batch) / batch

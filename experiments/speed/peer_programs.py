@@ -99,7 +99,7 @@ def pytorch(settings: Settings) -> Result:
 
 
 def scikit_learn(settings: Settings) -> Result:
-    """scikit-learn's MLPClassifier, which has neither schedule nor smoothing with Adam."""
+    """scikit-learn's MLPClassifier with Adam, without a schedule and without label smoothing."""
     from sklearn.neural_network import MLPClassifier
 
     images, labels, test_images, test_labels = read(settings)

@@ -81,7 +81,10 @@ def place(tree: Tree, sharding: NamedSharding) -> Tree:
 
 
 def on_parts(function: Callable[..., jax.Array], mesh: Mesh) -> Callable[..., jax.Array]:
-    """`function(params, images)`, of which each device computes the rows of its own images."""
+    """`function(params, images)`, divided over the devices.
+
+    Its result has a row for each image. Each device computes the rows of its own images.
+    """
     rows = PartitionSpec(AXIS)
 
     def call(params: Tree, images: jax.Array) -> jax.Array:
@@ -112,7 +115,7 @@ def summed_over_parts(function: Callable[..., Tree], mesh: Mesh) -> Callable[...
 
     def call(params: Tree, *arguments: Tree) -> Tree:
         specs = (everywhere, *[rows] * len(arguments))
-        each = jax.shard_map(  # with check_vma, differentiating in `on_part` would add up, too
+        each = jax.shard_map(  # with check_vma, JAX would add up the gradients a second time
             on_part, mesh=mesh, in_specs=specs, out_specs=everywhere, check_vma=False
         )
         return each(params, *arguments)

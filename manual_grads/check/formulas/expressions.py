@@ -106,11 +106,12 @@ def matches(
     halved: Names | None = None,
     first: str = "",
 ) -> Formula | None:
-    """The formula that gives the observed values with the fewest wrong places, or None.
+    """The formula that gives the observed values, or None if there is none.
 
-    The first formula of each place is right. `halved` has the names with all δ halved; it tests
-    whether the formula is proportional to δ. If several formulas match equally well, the places in
-    `first` are the preferred places of a mistake.
+    The first formula of each place is right, and every other one wrong. If several formulas match,
+    the one with the fewest wrong places is returned. Among those with equally many, mistakes in the
+    places `first` are preferred. `halved` has the names with all δ halved; it tests whether the
+    formula is proportional to δ.
     """
     if not np.any(observed):
         return None
