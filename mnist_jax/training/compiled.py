@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding
-from jax.stages import Lowered
+from jax.stages import Compiled, Lowered
 from jaxtyping import Array, Float, Int, Int32, UInt32
 
 from manual_grads.cli import OptionError
@@ -161,18 +161,25 @@ def _compile_training(
         )
     state, _ = _begin.eval_shape(config, steps, np.uint32(config.seed))
     _require_memory(state, mesh)
+    parts = {"test": dataset.test, "validation": dataset.validation}
+    examples = {name: place(part, replicated(mesh)) for name, part in parts.items() if part}
     with ThreadPoolExecutor(thread_name_prefix="compile") as threads:
         compiling = {
             shape: threads.submit(_lowered_block(config, dataset, mesh, state, shape).compile)
             for shape in _batch_shapes(config, dataset, mesh)
         }
-        evaluation_on = partial(_compile_evaluation, config, clock, mesh, state.params, threads)
-        evaluate_test = evaluation_on(dataset.test)
-        validate = evaluation_on(dataset.validation) if dataset.validation else None
+        evaluations = {
+            name: threads.submit(_lowered_evaluation(config, mesh, state.params, each).compile)
+            for name, each in examples.items()
+        }
         initial = start(config, dataset)
         initial.batches(1)
         inspect_first = _compile_inspection(config, initial)
         blocks = {shape: block.result() for shape, block in compiling.items()}
+        evaluate_on = {
+            name: _evaluation(clock, each.result(), examples[name])
+            for name, each in evaluations.items()
+        }
 
     def train_block(state: TrainState, epoch: int, block: int) -> tuple[TrainState, BlockResult]:
         with timed(clock, "train"), enough_memory():
@@ -185,7 +192,8 @@ def _compile_training(
             return state, BlockResult(jax.tree.map(np.asarray, steps), examples, float64)
 
     numbers = initial.rates, blocks_per_epoch(config, dataset)
-    return Training(mode(config), *numbers, train_block, evaluate_test, validate), initial.state
+    functions = train_block, evaluate_on["test"], evaluate_on.get("validation")
+    return Training(mode(config), *numbers, *functions), initial.state
 
 
 def _batch_shapes(config: Config, dataset: Dataset, mesh: Mesh) -> set[tuple[int, int]]:
@@ -245,27 +253,24 @@ def train_epoch(
     return state, results
 
 
-def _compile_evaluation(
-    config: Config,
-    clock: Clock,
-    mesh: Mesh,
-    params: Tree,
-    threads: ThreadPoolExecutor,
-    examples: Examples,
-) -> Callable[[Params], Evaluation]:
-    """Compiles the evaluation on `examples`, in a thread, as a function of the parameters.
+def _lowered_evaluation(config: Config, mesh: Mesh, params: Tree, examples: Examples) -> Lowered:
+    """The evaluation as a traced function `(params, images, labels)`.
 
-    `params` has the shapes of the parameters.
+    `params` and `examples` have the shapes of the arguments.
     """
     everywhere = replicated(mesh)
-    arrays = place(examples, everywhere)
     evaluation = jax.jit(evaluate, static_argnums=(0, 4), out_shardings=everywhere)
-    shapes = _shapes((params, *arrays), everywhere)
-    compiling = threads.submit(evaluation.lower(config.architecture, *shapes, mesh).compile)
+    return evaluation.lower(config.architecture, *_shapes((params, *examples), everywhere), mesh)
+
+
+def _evaluation(
+    clock: Clock, compiled: Compiled, examples: Examples
+) -> Callable[[Params], Evaluation]:
+    """The compiled evaluation on `examples`, as a function of the parameters."""
 
     def run(params: Params) -> Evaluation:
         with timed(clock, "evaluate"), enough_memory():
-            loss, correct, outputs = compiling.result()(params, *arrays)
+            loss, correct, outputs = compiled(params, *examples)
             return Evaluation(float(loss), int(correct), np.asarray(outputs))
 
     return run

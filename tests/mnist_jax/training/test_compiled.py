@@ -275,3 +275,16 @@ def test_more_steps_than_are_counted_in_int32_are_refused():
     twice = data.Examples(*(np.concatenate([part, part]) for part in digits.train))
     with pytest.raises(OptionError, match=r"fewer than 2,147,483,648 steps\n.* 2,874 steps"):
         compile_training(config, digits._replace(train=twice))
+
+
+def test_a_program_that_does_not_fit_into_memory_is_refused_before_the_first_step(monkeypatch):
+    """Programs are compiled in threads, whose errors must not wait until a program is called."""
+
+    class TooLarge(NamedTuple):
+        def compile(self):
+            raise MemoryError("too large")
+
+    monkeypatch.setattr(compiled, "_lowered_evaluation", lambda *_: TooLarge())
+    config = Config(dataset="digits", architecture=SMALL)
+    with pytest.raises(training.MemoryExceededError, match="too large"):
+        compile_training(config, data.load(config))
