@@ -216,8 +216,8 @@ def _lowered_block(
 ) -> Lowered:
     """A block as a traced function `(state, images, labels, batches)`, which donates `state`.
 
-    `state` and `batches` have the shapes of the arguments with these names. The
-    data are arguments: as constants they would be compiled into the function, which is slow.
+    `state` and `batches` have the shapes of the arguments with these names. The data are arguments:
+    as constants they would be compiled into the function, which is slow.
     """
     everywhere = replicated(mesh)
     step = make_block(config, optimizer(config, steps_per_epoch(config, dataset)), mesh=mesh)

@@ -105,6 +105,15 @@ def test_a_damaged_gzip_file_is_refused(tmp_path, content):
         published.read(small_mnist.published(), folder)
 
 
+@pytest.mark.parametrize("size", [7, len(gz_images) // 2, len(gz_images) - 1])
+def test_a_gzip_file_that_ends_too_early_is_no_shorter_content(size, tmp_path):
+    """For such a file, zlib raises no error but returns what it has decompressed so far."""
+    path = tmp_path / "cut.gz"
+    path.write_bytes(gz_images[:size])
+    with pytest.raises(DataError, match=r"undamaged gzip file\n.*end too early"):
+        published.decompressed(path, len(gzip.decompress(gz_images)))
+
+
 def test_a_gzip_bomb_takes_no_memory(tmp_path):
     """The file has 300 MB after a correct header; at most one byte too many is read."""
     path = tmp_path / "bomb.gz"

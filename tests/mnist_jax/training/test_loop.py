@@ -32,6 +32,24 @@ def run(workdir, **fields):
     return training.train_and_save(config, data.load(config), workdir, clock=clock)
 
 
+def test_a_run_evaluates_once_in_each_epoch(tmp_path, monkeypatch):
+    """Two processes of a run must evaluate equally often, and `scaling.json` counts on it."""
+    compile_training, calls = loop.compile_training, []
+
+    def counting(*arguments):
+        compiled, state = compile_training(*arguments)
+
+        def evaluate(params):
+            calls.append(params)
+            return compiled.evaluate(params)
+
+        return compiled._replace(evaluate=evaluate), state
+
+    monkeypatch.setattr(loop, "compile_training", counting)
+    run(tmp_path)
+    assert len(calls) == 2
+
+
 def test_the_run_directory_holds_what_its_contract_says(tmp_path):
     result = run(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {

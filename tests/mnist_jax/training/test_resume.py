@@ -87,23 +87,18 @@ def test_results_of_an_earlier_end_stay_until_the_parameters_are_replaced(tmp_pa
     assert json.loads((tmp_path / "result.json").read_text())["epochs"] == 3
 
 
-def test_a_run_that_dies_before_its_first_block_ends_can_be_resumed(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("function", "written"), [("_train", []), ("_next_block", [0])], ids=["nothing", "a checkpoint"]
+)
+def test_a_run_that_dies_before_its_first_block_ends_can_be_resumed(
+    function, written, tmp_path, monkeypatch
+):
     run(tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr("mnist_jax.training.loop._next_block", dies)
+        patch.setattr(f"mnist_jax.training.loop.{function}", dies)
         with pytest.raises(StoppedError):
             run(tmp_path / "died")
-    run(tmp_path / "died", resume=True)
-    assert bits(tmp_path / "died") == bits(tmp_path / "whole")
-
-
-def test_a_run_that_is_killed_before_its_first_checkpoint_begins_again(tmp_path, monkeypatch):
-    run(tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        patch.setattr("mnist_jax.training.loop._train", dies)
-        with pytest.raises(StoppedError):
-            run(tmp_path / "died")
-    assert [path.name for path in (tmp_path / "died").glob("*.json*")] == ["config.json"]
+    assert checkpoints.held(tmp_path / "died" / checkpoints.FOLDER) == written
     run(tmp_path / "died", resume=True)
     assert bits(tmp_path / "died") == bits(tmp_path / "whole")
 
