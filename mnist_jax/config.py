@@ -90,6 +90,12 @@ class Config:
         "(handwritten) gradient with it at each step",
         one_of("autodiff", "manual", "checked"),
     ] = "autodiff"
+    precision: Annotated[
+        str,
+        "bfloat16 rounds the factors of the matrix products in training to 8 significant bits, "
+        "which is faster on hardware with units for it; all else, and testing, is float32",
+        one_of("float32", "bfloat16"),
+    ] = "float32"
     seed: Annotated[int, "seed of all random numbers", SEED] = 0
     init: Annotated[
         str,

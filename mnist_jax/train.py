@@ -67,6 +67,8 @@ def _train_one(config: Config, clock: Clock) -> Path:
     with timed(clock, "imports"):  # while a thread reads the data
         training.require_device(config.devices)
         train_and_save = training.train_and_save
+    if config.precision == "bfloat16" and training.lacks_bfloat16_units():
+        say("this processor has no units for bfloat16, so --precision=bfloat16 saves no time here")
     with timed(clock, "load"):
         dataset = reading()
     config = replace(config, dataset=dataset.name)  # the dataset that `auto` chose

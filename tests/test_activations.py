@@ -13,7 +13,7 @@ from manual_grads import ACTIVATION_NAMES
 from manual_grads.check import formulas
 from manual_grads.derivatives import activations, rounding_bound
 from mnist_jax.model import ACTIVATIONS
-from tests.manual_grads.derivatives import test_rounding_bound
+from tests.manual_grads.derivatives import scalar_bound
 from tests.mnist_jax.model import test_network
 
 PLACES = {
@@ -21,7 +21,7 @@ PLACES = {
     "its formula in plain Python": test_network.FORMULAS,
     "its slope by hand": activations.ACTIVATION_RULES,
     "its rounding errors": rounding_bound.ERRORS,
-    "its rounding errors, number by number": test_rounding_bound.FUNCTIONS,
+    "its rounding errors, number by number": scalar_bound.FUNCTIONS,
     "itself and its slope in the check": formulas.FUNCTIONS,
     "its slope in the injected mistakes": written_in_numpy.F,
 }

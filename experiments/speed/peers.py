@@ -24,7 +24,7 @@ from experiments.common import timing
 from experiments.speed.peer_programs import PROGRAMS
 from experiments.speed.start import BenchmarkError, training_command, whole
 from manual_grads.cli import command, options
-from mnist_jax import Config, data
+from mnist_jax import Config, data, training
 
 FILE = "{name}_peers.json"
 ROUNDS = 5
@@ -74,7 +74,7 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
         of_product[of] = round(best["ours"] * timing.operations(sizes, 1) / best["products"], 3)
     return {
         "dataset": dataset.name,
-        "vector_and_matrix_units": processor_units(),
+        "vector_and_matrix_units": training.processor_units(),
         "start_to_answer": started,
         "start_medians": medians,
         "start_ratios": {name: round(s / medians["pytorch"], 3) for name, s in medians.items()},
@@ -82,15 +82,6 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
         "rate_ratios": rate_ratios,
         "of_product": of_product,
     }
-
-
-def processor_units() -> list[str]:
-    """The processor's vector and matrix units, which affect the rate of a matrix product."""
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text().split())
-    except OSError:
-        flags = set()
-    return sorted({"avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile"} & flags)
 
 
 def start_to_answer(config: Config, rounds: int, out: Path) -> dict[str, Any]:

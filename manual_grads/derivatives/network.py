@@ -18,7 +18,7 @@ f' is 1 in a layer without activation. The derivatives of the mean cost, here C,
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax.lax import Precision
+from jax.lax import Precision, reduce_precision
 from jaxtyping import Array, Float
 
 from manual_grads.architecture import Architecture
@@ -27,6 +27,8 @@ from manual_grads.derivatives.loss import LOSS_RULES
 
 Params = list[dict[str, Array]]
 Columns = Float[Array, "_ batch"]
+Format = str | None
+"""A format, such as bfloat16, to which factors of matrix products are rounded; None: to none."""
 
 
 def equal_weights(images: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
@@ -45,9 +47,25 @@ class Forward(NamedTuple):
     slope: list[Columns | float]
 
 
-def product(left: Float[Array, "m n"], right: Float[Array, "n k"]) -> Float[Array, "m k"]:
-    """The matrix product in full precision; a GPU's default rounds float32 to 10-bit mantissas."""
-    return jnp.matmul(left, right, precision=Precision.HIGHEST)
+def rounded(x: Float[Array, "*any"], factors: Format) -> Float[Array, "*any"]:
+    """`x` rounded to the format `factors`, in the dtype of `x`; `x` itself if that is None."""
+    if factors is None:
+        return x
+    # XLA may omit a conversion to a shorter format and back, but not `reduce_precision`.
+    return reduce_precision(x, jnp.finfo(factors).nexp, jnp.finfo(factors).nmant)
+
+
+def product(
+    left: Float[Array, "m n"], right: Float[Array, "n k"], factors: Format = None
+) -> Float[Array, "m k"]:
+    """The matrix product in full precision; a GPU's default rounds float32 to 10-bit mantissas.
+
+    If the format `factors` is given, both factors are first rounded to it. The sums are not.
+    """
+    if factors is None:
+        return jnp.matmul(left, right, precision=Precision.HIGHEST)
+    short = (rounded(factor, factors).astype(factors) for factor in (left, right))
+    return jnp.matmul(*short, preferred_element_type=left.dtype)
 
 
 def is_active(architecture: Architecture, layer: int) -> bool:
@@ -57,8 +75,12 @@ def is_active(architecture: Architecture, layer: int) -> bool:
     return layer < architecture.depth or architecture.loss == "squared_error"
 
 
-def forward(architecture: Architecture, params: Params, x: Columns) -> Forward:
+def forward(
+    architecture: Architecture, params: Params, x: Columns, factors: Format = None
+) -> Forward:
     """Computes the values of all layers for the examples in the columns of `x`.
+
+    `factors` is the format of the factors of matrix products, as in `product`.
 
     `mnist_jax` has a forward pass too, which this function must not use: the tests compare this
     package with autodiff of `mnist_jax`, and would not detect a mistake in code that both share.
@@ -66,7 +88,7 @@ def forward(architecture: Architecture, params: Params, x: Columns) -> Forward:
     f, slope_at = ACTIVATION_RULES[architecture.activation]
     units = Forward([], [], [])
     for layer, leaves in enumerate(params):
-        z = product(leaves["weight"], units.a[-1]) if layer > 0 else x
+        z = product(leaves["weight"], units.a[-1], factors) if layer > 0 else x
         if "bias" in leaves:
             z = z + leaves["bias"][:, None]
         active = is_active(architecture, layer)
@@ -83,6 +105,7 @@ def base_derivatives(
     units: Forward,
     y: Columns,
     weights: Float[Array, " batch"],
+    factors: Format = None,
 ) -> list[Columns]:
     """`δ^l` of every layer, starting with layer 0. `weights` has the ω of each example.
 
@@ -91,17 +114,19 @@ def base_derivatives(
     by_output = LOSS_RULES[architecture.loss].derivative(units.a[-1], y) * weights
     deltas = [by_output * units.slope[-1]]
     for layer in reversed(range(architecture.depth)):
-        backpropagated = product(params[layer + 1]["weight"].T, deltas[0])
+        backpropagated = product(params[layer + 1]["weight"].T, deltas[0], factors)
         deltas.insert(0, backpropagated * units.slope[layer])
     return deltas
 
 
-def leaf_derivatives(params: Params, units: Forward, deltas: list[Columns]) -> Params:
+def leaf_derivatives(
+    params: Params, units: Forward, deltas: list[Columns], factors: Format = None
+) -> Params:
     """The derivatives `δ^l (a^{l−1})ᵀ` of W^l and `Σ δ^l` of b^l, in the structure of `params`."""
     gradient: Params = [{} for _ in params]
     for layer, delta in enumerate(deltas):
         if layer > 0:
-            gradient[layer]["weight"] = product(delta, units.a[layer - 1].T)
+            gradient[layer]["weight"] = product(delta, units.a[layer - 1].T, factors)
         if "bias" in params[layer]:
             gradient[layer]["bias"] = jnp.sum(delta, axis=1)
     return gradient
@@ -113,16 +138,18 @@ def value_and_grad(
     images: Float[Array, "batch inputs"],
     targets: Float[Array, "batch outputs"],
     weights: Float[Array, " batch"] | None = None,
+    factors: Format = None,
 ) -> tuple[Float[Array, ""], Params]:
     """The mean loss `Σ ω C` of the batch, and its gradient in the structure of `params`.
 
     The arguments have one example per row; this function transposes them to columns. `weights` has
     the ω of each example, and its sum is 1. If it is not given, ω is 1/N for each of N examples.
+    `factors` is the format of the factors of matrix products, as in `product`.
     """
     x, y = images.T, targets.T
     if weights is None:
         weights = equal_weights(images)
-    units = forward(architecture, params, x)
+    units = forward(architecture, params, x, factors)
     loss = jnp.sum(weights * LOSS_RULES[architecture.loss].cost(units.a[-1], y))
-    deltas = base_derivatives(architecture, params, units, y, weights)
-    return loss, leaf_derivatives(params, units, deltas)
+    deltas = base_derivatives(architecture, params, units, y, weights, factors)
+    return loss, leaf_derivatives(params, units, deltas, factors)

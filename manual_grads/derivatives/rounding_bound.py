@@ -12,6 +12,11 @@ In E_δ, W and δ' belong to the layer above; in E_z and B_W, a belongs to the l
     B_W  = E_δ |a|ᵀ + |δ| E_aᵀ + E_δ E_aᵀ + γ_N |δ| |a|ᵀ
     B_b  = Σ E_δ + γ_N Σ |δ|
 
+If the factors of matrix products are first rounded to a shorter format, B bounds the error that
+remains: both gradients round the same factors in the same way, unless a factor's error carries it
+past the middle between two numbers of the format. W, a and δ in matrix products are then the
+rounded values, and E_a and E_δ are the errors after rounding, see `factor`.
+
 The code also adds η, the smallest normal number, once for each term of a sum, because XLA replaces
 smaller numbers by 0 on the CPU. For sigmoid and tanh, E_a omits terms in E_z².
 """
@@ -27,6 +32,7 @@ from manual_grads.architecture import Architecture
 from manual_grads.derivatives.activations import normal_density, normal_distribution
 from manual_grads.derivatives.network import (
     Columns,
+    Format,
     Forward,
     Params,
     base_derivatives,
@@ -34,6 +40,7 @@ from manual_grads.derivatives.network import (
     forward,
     is_active,
     product,
+    rounded,
 )
 
 
@@ -141,8 +148,29 @@ def gamma(n: int, u: float) -> float:
     return n * u / (1 - n * u)
 
 
+def factor(
+    x: Columns, error: Columns | float, u: float, factors: Format
+) -> tuple[Columns, Columns | float]:
+    """A factor of a matrix product and the bound of its error, both after rounding to `factors`.
+
+    Rounding keeps the order of numbers: the exact factor, which is between x − E and x + E, is
+    rounded to a number between those to which x − E and x + E are rounded. E also gets 2u |x| for
+    the rounding of these two. If E is the number 0, x is exact.
+    """
+    middle = rounded(x, factors)
+    if factors is None or isinstance(error, int | float):
+        return middle, error
+    error = error + 2 * u * jnp.abs(x)
+    above, below = rounded(x + error, factors), rounded(x - error, factors)
+    return middle, jnp.maximum(above - middle, middle - below)
+
+
 def forward_errors(
-    architecture: Architecture, params: Params, units: Forward, precision: Precision
+    architecture: Architecture,
+    params: Params,
+    units: Forward,
+    precision: Precision,
+    factors: Format = None,
 ) -> ForwardErrors:
     """E_z, E_a and E_f' of the forward pass that computed `units`."""
     u, eta = precision
@@ -154,10 +182,11 @@ def forward_errors(
         if layer == 0:
             e_z = u * jnp.abs(z) + eta if "bias" in params[0] else 0.0
         else:
-            weight = jnp.abs(params[layer]["weight"])
+            weight = jnp.abs(rounded(params[layer]["weight"], factors))
             n = weight.shape[1]
             growth = gamma(n + 1, u)
-            of_inputs = errors.a[-1] + growth * jnp.abs(units.a[layer - 1])
+            inputs, e_inputs = factor(units.a[layer - 1], errors.a[-1], u, factors)
+            of_inputs = e_inputs + growth * jnp.abs(inputs)
             e_z = product(weight, of_inputs) + growth * bias + n * eta
         errors.z.append(e_z)
         if not is_active(architecture, layer):
@@ -208,12 +237,13 @@ def gradient_bound(
     images: Float[Array, "batch inputs"],
     targets: Float[Array, "batch outputs"],
     weights: Float[Array, " batch"] | None = None,
+    factors: Format = None,
     *,
     precision: str,
 ) -> Params:
     """The bound B of each entry, for a gradient computed in `precision`, a key of `PRECISIONS`.
 
-    `weights` has the same meaning and default as in `network.value_and_grad`.
+    `weights` and `factors` have the same meaning and default as in `network.value_and_grad`.
 
     The bound is itself computed with rounding, in the dtype of the arguments. Its relative error is
     a few u, which is negligible because the bound is much larger than typical errors.
@@ -222,22 +252,25 @@ def gradient_bound(
     y, examples = targets.T, images.shape[0]
     if weights is None:
         weights = equal_weights(images)
-    units = forward(architecture, params, images.T)
-    deltas = base_derivatives(architecture, params, units, y, weights)
-    errors = forward_errors(architecture, params, units, PRECISIONS[precision])
+    units = forward(architecture, params, images.T, factors)
+    deltas = base_derivatives(architecture, params, units, y, weights, factors)
+    errors = forward_errors(architecture, params, units, PRECISIONS[precision], factors)
     e_delta = output_error(architecture, units, errors, y, weights, PRECISIONS[precision])
     bound: Params = [{} for _ in params]
     for layer in reversed(range(len(params))):
         if layer < architecture.depth:
-            e_delta = _backpropagated_error(params, units, errors, deltas, e_delta, layer, u, eta)
-        size = jnp.abs(deltas[layer])
+            e_delta = _backpropagated_error(
+                params, units, errors, deltas, e_delta, layer, PRECISIONS[precision], factors
+            )
         if "weight" in params[layer]:
-            a, e_a = jnp.abs(units.a[layer - 1]), errors.a[layer - 1]
-            of_delta = product(e_delta + gamma(examples, u) * size, a.T) + examples * eta
-            of_a = 0.0 if isinstance(e_a, int | float) else product(size + e_delta, e_a.T)
+            delta, e = factor(deltas[layer], e_delta, u, factors)
+            a, e_a = factor(units.a[layer - 1], errors.a[layer - 1], u, factors)
+            size = jnp.abs(delta)
+            of_delta = product(e + gamma(examples, u) * size, jnp.abs(a).T) + examples * eta
+            of_a = 0.0 if isinstance(e_a, int | float) else product(size + e, e_a.T)
             bound[layer]["weight"] = of_delta + of_a
         if "bias" in params[layer]:
-            total = jnp.sum(e_delta + gamma(examples, u) * size, axis=1)
+            total = jnp.sum(e_delta + gamma(examples, u) * jnp.abs(deltas[layer]), axis=1)
             bound[layer]["bias"] = total + examples * eta
     return bound
 
@@ -247,13 +280,15 @@ def _backpropagated_error(
     units: Forward,
     errors: ForwardErrors,
     deltas: list[Columns],
-    e_above: Columns,
+    e_above: Columns | float,
     layer: int,
-    u: float,
-    eta: float,
+    precision: Precision,
+    factors: Format,
 ) -> Columns:
     """E_δ of `layer`, computed from E_δ' of the layer above it."""
-    weight, above = params[layer + 1]["weight"], deltas[layer + 1]
+    u, eta = precision
+    weight = rounded(params[layer + 1]["weight"], factors)
+    above, e_above = factor(deltas[layer + 1], e_above, u, factors)
     m = weight.shape[0]
     error = product(jnp.abs(weight).T, e_above + gamma(m, u) * jnp.abs(above)) + m * eta
     slope, e_slope = jnp.abs(units.slope[layer]), errors.slope[layer]

@@ -25,12 +25,14 @@ def mean_loss(
     images: Float[Array, "batch inputs"],
     targets: Float[Array, "batch outputs"],
     weights: Float[Array, " batch"] | None = None,
+    factors: str | None = None,
 ) -> Float[Array, ""]:
     """The mean `Σ weights · C` over the examples of the batch.
 
     The weights sum to 1, and padding has weight 0. By default, each of N examples has weight 1/N.
+    `factors` is the format of the factors of matrix products; None leaves them as they are.
     """
-    costs = LOSSES[architecture.loss](forward(architecture, params, images), targets)
+    costs = LOSSES[architecture.loss](forward(architecture, params, images, factors), targets)
     if weights is None:
         weights = jnp.full_like(costs, 1 / len(costs))
     return jnp.sum(weights * costs)

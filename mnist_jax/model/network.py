@@ -8,6 +8,8 @@ are `[batch, units]`: each example is a row.
 code: a mistake in shared code would change both, and their comparison would not detect it.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -18,6 +20,8 @@ from manual_grads import Architecture
 from mnist_jax.model.activations import ACTIVATIONS
 
 Params = list[dict[str, Array]]
+Rows = Float[Array, "batch _"]
+Matrix = Float[Array, "outputs inputs"]
 
 INITIALIZERS = {
     # He et al. 2015, eq. 10: with relu, activations have the same variance in every layer
@@ -52,15 +56,48 @@ def init(
     return params
 
 
+def product(a: Rows, weight: Matrix, factors: str | None = None) -> Rows:
+    """`a Wᵀ` in full precision; a GPU's default rounds float32 to 10-bit mantissas.
+
+    If the format `factors` is given, both factors are first rounded to it, and so are the factors
+    of the products `g W` and `gᵀ a` in the derivatives. The sums are not rounded to it.
+    """
+    if factors is None:
+        return jnp.matmul(a, weight.T, precision=lax.Precision.HIGHEST)
+    return _product_of_rounded(factors, a, weight)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))  # JAX's own rule would round the whole gradient
+def _product_of_rounded(factors: str, a: Rows, weight: Matrix) -> Rows:
+    def short(x):
+        # XLA may omit a conversion to a shorter format and back, but not `reduce_precision`.
+        bits = jnp.finfo(factors)
+        return lax.reduce_precision(x, bits.nexp, bits.nmant).astype(factors)
+
+    return jnp.matmul(short(a), short(weight).T, preferred_element_type=a.dtype)
+
+
+_product_of_rounded.defvjp(
+    lambda factors, a, weight: (_product_of_rounded(factors, a, weight), (a, weight)),
+    lambda factors, saved, g: (
+        _product_of_rounded(factors, g, saved[1].T),
+        _product_of_rounded(factors, g.T, saved[0].T),
+    ),
+)
+
+
 def forward(
-    architecture: Architecture, params: Params, images: Float[Array, "batch inputs"]
+    architecture: Architecture,
+    params: Params,
+    images: Float[Array, "batch inputs"],
+    factors: str | None = None,
 ) -> Float[Array, "batch outputs"]:
     """The outputs `a^L` for images x and activation f. With cross-entropy, `a^L = z^L`.
 
         z⁰ = x + b⁰                  a⁰ = f(z⁰), or z⁰ if the input layer is plain
         z^l = a^{l−1} W^lᵀ + b^l     a^l = f(z^l)
 
-    Matrix products use full float32 precision. By default, a GPU would use 10-bit mantissas.
+    `factors` is the format of the factors of matrix products, as in `product`.
     """
 
     def f(z):
@@ -69,8 +106,7 @@ def forward(
     z = images + params[0].get("bias", 0)
     a = f(z) if architecture.input_layer == "active" else z
     for layer in range(1, architecture.depth + 1):
-        product = jnp.matmul(a, params[layer]["weight"].T, precision=lax.Precision.HIGHEST)
-        z = product + params[layer].get("bias", 0)
+        z = product(a, params[layer]["weight"], factors) + params[layer].get("bias", 0)
         linear = layer == architecture.depth and architecture.loss == "cross_entropy"
         a = z if linear else f(z)
     return a

@@ -133,7 +133,7 @@ def summary(
         "epochs": config.epochs,
         "steps": last["step"],
         "gradient": config.gradient,
-        "precision": "float32",
+        "precision": config.precision,
         "seconds": seconds,
         "examples_per_second": train_examples * config.epochs / seconds["train"],
         "device": jax.devices()[0].device_kind,

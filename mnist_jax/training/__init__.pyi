@@ -3,7 +3,9 @@ from .compiled import compile_training as compile_training
 from .compiled import start as start
 from .compiled import steps_per_epoch as steps_per_epoch
 from .compiled import train_epoch as train_epoch
+from .devices import lacks_bfloat16_units as lacks_bfloat16_units
 from .devices import mesh_of as mesh_of
+from .devices import processor_units as processor_units
 from .devices import require_device as require_device
 from .failures import DisagreementError as DisagreementError
 from .failures import MemoryExceededError as MemoryExceededError

@@ -7,6 +7,7 @@ weight 0, so that every mean stays a mean over the batch's examples.
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,6 +20,7 @@ from mnist_jax.config import Config
 from mnist_jax.training.failures import DeviceError
 
 AXIS = "examples"
+BFLOAT16_UNITS = {"avx512_bf16", "amx_bf16", "bf16"}
 Tree = Any
 
 
@@ -44,6 +46,21 @@ def require_device(chosen: str = "1") -> None:
             f"{len(found)} of kind {found[0].device_kind}",
             "--devices=all, or on a CPU a process in which JAX has not computed yet",
         )
+
+
+def processor_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str] | None:
+    """The processor's vector and matrix units, by Linux's names; None if it is not Linux."""
+    try:
+        flags = cpuinfo.read_text().split()
+    except OSError:
+        return None
+    return sorted({"avx2", "avx512f", "amx_tile", *BFLOAT16_UNITS}.intersection(flags))
+
+
+def lacks_bfloat16_units() -> bool:
+    """Whether JAX computes on a processor that is known to have no units for bfloat16."""
+    units = processor_units()
+    return jax.default_backend() == "cpu" and units is not None and BFLOAT16_UNITS.isdisjoint(units)
 
 
 def mesh_of(config: Config) -> Mesh:

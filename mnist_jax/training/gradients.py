@@ -48,32 +48,38 @@ class Mode(NamedTuple):
     explain: Callable[[Params, Images, Targets], str] = lambda *_: ""
 
 
-def autodiff(architecture: Architecture) -> Mode:
-    """The mode that differentiates the loss with `jax.value_and_grad`."""
-    value_and_grad = jax.value_and_grad(partial(mean_loss, architecture))
-    return Mode(value_and_grad, partial(forward, architecture))
+def autodiff(architecture: Architecture, factors: str | None = None) -> Mode:
+    """The mode that differentiates the loss with `jax.value_and_grad`.
 
-
-def manual(architecture: Architecture) -> Mode:
-    """The mode that uses the handwritten backward pass."""
+    In each mode, `factors` is the format to which the factors of matrix products are rounded.
+    """
     return Mode(
-        partial(derivatives.value_and_grad, architecture),
-        lambda params, images: derivatives.forward(architecture, params, images.T).a[-1].T,
+        jax.value_and_grad(partial(mean_loss, architecture, factors=factors)),
+        partial(forward, architecture, factors=factors),
     )
 
 
-def checked(architecture: Architecture) -> Mode:
+def manual(architecture: Architecture, factors: str | None = None) -> Mode:
+    """The mode that uses the handwritten backward pass."""
+    by_hand = partial(derivatives.forward, architecture, factors=factors)
+    return Mode(
+        partial(derivatives.value_and_grad, architecture, factors=factors),
+        lambda params, images: by_hand(params, images.T).a[-1].T,
+    )
+
+
+def checked(architecture: Architecture, factors: str | None = None) -> Mode:
     """The mode that trains with autodiff and compares the handwritten gradient at every step."""
-    return autodiff(architecture)._replace(
-        inspect=partial(disagreement, architecture),
-        inspect_in_float64=partial(disagreement_in_float64, architecture),
+    return autodiff(architecture, factors)._replace(
+        inspect=partial(disagreement, architecture, factors),
+        inspect_in_float64=partial(disagreement_in_float64, architecture, factors),
         no_record=_no_record,
         record=_record,
         explain=partial(explanation, architecture),
     )
 
 
-MODES: dict[str, Callable[[Architecture], Mode]] = {
+MODES: dict[str, Callable[..., Mode]] = {
     "autodiff": autodiff,
     "manual": manual,
     "checked": checked,
@@ -81,12 +87,14 @@ MODES: dict[str, Callable[[Architecture], Mode]] = {
 
 
 def mode(config: Config) -> Mode:
-    """The mode that `--gradient` names, for the config's architecture."""
-    return MODES[config.gradient](config.architecture)
+    """The mode that `--gradient` names, for the config's architecture and `--precision`."""
+    factors = None if config.precision == "float32" else config.precision
+    return MODES[config.gradient](config.architecture, factors)
 
 
 def disagreement(
     architecture: Architecture,
+    factors: str | None,
     params: Params,
     images: Images,
     targets: Targets,
@@ -94,15 +102,19 @@ def disagreement(
     reference: Params,
 ) -> derivatives.Disagreement:
     """Compares the handwritten gradient with `reference`, in the dtype of the arguments."""
-    _, handwritten = derivatives.value_and_grad(architecture, params, images, targets, weights)
-    bound = derivatives.gradient_bound(
-        architecture, params, images, targets, weights, precision=images.dtype.name
-    )
+    point = params, images, targets, weights, factors
+    _, handwritten = derivatives.value_and_grad(architecture, *point)
+    bound = derivatives.gradient_bound(architecture, *point, precision=images.dtype.name)
     return derivatives.compare(handwritten, reference, bound)
 
 
 def disagreement_in_float64(
-    architecture: Architecture, params: Params, images: Images, targets: Targets, weights: Weights
+    architecture: Architecture,
+    factors: str | None,
+    params: Params,
+    images: Images,
+    targets: Targets,
+    weights: Weights,
 ) -> derivatives.Disagreement:
     """Converts the arguments to float64 and compares the handwritten gradient with autodiff's.
 
@@ -111,8 +123,9 @@ def disagreement_in_float64(
     params, images, targets, weights = jax.tree.map(
         lambda leaf: leaf.astype("float64"), (params, images, targets, weights)
     )
-    _, reference = autodiff(architecture).value_and_grad(params, images, targets, weights)
-    return disagreement(architecture, params, images, targets, weights, reference)
+    point = params, images, targets, weights
+    _, reference = autodiff(architecture, factors).value_and_grad(*point)
+    return disagreement(architecture, factors, *point, reference)
 
 
 def explanation(

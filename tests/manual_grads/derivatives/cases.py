@@ -73,27 +73,32 @@ class Measured(NamedTuple):
     float32: Gradients
 
 
-def both(architecture, *point):
+FACTORS = (None, "bfloat16")
+"""The formats of the factors of matrix products; None leaves the factors as they are."""
+
+
+def both(architecture, factors, *point):
     """Both gradients at a point and their bound, in float64 and float32; call it under x64."""
-    return Measured(*(gradients(architecture, point, each) for each in Measured._fields))
+    return Measured(*(gradients(architecture, point, each, factors) for each in Measured._fields))
 
 
-def gradients(architecture, point, precision):
+def gradients(architecture, point, precision, factors=None):
     """The `Gradients` of a float32 point in `precision`; call it under x64."""
     wide = jax.tree.map(lambda leaf: leaf.astype("float64"), point)
     point = wide if precision == "float64" else point
-    autodiff = jax.grad(partial(loss, architecture))(*point)
-    manual = network.value_and_grad(architecture, *point)[1]
-    return Gradients(autodiff, manual, gradient_bound(architecture, *wide, precision=precision))
+    autodiff = jax.grad(partial(loss, architecture, factors=factors))(*point)
+    manual = network.value_and_grad(architecture, *point, factors=factors)[1]
+    bound = gradient_bound(architecture, *wide, factors=factors, precision=precision)
+    return Gradients(autodiff, manual, bound)
 
 
 @lru_cache(maxsize=8)  # each uses over 100 memory maps, and Linux allows 65,530 per process
-def compiled(architecture, options):
+def compiled(architecture, factors, options):
     """`both` of the architecture, compiled with these options (pairs of name and value)."""
-    return jax.jit(partial(both, architecture), compiler_options=dict(options))
+    return jax.jit(partial(both, architecture, factors), compiler_options=dict(options))
 
 
-def measure(architecture, point, compiler_options=None):
+def measure(architecture, point, compiler_options=None, factors=None):
     """Both gradients at a point and their bounds, in both precisions, as NumPy arrays.
 
     With `compiler_options`, all of it is one compiled function, as in training. Otherwise each
@@ -103,9 +108,9 @@ def measure(architecture, point, compiler_options=None):
     with jax.enable_x64(True):
         arrays = jax.tree.map(jnp.asarray, point)
         if compiler_options is None:
-            return jax.tree.map(np.asarray, both(architecture, *arrays))
+            return jax.tree.map(np.asarray, both(architecture, factors, *arrays))
         options = tuple(compiler_options.items())
-        return jax.tree.map(np.asarray, compiled(architecture, options)(*arrays))
+        return jax.tree.map(np.asarray, compiled(architecture, factors, options)(*arrays))
 
 
 def assert_agreement(measured):

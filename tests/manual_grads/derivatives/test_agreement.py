@@ -10,6 +10,7 @@ from manual_grads import ACTIVATION_NAMES, INPUT_LAYERS, LOSS_NAMES, Architectur
 from tests.compiling import AS_TRAINED
 from tests.manual_grads.derivatives.cases import (
     BIAS_SUBSETS,
+    FACTORS,
     assert_agreement,
     assert_close_to_the_leafs_largest,
     draw,
@@ -42,29 +43,35 @@ def test_both_agree_for_every_architecture_of_depth_2(activation, loss, input_la
     assert_close_to_the_leafs_largest(measured)
 
 
-PAIRS = list(
-    AllPairs([range(1, 6), (1, 7, 128), ACTIVATION_NAMES, LOSS_NAMES, INPUT_LAYERS, BIAS_SUBSETS])
-)
+CHOICES = [
+    range(1, 6), (1, 7, 128), ACTIVATION_NAMES, LOSS_NAMES, INPUT_LAYERS, BIAS_SUBSETS, FACTORS
+]  # fmt: skip
+PAIRS = list(AllPairs(CHOICES))
 
 
 @pytest.mark.parametrize(
-    ("depth", "batch", "activation", "loss", "input_layer", "biases"),
+    ("depth", "batch", "activation", "loss", "input_layer", "biases", "factors"),
     PAIRS,
-    ids=["-".join(map(str, pair[:5])) + "-" + ("+".join(pair[5]) or "none") for pair in PAIRS],
+    ids=[
+        "-".join(map(str, (*pair[:5], "+".join(pair[5]) or "none", pair[6] or "float32")))
+        for pair in PAIRS
+    ],
 )
-def test_both_agree_at_every_depth_and_batch(depth, batch, activation, loss, input_layer, biases):
+def test_both_agree_at_every_depth_and_batch(
+    depth, batch, activation, loss, input_layer, biases, factors
+):
     network = architecture(activation, loss, input_layer, biases, depth)
-    measured = measure(network, draw(network, batch, np.random.default_rng(1)))
+    point = draw(network, batch, np.random.default_rng(1))
+    measured = measure(network, point, factors=factors)
     assert_agreement(measured)
     assert_close_to_the_leafs_largest(measured)
 
 
 def test_every_pair_of_choices_is_among_those_tried():
-    choices = [range(1, 6), (1, 7, 128), ACTIVATION_NAMES, LOSS_NAMES, INPUT_LAYERS, BIAS_SUBSETS]
-    for first, second in product(range(6), repeat=2):
+    for first, second in product(range(len(CHOICES)), repeat=2):
         if first < second:
             tried = {(pair[first], pair[second]) for pair in PAIRS}
-            assert tried == set(product(choices[first], choices[second]))
+            assert tried == set(product(CHOICES[first], CHOICES[second]))
 
 
 TRAINED = {
@@ -83,10 +90,11 @@ TRAINED = {
 }
 
 
+@pytest.mark.parametrize("factors", FACTORS)
 @pytest.mark.parametrize(("network", "batch"), TRAINED.values(), ids=TRAINED.keys())
-def test_both_agree_at_the_sizes_really_trained(network, batch):
+def test_both_agree_at_the_sizes_really_trained(network, batch, factors):
     """Four fifths of the pixels are exactly 0, as in MNIST."""
     point = draw(network, batch, np.random.default_rng(2), zeros=0.8)
-    measured = measure(network, point, AS_TRAINED)
+    measured = measure(network, point, AS_TRAINED, factors)
     assert_agreement(measured)
     assert_close_to_the_leafs_largest(measured)

@@ -19,7 +19,7 @@ from tests.compiling import FAST_TO_COMPILE
 from tests.manual_grads.derivatives.cases import BIAS_SUBSETS, assert_agreement, draw, measure
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-ARCHITECTURES, EXAMPLES_EACH = (2_000, 10) if THOROUGH else (8, 34)
+ARCHITECTURES, EXAMPLES_EACH = (3_000, 10) if THOROUGH else (9, 34)
 
 
 def random_architecture(seed):
@@ -49,8 +49,11 @@ points = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.parametrize("seed", range(ARCHITECTURES))
-def test_both_gradients_agree_on_every_network_at_every_point(seed):
+@pytest.mark.parametrize(
+    ("seed", "factors"),
+    [(seed, "bfloat16" if seed % 3 == 2 else None) for seed in range(ARCHITECTURES)],
+)
+def test_both_gradients_agree_on_every_network_at_every_point(seed, factors):
     architecture, batch = random_architecture(seed)
 
     @settings(
@@ -64,7 +67,7 @@ def test_both_gradients_agree_on_every_network_at_every_point(seed):
     def agree(point, point_seed):
         random = np.random.default_rng(point_seed)
         point = draw(architecture, batch, random, **point)
-        assert_agreement(measure(architecture, point, FAST_TO_COMPILE))
+        assert_agreement(measure(architecture, point, FAST_TO_COMPILE, factors))
 
     agree()
 

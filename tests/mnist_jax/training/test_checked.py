@@ -46,8 +46,9 @@ def test_checked_records_the_largest_disagreement_of_each_leaf_in_each_epoch():
         ["--biases=none", "--activation=tanh", "--optimizer=sgd", "--weight_decay=0.1"],
         ["--label_smoothing=0.2", "--schedule=constant", "--warmup_epochs=0.5",
          "--batch_size=2000", "--layer_sizes=784,10", "--biases=output"],
+        ["--precision=bfloat16"],
     ],
-    ids=["squared error and every bias", "no bias", "one batch, no hidden layer"],
+    ids=["squared error and every bias", "no bias", "one batch, no hidden layer", "bfloat16"],
 )  # fmt: skip
 def test_the_handwritten_gradient_trains_with_every_flag(words):
     """`checked` gives the same bits as autodiff, as the first test shows."""
@@ -60,13 +61,23 @@ def test_the_handwritten_gradient_trains_with_every_flag(words):
     assert by_hand["train_loss"] == pytest.approx(plain["train_loss"], rel=1e-3)
 
 
+def test_bfloat16_trains_another_network_than_float32():
+    for precision in ("float32", "bfloat16"):
+        assert main([*WORDS, f"--precision={precision}", f"--workdir={precision}"]) == 0
+        result = json.loads(Path(precision, "result.json").read_text())
+        assert result["precision"] == precision
+    first, second = (Path(name, "parameters.safetensors") for name in ("float32", "bfloat16"))
+    assert first.read_bytes() != second.read_bytes()
+
+
 def plant(monkeypatch, change):
     """Applies `change` to every gradient that the handwritten backward pass returns."""
     right = network.leaf_derivatives
     monkeypatch.setattr(network, "leaf_derivatives", lambda *a: change(right(*a)))
 
 
-def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch, capsys):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(precision, monkeypatch, capsys):
     """The injected error of 0.05 % is too small for a check in float32."""
 
     def change(gradient):
@@ -74,7 +85,8 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch,
         return gradient
 
     plant(monkeypatch, change)
-    assert main([*WORDS, UNSHARED, "--gradient=checked", "--workdir=here"]) == 1
+    words = [*WORDS, UNSHARED, f"--precision={precision}", "--gradient=checked"]
+    assert main([*words, "--workdir=here"]) == 1
     _, first, second, third, fourth, yours, right = capsys.readouterr().err.splitlines()
     assert "must agree within twice the float64 bound" in first
     assert second.startswith("  got:      1/weight, flat entry ")
@@ -92,8 +104,8 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(monkeypatch,
 def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsys):
     """The gradient is wrong only for the last batch, of 237, so the first step is correct."""
 
-    def value_and_grad(architecture, params, images, targets, weights=None):
-        loss, gradient = right(architecture, params, images, targets, weights)
+    def value_and_grad(architecture, params, images, targets, weights=None, factors=None):
+        loss, gradient = right(architecture, params, images, targets, weights, factors)
         if weights is not None:
             gradient[2]["bias"] *= jax.numpy.where(weights[-1] == 0, -1, 1)
         return loss, gradient

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -16,6 +17,7 @@ from manual_grads import Architecture, derivatives, named_leaves, targets
 from mnist_jax import data, runs, training
 from mnist_jax.config import Config
 from mnist_jax.model import network_inputs
+from mnist_jax.train import main
 from mnist_jax.training import compile_training, train_epoch
 from mnist_jax.training.failures import DeviceError
 from tests import ROOT
@@ -139,3 +141,32 @@ def test_the_command_makes_the_devices_that_it_needs():
     subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     result = json.loads(Path("two/result.json").read_text())
     assert result["mesh"] == {"processes": 1, "devices": 2}
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ("fpu avx2 avx512f amx_bf16 amx_tile", None),
+        ("fp asimd bf16", None),
+        ("fpu sse4_2 avx2", "this processor has no units for bfloat16"),
+        (None, None),
+    ],
+    ids=["Intel's AMX", "Arm", "without", "not Linux"],
+)
+def test_a_processor_without_units_for_bfloat16_is_named_once(
+    flags, line, tmp_path, capsys, monkeypatch
+):
+    cpuinfo = tmp_path / "cpuinfo"
+    if flags is not None:
+        cpuinfo.write_text(f"flags\t\t: {flags}\n" * 2)
+    units = partial(training.processor_units, cpuinfo)
+    assert units() == (sorted({*flags.split()} & KNOWN_UNITS) if flags is not None else None)
+    monkeypatch.setattr("mnist_jax.training.devices.processor_units", units)
+    words = ["--dataset=digits", "--layer_sizes=784,8,10", "--epochs=1", "--batch_size=2000"]
+    assert main([*words, "--precision=bfloat16", f"--workdir={tmp_path / 'run'}"]) == 0
+    lines = [each for each in capsys.readouterr().out.splitlines() if "bfloat16" in each]
+    assert len(lines) == (line is not None)
+    assert all(each.startswith(line) for each in lines)
+
+
+KNOWN_UNITS = {"avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "bf16"}

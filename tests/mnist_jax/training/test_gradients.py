@@ -74,3 +74,26 @@ def test_the_outputs_are_those_of_the_network(config, key):
     images = jax.random.uniform(key, (7, 784))
     expected = model.forward(config.architecture, params, images)
     assert jnp.allclose(mode(config).outputs(params, images), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("gradient", MODES)
+def test_only_the_factors_of_products_are_rounded_to_bfloat16(gradient, key):
+    """Factors of 8 bits stay as they are, and a factor of 9 bits is rounded to an even one.
+
+    The sums have more than 8 bits, and so has the derivative of each bias. Without activation and
+    with squared error, the derivatives for one example are δ = 2 (a − y), and δ aᵀ for weights.
+    """
+    architecture = Architecture(
+        layer_sizes=(784, 10), activation="leaky_relu", negative_slope=1.0, biases=("output",),
+        loss="squared_error", label_smoothing=0.0,
+    )  # fmt: skip
+    config = Config(gradient=gradient, architecture=architecture, precision="bfloat16")
+    image = jnp.zeros((1, 784)).at[0, :3].set(jnp.array([1.0, 1 + 2**-8, 1 + 3 * 2**-8]))
+    weight = jnp.zeros((10, 784)).at[0, :3].set(jnp.array([1 + 2**-8, 2**-6, 2**-12]))
+    params = [{}, {"weight": weight, "bias": jnp.zeros(10)}]
+    z = 1.0 + 2**-6 + 2**-12 * (1 + 2**-6)
+    assert mode(config).outputs(params, image)[0, 0] == z
+    _, found = jax.jit(mode(config).value_and_grad)(params, image, jnp.zeros((1, 10)), jnp.ones(1))
+    assert found[1]["bias"][0] == 2 * z
+    rounded = 2 * (1 + 2**-6)
+    assert found[1]["weight"][0, :3].tolist() == [rounded, rounded, rounded * (1 + 2**-6)]
