@@ -2,7 +2,7 @@
 
     python -m experiments.accuracy --flagfile=experiments/base.flags --seeds=0,1,2,3,4
 
-All CPU cores, or all accelerators, train at the same time, each with another seed. Writes
+All CPU cores, or all accelerators, train at the same time with different seeds. Writes
 OUT/accuracy.json, and the learning curve of the first seed beside it.
 """
 
@@ -24,7 +24,7 @@ SEEDS = Rule(
 
 @dataclass(frozen=True)
 class Options(record.Output):
-    """Which run is trained, and from which seeds."""
+    """The run to train, and its seeds."""
 
     WITHOUT_EFFECT: ClassVar = (*record.Output.WITHOUT_EFFECT, *sweep.WITHOUT_EFFECT)
 

@@ -61,7 +61,7 @@ RECIPES = {
         *_grid(GUESS, units=(1024,), epochs=(3, 5)),
     ],
 }  # fmt: skip
-"""Lists of settings to try. A list varies few options at a time, around an initial guess."""
+"""Lists of settings to try. Each list varies a few options at a time around an initial guess."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
 
 
 def setting(config: Config) -> dict[str, Any]:
-    """The options of `config` in which the settings differ."""
+    """The options that differ between settings, with their values in `config`."""
     names = ("epochs", "batch_size", "learning_rate", "b1", "b2", "weight_decay", "schedule")
     units = config.architecture.layer_sizes[1]
     return {"units": units, **{name: getattr(config, name) for name in names}}

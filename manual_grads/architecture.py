@@ -22,10 +22,9 @@ BIASES = Rule(
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network and its loss: everything that a derivative depends on.
+    """The description of a network and its loss, without the parameters.
 
-    Layer 0 is the input layer. The depth `L` is the number of weight layers. An invalid value
-    raises `OptionError`.
+    Layer 0 is the input layer. An invalid value raises `OptionError`.
 
     >>> Architecture(layer_sizes=(784, 35, 35, 10)).leaf_shapes()[3]
     {'weight': (10, 35), 'bias': (10,)}
@@ -41,7 +40,7 @@ class Architecture:
     ] = "relu"
     negative_slope: Annotated[float, "slope of leaky_relu for z ≤ 0", FINITE] = 0.1
     input_layer: Annotated[
-        str, "active: the input layer has the activation; plain: none", one_of(*INPUT_LAYERS)
+        str, "active: the input layer has the activation; plain: it has none", one_of(*INPUT_LAYERS)
     ] = "plain"
     biases: Annotated[tuple[str, ...], "the layers that have a bias", BIASES] = ("hidden", "output")
     loss: Annotated[
@@ -71,11 +70,11 @@ class Architecture:
 
     @property
     def depth(self) -> int:
-        """`L`: the number of weight layers, which is also the index of the output layer."""
+        """`L`, the number of layers with weights, which is also the index of the output layer."""
         return len(self.layer_sizes) - 1
 
     def leaf_shapes(self) -> list[dict[str, tuple[int, ...]]]:
-        """The shapes of the parameters: one dict for each layer, as in `params`."""
+        """The shapes of the parameters: one dict for each layer, the input layer first."""
         sizes = self.layer_sizes
         return [
             ({"weight": (units, sizes[layer - 1])} if layer > 0 else {})
@@ -84,6 +83,6 @@ class Architecture:
         ]
 
     def has_bias(self, layer: int) -> bool:
-        """Whether layer `layer` has a bias; the input layer is layer 0."""
+        """Whether layer `layer` has a bias."""
         role = "input" if layer == 0 else "output" if layer == self.depth else "hidden"
         return role in self.biases

@@ -10,7 +10,7 @@ from manual_grads.architecture import Architecture
 def targets(
     architecture: Architecture, labels: Integer[Array, " batch"], dtype: DTypeLike
 ) -> Float[Array, "batch outputs"]:
-    """The smoothed targets `(1 − ε)·y + ε/K`, where `y` is the one-hot label among K classes.
+    """The targets `(1 − ε)·y + ε/K` of K classes: `y` is one-hot, and ε is `label_smoothing`.
 
     >>> network = Architecture(layer_sizes=(784, 9, 2), label_smoothing=0.5)
     >>> targets(network, jax.numpy.array([1, 0]), "float32").tolist()

@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 def started(work: Callable[[], Result]) -> "Future[Result]":
     """Calls `work` in a new thread, and returns a future of its result or exception.
 
-    The thread is a daemon, so that the process can end before it. If `work` imports modules that
+    The thread is a daemon, so the process can end before the thread. If `work` imports modules that
     form an import cycle, no other thread may import one of them at the same time. To avoid a
     deadlock, Python would let one of the threads use a partially initialized module.
     """

@@ -10,7 +10,7 @@ PARTS = ("load", "compile", "train", "evaluate")
 """The parts whose seconds a checkpoint saves."""
 
 AROUND = ("imports", "files")
-"""Parts of which a checkpoint saves nothing: importing jax, and writing the final files."""
+"""The parts whose seconds no checkpoint saves: importing jax, and writing the final files."""
 
 
 def busy(seconds: Seconds) -> float:
@@ -26,7 +26,7 @@ class Clock(NamedTuple):
 
 
 def start_clock() -> Clock:
-    """Starts a clock."""
+    """A clock that starts now, with 0 seconds for each part."""
     return Clock(time.perf_counter(), dict.fromkeys((*PARTS, *AROUND, "before"), 0.0))
 
 
@@ -48,7 +48,7 @@ def timed(clock: Clock, part: str) -> Iterator[None]:
 
 
 def seconds_of(clock: Clock) -> Seconds:
-    """The seconds of each part so far, and the total since the run began."""
+    """The seconds of each of `PARTS` so far, and the total since the run began."""
     total = clock.parts["before"] + time.perf_counter() - clock.started
     return {part: clock.parts[part] for part in PARTS} | {"total": total}
 

@@ -1,4 +1,4 @@
-"""Draws the figures of a run with matplotlib. Each figure depends only on the arguments."""
+"""Draws the figures of a run with matplotlib. A figure depends only on its function's arguments."""
 
 import io
 from collections.abc import Sequence
@@ -82,7 +82,7 @@ def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Fi
 def _mosaic(
     images: Shaped[np.ndarray, "images side side"], columns: int, above: int
 ) -> Float[np.ndarray, "height width"]:
-    """The images in rows of `columns`. The white border is `above` pixels on top, else 1 pixel."""
+    """The images in `columns` columns, each with a white border: `above` pixels on top, else 1."""
     side, rows = images.shape[-1], -(-len(images) // columns)
     tiles = np.full((max(rows, 1) * columns, above + side + 1, side + 2), np.nan)  # drawn as white
     tiles[: len(images), above:-1, 1:-1] = images

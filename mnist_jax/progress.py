@@ -40,7 +40,7 @@ class _Remaining(TimeRemainingColumn):
 
 @contextlib.contextmanager
 def training(epochs: int) -> Iterator[Report]:
-    """Shows progress: one bar on a terminal, else a line before compiling and after each epoch."""
+    """Yields a `Report` that shows a bar on a terminal, else lines for compiling and each epoch."""
     console = Console()
     if not console.is_terminal:
         yield Report(

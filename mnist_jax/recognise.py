@@ -30,7 +30,7 @@ class Options:
         ANY,
     ] = False
     show: Annotated[
-        str | None, "PNG file to draw: each picture, the network's image, the probabilities", A_PATH
+        str | None, "PNG file of all pictures, the network's images and the probabilities", A_PATH
     ] = None
 
     def __post_init__(self):
@@ -72,7 +72,6 @@ def _json(name: str, seen: Recognition) -> str:
 
 
 def _text(name: str, seen: Recognition) -> str:
-    """The digit, and a bar for each probability."""
     if seen.probabilities is None:
         return f"{name}: no single digit is seen; crop the picture to one digit with a margin"
     bars = [

@@ -60,7 +60,7 @@ def _trained(config: Config) -> Path:
 
 
 def _train_one(config: Config, clock: Clock) -> Path:
-    """Trains as one process of a run. All but the first print nothing and have no run directory."""
+    """Trains as one process of a run. Only process 0 prints and has a run directory."""
     writes = config.process_id == 0
     say = command.say if writes else lambda line: None
     reading = data.begin(config, say)

@@ -26,7 +26,8 @@ def first_use() -> str:
         f"dependencies {seconds['installation with tests']:.0f} s, training\n"
         f"{seconds['training']:.0f} s, and the tests {seconds['tests'] / 60:.1f} minutes. Two "
         f"shorter commands test that both gradients agree ({seconds['agreement tests']:.0f} s), "
-        f"and\ncompare trainings with both in a report ({seconds['quick comparison']:.0f} s):"
+        "and\ncompare trainings with both gradients in a report "
+        f"({seconds['quick comparison']:.0f} s):"
     )
 
 
@@ -106,12 +107,15 @@ def comparison() -> str:
     }
     steps = [step for step in (1, 10, 100, 1000) if step in by_step["manual"]]
     distances = table(
-        "relative parameter distance after | " + " | ".join(f"{step} steps" for step in steps),
+        "relative parameter distance after | " + " | ".join(f"step {step}" for step in steps),
         [
             [name, *(f"{by_step[key][step]:.1e}" for step in steps)]
             for key, name in (
                 ("manual", "handwritten gradient and autodiff"),
-                ("one rounding", "autodiff twice, with one initial weight changed by a rounding"),
+                (
+                    "one rounding",
+                    "autodiff twice, with one initial weight changed to the next float32 number",
+                ),
             )
         ],
     )
@@ -142,8 +146,8 @@ def injected() -> str:
     alarms = right["called wrong in"]
     return (
         table(
-            "injected | number | named | unknown | one cause, wrong | several causes, all wrong | "
-            "not detected | changes no gradient",
+            "injected | number | right cause named | cause unknown | a wrong cause named | "
+            "several causes named, none right | not detected | changes no gradient",
             rows,
         )
         + f"\n\nOf {right['checks in a precision']:,} correct gradients, {alarms['float64']} were "

@@ -66,9 +66,11 @@ def scaling() -> str:
         ],
     )
     return (
-        "Measured: examples per second of two processes with a core each, divided by those of one "
-        f"process\non one core, for 784-w-w-10.\n\n{measured}\n\nModel: the smallest width w from "
-        f"16 to 16,384 at which n devices train at least n/2 times the\nexamples of one.\n\n{worth}"
+        "The first table is measured. It has the examples per second of two processes with a core\n"
+        f"each, divided by those of one process on one core, for 784-w-w-10.\n\n{measured}\n\n"
+        "The second table is computed from the model. It has the smallest width w from 16 to\n"
+        "16,384 at which n devices train at least n/2 times as many examples per second as one.\n\n"
+        f"{worth}"
     )
 
 

@@ -41,7 +41,7 @@ def test_the_numbers_are_those_of_the_committed_json(path):
 def test_the_committed_campaigns_found_nothing_wrong():
     rows = promises().splitlines()[2:]
     assert len(rows) == 8
-    assert all(re.search(r"; 0 (wrong|verdicts) \|$|\| (\d+) \| \2 end with", row) for row in rows)
+    assert all(re.search(r"; 0 (wrong|believed) \|$|\| (\d+) \| \2 end with", row) for row in rows)
     mutation = campaign("mutation")
     assert mutation["counts"].keys() == {"killed", "crashed", "equivalent"}
     assert sum(mutation["counts"].values()) == mutation["mutants"]

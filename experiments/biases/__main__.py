@@ -1,10 +1,10 @@
-"""Trains biases with the right gradient and with wrong gradients: the document's open problem.
+"""Tests whether wrong bias gradients explain why the author's training was unreliable.
 
     python -m experiments.biases
 
-Trains the author's first network with each variant, activation and target function, from many
-seeds. Then trains the author's later network on MNIST with each variant. Results are cached in
-runs/.cache/: with the same options, the command computes only the missing results.
+Trains the author's first network with each activation, target function and way to train biases,
+from many seeds. Then trains the author's later network on MNIST in each of these ways. With the
+same options, the command computes only the results that are missing in runs/.cache/.
 """
 
 import itertools
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(argv: Sequence[str], chosen: Options) -> None:
-    """Computes the missing results and draws the report; `--publish` also publishes both."""
+    """Computes the missing results, draws the report, and publishes both with `--publish`."""
     numbers = cache.finished(chosen.out, NAME) if chosen.draw else _made(argv, chosen)
     files = report.draw(numbers)
     record.publish(chosen, *files)

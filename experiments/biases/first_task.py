@@ -1,7 +1,7 @@
 """The author's first task: a 1-5-1 network fits a function on (0, 2) by gradient descent.
 
 Each step uses 1,000 points and the learning rate 0.1. Initial weights and biases are from U(−1, 1).
-Every layer has the activation. The cost is the mean of (y − output)². All seeds are trained in one
+All layers apply the activation. The cost is the mean of (y − output)². All seeds are trained in one
 computation. The initial weights depend on the seed, but not on the variant.
 """
 
@@ -25,10 +25,10 @@ LEARNING_RATE = 0.1
 HIDDEN = 5
 TASK_ACTIVATIONS = ("leaky_relu", "sigmoid")
 SHARE_LEFT = 0.1
-"""A seed reaches the target if its final cost is at most this fraction of the target's variance."""
+"""A seed reaches the target if its final cost is ≤ this fraction of the function's variance."""
 
 DIVERGED = 1.0
-"""A seed has diverged if its final cost is above this or not finite. The output 0 costs less."""
+"""A seed diverges if its final cost is not finite or above this. An output of 0 costs less."""
 
 TARGETS: dict[str, Callable[[Any], Any]] = {
     "line": lambda x: x / 2,

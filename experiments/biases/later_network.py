@@ -19,9 +19,9 @@ from mnist_jax.training import Mode
 
 
 def row(config: Config, dataset: Dataset, name: str, seeds: Sequence[int]) -> dict[str, Any]:
-    """The results of one variant: statistics of the final test accuracies, and the diverged seeds.
+    """The results of one variant: final test accuracies, and the share of seeds that diverge.
 
-    A seed has diverged if its final test loss is not finite.
+    A seed diverges if its final test loss is not finite.
     """
     histories = train(config, dataset, name, seeds)
     accuracies, losses = (
@@ -39,7 +39,7 @@ def row(config: Config, dataset: Dataset, name: str, seeds: Sequence[int]) -> di
 def train(config: Config, dataset: Dataset, name: str, seeds: Sequence[int]) -> list[sweep.History]:
     """The history of each seed's run with the variant of this name.
 
-    Only the variant and rounding differ from `mnist_jax.train` with `config` and the same seed.
+    A run differs from `mnist_jax.train` with `config` and its seed only by variant and rounding.
     """
     variant = VARIANTS[name]
     architecture = architecture_of(config.architecture, variant)

@@ -19,7 +19,7 @@ OUTPUT, LAST_HIDDEN, INPUT = -1, -2, 0
 
 
 class Variant(NamedTuple):
-    """One way to train: whether biases exist and the forward pass adds them, and the mistakes."""
+    """A way to train: whether biases exist, whether the forward pass adds them, and mistakes."""
 
     biased: bool = True
     used: bool = True
@@ -61,7 +61,7 @@ def value_and_grad(
 ) -> tuple[Float[Array, ""], Params]:
     """The loss of the variant's forward pass, and the gradient that the variant trains with.
 
-    `weights` are the weights of the examples in the mean. If None, each of N examples has 1/N.
+    `weights` are the weights of the examples in the mean. If None, each is 1/N for N examples.
     """
     used = seen(variant, params)
     loss, gradient = derivatives.value_and_grad(architecture, used, images, targets, weights)
@@ -73,5 +73,5 @@ def value_and_grad(
     for owner in variant.leaked:
         changed[owner]["bias"] = jnp.zeros_like(gradient[owner]["bias"])
     if variant.summed:
-        changed = [leaves | {"bias": leaves["bias"] * examples} for leaves in gradient]
+        changed = [leaves | {"bias": leaves["bias"] * examples} for leaves in changed]
     return loss, changed

@@ -4,7 +4,7 @@ record      writes and publishes the JSON file of an experiment
 cache       cached results, so that a stopped experiment can continue
 sweep       training with several seeds at the same time
 intervals   medians, means and shares with confidence intervals
-timing      timing a call, and several things in turn; counting operations
+timing      times a call, orders repeated measurements, and counts operations
 drawing     makes reports and figures from an experiment's JSON
 """
 

@@ -42,7 +42,7 @@ def digest(package: str, data: dict[str, str], *chosen: Any) -> str:
     """SHA-256 of everything that affects the results of the experiment in `package`.
 
     These are the options in the dataclasses `chosen`, the digests `data` of the data files, the
-    machine and its versions, and the code. The code is every `*.py` file directly in `experiments`,
+    machine, package versions and the code. The code is every `*.py` file directly in `experiments`,
     and at any depth in `manual_grads`, `mnist_jax`, `experiments/common` and the package.
     """
     folders = ("manual_grads", "mnist_jax", "experiments/common", package.replace(".", "/"))

@@ -16,7 +16,7 @@ def finite(value: Any) -> float | None:
 
 
 def quantile(sample: Sample, q: float) -> float | None:
-    """The smallest value in the sample such that at least a share `q` of the sample is ≤ it."""
+    """The smallest value v in the sample such that a share of at least `q` of the sample is ≤ v."""
     return finite(np.quantile(sample, q, method="inverted_cdf"))
 
 

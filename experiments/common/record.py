@@ -23,7 +23,7 @@ PUBLISHED = Path(__file__).parents[1] / "results"
 class Output:
     """The output options. The options class of every experiment is a subclass.
 
-    If a subclass has a training `config`, its `workdir` must be None; else raises `OptionError`.
+    Raises `OptionError` if a subclass has a `config` whose `workdir` is not None.
     """
 
     WITHOUT_EFFECT: ClassVar = ("workdir", "resume", "overwrite", "timings")
@@ -57,7 +57,7 @@ def run(
 
 
 def folder(out: str | None, name: str) -> Path:
-    """Makes the folder `out`, or the next free `runs/NAME`. Raises `RunDirectoryError`."""
+    """Makes and returns `out`, or the next free `runs/NAME`. Raises `RunDirectoryError`."""
     return runs.make_free(name) if out is None else runs.make_folder(paths.of_user(out))
 
 

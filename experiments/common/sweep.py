@@ -1,9 +1,9 @@
-"""Trains with several seeds at the same time, each on a device of its own.
+"""Trains with several seeds at the same time, on all devices of one process.
 
 The seeds are an axis of the parameters and of the optimiser's state, and this axis is divided over
 the devices. One compiled function trains all seeds for an epoch; the devices do not communicate.
 On a CPU, each core is a virtual device and trains one seed at a time, which is faster than one seed
-on all cores. An accelerator trains all seeds of its part together.
+on all cores. An accelerator trains all its seeds together.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ History = list[Metrics]
 """The metrics of each epoch of a run."""
 
 Seen = dict[str, tuple[Any, Any]]
-"""The mean loss and the number of correct answers on each part of the data: scalars."""
+"""The mean loss and the number of correct answers on each part of the data, as scalars."""
 
 
 def use_all_cores() -> None:
@@ -67,12 +67,12 @@ def train_seeds(
     changes: Changes = Changes(),  # noqa: B008 - immutable
     at_once: int | None = None,
 ) -> list[History]:
-    """Trains once with each seed, and returns the history of each run. `title` is the bar's.
+    """Trains once with each seed, and returns each run's history. `title` labels the progress bar.
 
     Each run takes the same steps as `mnist_jax.train` with this seed, except for the `changes` and
-    rounding. Each device trains `at_once` seeds together, and its other seeds one after another. If
-    it is not given, this is 1 on a CPU; on an accelerator, it is all seeds of the device. Raises
-    `NotFiniteError`, `DisagreementError` and `MemoryExceededError`.
+    rounding. Each device trains its seeds in groups of `at_once`; by default one at a time on a
+    CPU, and all together on an accelerator. Raises `NotFiniteError`, `DisagreementError` and
+    `MemoryExceededError`.
     """
     devices = jax.local_devices()[: len(seeds)]
     if at_once is None:
@@ -102,7 +102,7 @@ def train_seeds(
 
 
 def _for_each_seed(function: Callable, mesh: Mesh, at_once: int) -> Callable:
-    """A compiled function of two tuples: one with an axis of seeds first, one for all seeds."""
+    """Compiles `function(*own, *shared)` for all seeds: `own` has a leading axis of seeds."""
 
     def on_a_device(own, shared):
         together = None if at_once == 1 else at_once
@@ -116,7 +116,7 @@ def _for_each_seed(function: Callable, mesh: Mesh, at_once: int) -> Callable:
 def _epoch(
     config: Config, update: optax.GradientTransformation, changes: Changes
 ) -> Callable[..., tuple[TrainState, Steps, Seen]]:
-    """A function that trains one seed for an epoch, and evaluates it on the other examples."""
+    """A function that trains one seed for an epoch, and evaluates it on the held-out data."""
     take_steps = training.make_block(config, update, changes.mode)
 
     def epoch(state: TrainState, seed: UInt32[Array, ""], number: Int[Array, ""], data: Any):
@@ -134,7 +134,6 @@ def _epoch(
 
 
 def _metrics(seen: Seen, data: dict[str, Examples]) -> Metrics:
-    """The mean loss and the accuracy on each part of the data, by name."""
     losses = {f"{part}_loss": float(loss) for part, (loss, _) in seen.items()}
     return losses | {
         f"{part}_accuracy": int(correct) / len(data[part].labels)
@@ -143,7 +142,7 @@ def _metrics(seen: Seen, data: dict[str, Examples]) -> Metrics:
 
 
 def _require_sound(config: Config, steps: Steps, epoch: int) -> None:
-    """Raises an error if a loss of the epoch is not finite, or if --gradient=checked disagrees."""
+    """Raises an error if a loss is not finite, or if --gradient=checked found a disagreement."""
     before = (epoch - 1) * len(steps.losses)
     training.require_finite(config, None, np.asarray(steps.losses), epoch, before + 1, before)
     if steps.inspected is not None:

@@ -1,4 +1,4 @@
-"""Seconds of a call, rounds in which several things are timed in turn, and operations."""
+"""Times a call, orders repeated measurements, and counts the operations of an epoch."""
 
 import itertools
 import time
@@ -18,9 +18,9 @@ def timed(work: Callable[[], Result]) -> tuple[Result, float]:
 
 
 def operations(sizes: Sequence[int], examples: int) -> int:
-    """Additions and multiplications in the matrix products of an epoch.
+    """The number of additions and multiplications in the matrix products of an epoch.
 
-    They are 2·examples·(2·n₀n₁ + 3·Σ_{l≥2} n_{l−1}n_l): each layer has one product in the forward
+    It is 2·examples·(2·n₀n₁ + 3·Σ_{l≥2} n_{l−1}n_l): each layer has one product in the forward
     pass and one for the weight gradient; from layer 2 on, a third one backpropagates δ.
     """
     first, *others = (a * b for a, b in itertools.pairwise(sizes))
@@ -28,7 +28,7 @@ def operations(sizes: Sequence[int], examples: int) -> int:
 
 
 def in_turn(names: Sequence[str], rounds: int, what: str) -> Iterator[tuple[int, str]]:
-    """Yields the number of each round with each name; every other round reverses the order."""
+    """Yields each round's number with each name; every other round reverses the names."""
     for number in track(range(rounds), what):
         for name in names[:: -1 if number % 2 else 1]:
             yield number, name

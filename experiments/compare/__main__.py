@@ -4,8 +4,8 @@
 
 Measures the errors of both gradients against float64 during training, how fast two trainings
 diverge if only their gradients differ, and test accuracies over seeds. It also compares both
-gradients with every activation and loss on a small network. Results are cached in
-runs/.cache/; a command with the same options computes only the missing results.
+gradients on a small network, for every activation and loss. With the same options, the command
+computes only the results that are missing in runs/.cache/.
 """
 
 import itertools
@@ -36,7 +36,7 @@ CASES = [*itertools.product(LOSS_NAMES, ACTIVATION_NAMES)]
 
 @dataclass(frozen=True)
 class Options(cache.CachedOutput):
-    """Which run is compared, from which seeds, and in how many steps."""
+    """The run to compare, its seeds, and the numbers of steps."""
 
     WITHOUT_EFFECT: ClassVar = (*record.Output.WITHOUT_EFFECT, *sweep.WITHOUT_EFFECT, "gradient")
 
@@ -106,7 +106,6 @@ def _made(argv: Sequence[str], chosen: Options, name: str) -> Path:
 
 
 def _accuracies(config: Config, dataset: data.Dataset, seeds: Sequence[int]) -> list[float]:
-    """The test accuracy with each seed."""
     histories = sweep.train_seeds(config, dataset, seeds)
     return [history[-1]["test_accuracy"] for history in histories]
 
@@ -114,7 +113,7 @@ def _accuracies(config: Config, dataset: data.Dataset, seeds: Sequence[int]) -> 
 def _trajectories(
     config: Config, dataset: data.Dataset, marks: Sequence[int]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Distances from the autodiff run: of the run by hand, and of a run nudged at the start."""
+    """The distances from the autodiff run to the manual run, and to a run `nudged` at the start."""
     total = config.epochs * training.steps_per_epoch(config, dataset)
     marks = [step for step in marks if step <= total]
     follow = trajectories.parameters_after

@@ -21,7 +21,7 @@ BOTH = ("autodiff", "manual")
 """The values of `--gradient` that are compared."""
 
 ULP_EDGES = [0.0, *(2.0**power for power in range(-1, 25)), np.inf]
-"""The bins of the histogram of errors, in units in the last place: 0 to ½, to 1, to 2, to 4, …"""
+"""The edges of the histogram's bins, in units in the last place: 0, ½, 1, 2, 4, …, 2²⁴ and ∞."""
 
 Leaves = dict[str, np.ndarray]
 
@@ -29,8 +29,8 @@ Leaves = dict[str, np.ndarray]
 def along_the_run(config: Config, dataset: Dataset) -> dict[str, Any]:
     """The largest errors of each leaf during the run, and the histogram of all errors.
 
-    They are measured before the first epoch and after every epoch. The run trains on autodiff's
-    gradient. The batch is the first `batch_size` training examples.
+    Errors are measured before the first epoch and after every epoch, on the first `batch_size`
+    training examples. The run trains with `config.gradient`.
     """
     largest: dict[tuple[str, str], dict[str, float]] = {}
     counts = {name: np.zeros(len(ULP_EDGES) - 1, int) for name in BOTH}
@@ -70,7 +70,7 @@ def gradients(
 ) -> Iterator[tuple[dict[str, Leaves], Leaves, Leaves]]:
     """Yields the gradients at the initial parameters, and at those after each epoch.
 
-    These are the two float32 gradients by name, autodiff's in float64, and the float32 bound.
+    These are both float32 gradients by name, autodiff's in float64, and the float32 rounding bound.
     """
     architecture = config.architecture
     training, state = compile_training(config, dataset)

@@ -1,4 +1,4 @@
-"""Training of a small network with both gradients, with one activation and loss at a time."""
+"""Trains a small network with both gradients, for one activation and one loss."""
 
 from dataclasses import replace
 from functools import partial
@@ -27,8 +27,9 @@ SMALL = Config(
 def row(loss: str, activation: str, steps: int, dataset: Dataset) -> dict[str, Any]:
     """The results of gradient descent with each gradient, on the same parameters and batches.
 
-    `of_bound_first` and `of_bound_last` are the largest |M − G| / 2B over all entries on the first
-    batch, at the initial parameters and at the final ones of the autodiff run.
+    `of_bound_first` and `of_bound_last` are the largest |manual − autodiff| / 2B of all entries on
+    the first batch, at the initial parameters and at the final parameters of the autodiff run. B is
+    the bound on an entry's rounding error.
     """
     architecture = replace(SMALL.architecture, activation=activation, loss=loss)
     config = replace(SMALL, architecture=architecture)

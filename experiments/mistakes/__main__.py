@@ -2,7 +2,7 @@
 
     python -m experiments.mistakes
 
-Mistakes are injected one at a time, and then in random pairs; those of a pair are in two layers.
+Mistakes are injected one at a time, and then in random pairs, each in two different layers.
 The networks have every activation and loss, and 1, 2 or 3 hidden layers.
 `tests/campaigns/right_gradients.py` checks correct gradients.
 """

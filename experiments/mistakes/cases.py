@@ -1,7 +1,4 @@
-"""The networks, every mistake in every place where it is possible, and the inputs of a check.
-
-The inputs of a check are a loss, parameters and a batch.
-"""
+"""The networks, every mistake in every possible place, and a check's loss, parameters and batch."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -16,13 +13,13 @@ from manual_grads.check import draw, network_loss
 
 
 def correct(injected: Sequence[Injected]) -> list[Injected]:
-    """The injections that make `handwritten` right for this loss: the regulariser, or nothing."""
+    """The injections of a correct gradient: the regulariser if the loss has one, else none."""
     regularised = any(one.variant in REGULARISED for one in injected)
     return [Injected("regulariser", "once", 0)] if regularised else []
 
 
 def loss(network: Architecture, injected: Sequence[Injected]) -> Callable[..., Any]:
-    """The loss for the check. It has a regulariser if one of the mistakes concerns that."""
+    """The loss for the check, with a regulariser if a mistake is in the regulariser's gradient."""
     return regularised_loss(network) if correct(injected) else network_loss(network)
 
 
@@ -38,7 +35,7 @@ def regularised_loss(network: Architecture) -> Callable[..., Any]:
 
 
 def point(network: Architecture, injected: Sequence[Injected], seed: int) -> tuple[list, tuple]:
-    """Random parameters and a batch. If a mistake changes a slope at 0, some z there are 0."""
+    """Random parameters and a batch. If the mistake is `kink`, some z in its layer are 0."""
     params, (images, labels) = draw(network, BATCH, seed)
     for one in injected:
         if one.mistake == "kink" and one.layer == 0:
@@ -53,7 +50,7 @@ def injections(network: Architecture) -> Iterator[Injected]:
     """Yields every mistake in every place of the network where it is possible."""
     of = MISTAKES
     once = [*of["scaled"], ("not-cleared", ""), *of["labels"], *of["finished"], *of["gradient"]]
-    once.remove(("regulariser", "once"))  # this is right
+    once.remove(("regulariser", "once"))  # this is no mistake
     for name in [*once, *of[network.loss]]:
         yield Injected(*name, network.depth)
     kinds = ("weight", "bias")

@@ -1,4 +1,4 @@
-"""Injects mistakes into the gradient of one network, and judges the verdicts of the check."""
+"""Injects mistakes into the gradient of one network, and judges what the check reports."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def trials_of(places: int | None, pairs: int, seed: int, network: Architecture) 
 
 
 def tried(network: Architecture, injected: list[Injected], seed: int) -> Case:
-    """Runs the check on the gradient with these mistakes, and judges its result."""
+    """Runs the check on the gradient with these mistakes, and judges what it reports."""
     params, batch = point(network, injected, seed)
     gradient, of = handwritten(network, injected), loss(network, injected)
     report = check_gradient(gradient, of, params, batch, network=network)
@@ -76,7 +76,7 @@ def changes_nothing(
 def verdict(
     injected: Sequence[Injected], agrees: bool, causes: Sequence[Sequence[str]], same: bool
 ) -> str:
-    """The verdict: "named" if one of the causes found contains every injected mistake."""
+    """The verdict: "named" if one of the reported causes contains every injected mistake."""
     wanted = Counter(one.mistake for one in injected)
     if any(wanted <= Counter(cause) for cause in causes):
         return "named"
@@ -84,4 +84,4 @@ def verdict(
         return IDENTITY if same else "not detected"
     if ["unknown"] in causes:
         return "unknown"
-    return "wrong" if len(causes) == 1 else "wrong tie"
+    return "wrong" if len(causes) == 1 else "wrong tie"  # a tie: several causes, all wrong

@@ -1,4 +1,4 @@
-"""How long training, its parts and the gradient check take.
+"""Measures how long training, its parts and the gradient check take.
 
 __main__        the command `python -m experiments.speed`, and the list of its parts
 start           the whole training command, and its checkpoints

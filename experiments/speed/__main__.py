@@ -4,9 +4,9 @@
     python -m experiments.speed --parts=peers --flagfile=experiments/fast.flags
 
 start     the whole training command: its parts, imports, memory and checkpoints
-steps     a training step with each gradient, compared with autodiff's
-checks    the gradient check, on networks of its own
-peers     whole processes and rates, compared with PyTorch, plain JAX and scikit-learn
+steps     a training step with each gradient, compared with autodiff
+checks    the gradient check, on two fixed networks
+peers     training times and examples per second, also with PyTorch, plain JAX and scikit-learn
 curves    the cost of an example against width, depth, batch size and number of examples
 scaling   two processes compared with one, and a model for more devices
 """
@@ -30,9 +30,9 @@ PARTS = {
 }
 """The parts, each a module.
 
-`measure(config, rounds, out)` returns the numbers, and the format string `SUMMARY` prints them.
+`measure(config, rounds, out)` returns the numbers, and `SUMMARY` is the format of their summary.
 `ROUNDS` is the default of `--rounds`, and `FILE` the JSON file, with `{name}` for the run's name.
-`figures(numbers)`, if a part has it, returns its figures by the names of their files.
+`figures(numbers)`, if a part has it, returns a dict from file names to figures.
 """
 
 DISTINCT = Rule(
@@ -43,7 +43,7 @@ DISTINCT = Rule(
 
 @dataclass(frozen=True)
 class Options(record.Output):
-    """Which parts are measured, how often, with which run."""
+    """The parts to measure, how often, and the training run."""
 
     parts: Annotated[
         tuple[str, ...], "what to measure; peers needs MNIST and pip's extra benchmark", DISTINCT

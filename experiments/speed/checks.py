@@ -1,4 +1,4 @@
-"""Seconds of the gradient check: after compilation, and as a whole command.
+"""Times the gradient check: calls after compilation, and the whole command.
 
 The checked networks are 784-32-10 with tanh, on 64 examples, and 784-1024-1024-10 with relu, on 7.
 In the gradients that are checked, the bias gradients are sums over the batch instead of means.

@@ -1,9 +1,9 @@
-"""The cost of training an example, against the network's width and depth and the batch size.
+"""Measures the cost of training an example against width, depth, batch size and number of examples.
 
-One line varies at a time around 784-1024-10 at batch 256. A point is the time of the fastest of
-several epochs, divided by the number of examples. The limit is the time of the matrix products
-alone, at the rate that XLA or NumPy reaches in a product of the batch and the largest weight
-matrix, whichever is faster. The last line varies the number of examples.
+Each line of the figure varies one of these for 784-1024-10 and batch size 256; the line of depths
+has 512 units in a layer. A cost is the time of the fastest of several epochs, divided by the number
+of examples. The limit is the time of the matrix products alone, at the faster of the rates that XLA
+and NumPy reach for the product of a batch and the largest weight matrix.
 """
 
 import itertools
@@ -32,7 +32,8 @@ ROUNDS, PRODUCTS = 7, 25
 SUMMARY = "{points} points on {lines} lines"
 SIZES, BATCH = (784, 1024, 10), 256
 AN_EPOCH = 3e10
-"""Operations in the epoch of a point. It takes about half a second, and at least four steps."""
+"""Operations in an epoch, which take about half a second. An epoch has at least four steps.
+Only the line `examples` sets the number of examples instead."""
 
 LINES = {
     "width": {width: ((784, width, 10), BATCH) for width in (2**k for k in range(5, 13))},

@@ -1,16 +1,15 @@
-"""What further devices gain: measured for two, and modelled for more.
+"""Measures how much faster two devices train than one, and models this for more devices.
 
 Each process of `mnist_jax.train` is pinned to one CPU core. One process trains 784-w-w-10 with
-batches of 1,024 examples. Two processes divide such a batch (`strong`), or each has as many
-examples as the one (`weak`). The model of a step on n devices is
+batches of 1,024 examples. Two processes share one such batch (`strong`), or have one each
+(`weak`). The model of a step on n devices is
 
     seconds = overhead + operations / n / rate
               + latency · log₂ n + 2 (n − 1) / n · bytes / bandwidth
 
 To add the gradients of n devices, at least log₂ n rounds of messages are needed, and each device
 must send at least 2 (n − 1) / n times the bytes of a gradient. The four coefficients are fitted to
-the measured seconds by least squares of the relative errors; none is negative. The first epoch of
-a run, in which its processes connect, is left out.
+the measured seconds by least squares of the relative errors; none is negative.
 """
 
 import itertools
@@ -40,7 +39,7 @@ FILE = "scaling.json"
 ROUNDS = 3
 SUMMARY = "examples per second of two processes ÷ of one, by width: {gains}"
 ARRANGEMENTS = {"one": (1, 1024), "strong": (2, 1024), "weak": (2, 2048)}
-"""The number of processes, and the number of examples in a batch of all together."""
+"""The number of processes, and the number of examples in a batch of all processes together."""
 
 WIDTHS = (64, 256, 512, 1024)
 STEPS, EPOCHS = 20, 4
@@ -53,7 +52,7 @@ import os, sys
 os.sched_setaffinity(0, {int(sys.argv[1])})
 os.execv(sys.argv[2], sys.argv[2:])
 """
-"""Pins itself to the CPU core in its first argument, and executes the command in the others."""
+"""A program: pins itself to the core in its first argument, and executes the others."""
 
 COEFFICIENTS = ("overhead", "seconds_per_operation", "latency", "seconds_per_byte")
 
@@ -127,9 +126,10 @@ def step_seconds(config: Config, arrangement: str, width: int, workdir: Path) ->
 
 
 def seconds_of_a_step(epochs: Sequence[float], evaluating: float) -> float:
-    """The seconds of a step, from those of each epoch with its evaluation, and of all evaluations.
+    """The seconds of a training step, without evaluations.
 
-    The first epoch is left out, because the processes connect in it.
+    `epochs` has the seconds of each epoch with its evaluation, `evaluating` those of all
+    evaluations. The first epoch is left out, because the processes connect in it.
     """
     return (statistics.median(epochs[1:]) - evaluating / len(epochs)) / STEPS
 
@@ -145,7 +145,7 @@ def gain(arrangement: str, seconds: float, of_one: float) -> float:
 
 
 def terms(width: int, devices: int, batch: int) -> list[float]:
-    """What the coefficients of the model are multiplied by, for a batch of all devices."""
+    """The factors of the model's coefficients. `batch` counts the examples of all devices."""
     layers = sizes(width)
     parameters = sum((m + 1) * n for m, n in itertools.pairwise(layers))
     sent = 2 * (devices - 1) / devices * 4 * parameters
@@ -186,7 +186,7 @@ def worth_from(model: dict[str, float], devices: int, per_device: bool) -> int |
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, Figure]:
-    """Left: the gain of the second process, measured and by the model. Right: the model."""
+    """Left: the gain of a second process, measured and modelled. Right: the modelled efficiency."""
     drawn = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = drawn.subplots(1, 2)
     model = numbers["model"]

@@ -4,8 +4,8 @@
 
 trains on the MNIST files in a folder, and prints one line of JSON: the test accuracy, and for each
 epoch the examples per second. SETTINGS is a JSON object of all options of `mnist_jax.train`. Each
-library draws its own initial weights and order of the examples. All compute in float32; with the
-option `precision` bfloat16, `ours` and `pytorch` round the factors of matrix products to it.
+library draws its own initial weights and order of the examples. All compute in float32. If
+`precision` is bfloat16, `ours` and `pytorch` round the factors of matrix products to bfloat16.
 """
 
 import gzip
@@ -61,7 +61,7 @@ def timed(epoch: Callable[[], None], settings: Settings, examples: int) -> list[
 
 
 def pytorch(settings: Settings) -> Result:
-    """PyTorch, eager, with its fused AdamW. With `--precision=bfloat16`, it trains in autocast."""
+    """Trains eagerly with PyTorch's fused AdamW, in autocast if `precision` is bfloat16."""
     import torch  # pyright: ignore[reportMissingImports] - in the extra `benchmark`
     from torch import nn  # pyright: ignore[reportMissingImports] - in the same extra
 
@@ -102,7 +102,7 @@ def pytorch(settings: Settings) -> Result:
 
 
 def scikit_learn(settings: Settings) -> Result:
-    """scikit-learn's MLPClassifier with Adam, without a schedule and without label smoothing."""
+    """Trains scikit-learn's MLPClassifier with Adam, without a schedule or label smoothing."""
     from sklearn.neural_network import MLPClassifier
 
     images, labels, test_images, test_labels = read(settings)
@@ -121,7 +121,7 @@ def scikit_learn(settings: Settings) -> Result:
 
 
 def plain_jax(settings: Settings) -> Result:
-    """JAX and Optax as in JAX's own MNIST example: a compiled step, called from a Python loop."""
+    """Trains as JAX's own MNIST example does: a Python loop calls a compiled JAX and Optax step."""
     import jax
     import jax.numpy as jnp
     import optax
@@ -171,7 +171,7 @@ def plain_jax(settings: Settings) -> Result:
 
 
 def ours(settings: Settings) -> Result:
-    """The training of `mnist_jax`, without its files and figures."""
+    """Trains with `mnist_jax`, without its files and figures."""
     from manual_grads.cli import options
     from mnist_jax import Config, data, training
 
@@ -189,9 +189,9 @@ def ours(settings: Settings) -> Result:
 
 
 def products(settings: Settings) -> Result:
-    """The largest rate of XLA's, PyTorch's or NumPy's float32 matrix product.
+    """The most operations per second of XLA's, PyTorch's or NumPy's float32 matrix product.
 
-    The rate, in operations per second, of the product of a batch and the largest weight matrix.
+    The factors have the shapes of a batch and the largest weight matrix. The accuracy is 0.
     """
     import jax
     import torch  # pyright: ignore[reportMissingImports] - in the extra `benchmark`

@@ -1,9 +1,10 @@
 """Seconds of whole training processes, and examples per second, compared with other libraries.
 
 Whole processes are timed in turn; every other round reverses the order. `cold` is the training
-command without compiled programs from an earlier run, `warm` the same with them; both write all
-files and figures. PyTorch, plain JAX and scikit-learn (from the pip extra `benchmark`) train the
-same network with the same batch size, all but scikit-learn with the same recipe, and write nothing.
+command without the compiled functions of an earlier run, and `warm` is the same command with them.
+Both write all files and figures. PyTorch, plain JAX and scikit-learn (from the pip extra
+`benchmark`) train the same network and write no files. All have the same batch size and recipe,
+except that scikit-learn has its own recipe, and `pytorch_best` the settings in `PYTORCHS_BEST`.
 
 Then each library trains six networks (scikit-learn only the two small ones) on 20,480 images; the
 fastest epoch of a process counts. `of_product` is our rate of operations, divided by that of the
@@ -39,9 +40,9 @@ NETWORKS = (
     ((784, 1024, 1024, 10), 128),
     ((784, 1024, 1024, 10), 1024),
 )
-"""Layer sizes and batch sizes whose rates are compared."""
+"""The layer sizes and batch sizes for which examples per second are compared."""
 PYTORCHS_BEST = {"batch_size": 192, "learning_rate": 0.012}
-"""The largest batch of a good setting in `fast_recipes.json`: a PyTorch step has a fixed cost."""
+"""A good setting of `fast_recipes.json` with large batches, as PyTorch steps have a fixed cost."""
 
 PROGRAM_NAMES = {
     "warm": "mnist_jax.train",
@@ -127,10 +128,7 @@ def program(name: str, config: Config) -> list[str]:
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, Figure]:
-    """Two bar charts: the seconds of whole processes, and the examples per second of each network.
-
-    The latter are divided by those of the fastest other library.
-    """
+    """Bar charts: seconds of whole processes, and our examples per second ÷ the best other's."""
     drawn = Figure(figsize=(10, 3.6), layout="constrained")
     left, right = drawn.subplots(1, 2, width_ratios=(3, 2))
     seconds = numbers["start_to_answer"]["seconds"]

@@ -1,13 +1,13 @@
-"""The time from Enter to the last line of the training command, its parts, and its memory.
+"""Times the whole training command and its parts, and measures its memory.
 
-Each round runs these commands as processes of their own, in turn, with another seed and with the
-compiled functions of an earlier run:
+Each round has another seed. It runs these commands one after another as separate processes, with
+the compiled functions of an earlier run:
 
-- `whole`, the training command. Its parts are those of `--timings`.
-- `checkpoints` and `one checkpoint`, the same with a checkpoint after each of many short blocks,
-  and with the same blocks and a checkpoint at the start and the end only. The difference of their
-  seconds, divided by the number of additional checkpoints, is the cost of a checkpoint.
-- `imports`, which only imports what the command imports before it trains, and `jax and optax`.
+- `whole` is the training command. Its parts are those of `--timings`.
+- `checkpoints` trains with a checkpoint at the start and after each of many short blocks.
+  `one checkpoint` trains with the same blocks, but checkpoints only at the start and the end. The
+  difference of their seconds ÷ the number of additional checkpoints is a checkpoint's cost.
+- `imports` only imports what the command imports before it trains. `jax and optax` imports these.
 """
 
 import json
@@ -48,8 +48,8 @@ status = subprocess.call(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(status)
 """
-"""A small process that runs a program, and prints its maximum memory in KiB. Started directly, the
-program would inherit a maximum on Linux: the memory of the process that starts it."""
+"""A small process that runs a program, and prints the program's maximum memory in KiB. On Linux,
+this maximum is at least the memory of the parent process, so the parent must be small."""
 
 
 class BenchmarkError(InputError):
@@ -57,7 +57,7 @@ class BenchmarkError(InputError):
 
 
 class Ended(NamedTuple):
-    """What a process took, its maximum memory, and the last line that it printed."""
+    """The seconds that a process took, its maximum memory, and the last line that it printed."""
 
     seconds: float
     mebibytes: float
@@ -75,7 +75,7 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
         "checkpoints": replace(blocks, checkpoint_every_seconds=0.0),
         "one checkpoint": replace(blocks, checkpoint_every_seconds=NEVER),
     }
-    for name, changed in trained.items():  # which compiles
+    for name, changed in trained.items():  # to compile
         whole(training_command(changed, out / f"{name}-first", out / "compiled"))
     seconds: list[dict[str, float]] = [{} for _ in range(rounds)]
     accuracies, peaks = [], []

@@ -1,9 +1,9 @@
 """Times a training step with each value of --gradient, and divides by the time with autodiff.
 
-Whole epochs of the compiled training functions are timed. Each round times every value once, one
-after another, and gives one ratio for each. Every second round reverses their order. The median
-ratio is reported. With `checked`, each step also computes the rounding bound, and the first step of
-an epoch the gradients in float64.
+Whole epochs of the compiled training functions are timed. Each round times every value once, and
+gives a ratio for each value. Every second round reverses the order. The median ratio is reported.
+With `checked`, each step also computes the rounding bound, and the first step of an epoch also
+computes the gradients in float64.
 """
 
 import statistics
@@ -46,7 +46,7 @@ def measure(config: Config, rounds: int, _out: Path) -> dict[str, Any]:
 
 
 def summary(seconds: dict[str, list[float]], steps: int) -> dict[str, Any]:
-    """The median step time of each gradient, and its ratios to autodiff, one for each round."""
+    """The median step time of each gradient, and the median and range of its ratios to autodiff."""
     medians = {name: statistics.median(taken) / steps for name, taken in seconds.items()}
     ratios = {}
     for name in [name for name in seconds if name != "autodiff"]:

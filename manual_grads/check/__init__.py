@@ -6,7 +6,7 @@ comparison  the comparison of a handwritten gradient with autodiff's
 tolerance   the largest difference that rounding can explain
 returned    checks of the structure, shapes and types of a handwritten gradient
 layouts     the structures of parameters and gradients, and the template file
-sample      requirements on the loss and the batch; random parameters and batches
+sample      checks of the loss and the batch; random parameters and batches
 formulas    the right and wrong formulas with which the user's code is compared
 lines       the search for the formula that each line of the user's code computes
 diagnosis   the search for the mistakes that explain a wrong gradient

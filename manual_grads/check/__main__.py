@@ -114,7 +114,7 @@ class Options:
         cli.one_of(*LAYOUTS),
     ] = "layers"
     template: Annotated[
-        bool, "print a FILE.py for these flags that lacks only the derivatives", cli.ANY
+        bool, "print, for these flags, a FILE.py that lacks only the derivatives", cli.ANY
     ] = False
     seed: Annotated[int, "random seed of the parameters and the batch", cli.SEED] = 0
     time_limit: Annotated[float, "time limit of the whole check, in seconds", SECONDS] = 60.0
@@ -178,7 +178,6 @@ def most_similar(name: str, names: Sequence[str]) -> str:
 
 
 def _functions_in(path: Path) -> list[str]:
-    """The names of the functions that a file defines; empty if the file cannot be parsed."""
     with contextlib.suppress(OSError, ValueError, SyntaxError):
         with paths.open_plain(path, follow_links=True) as file:
             body = ast.parse(file.read(2**20)).body
@@ -197,7 +196,7 @@ def _require_no_input(chosen: Options, inputs: Any) -> None:
 
 
 def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict[str, Any]:
-    """The reply of the child process. Raises `FunctionError` if there is none in time."""
+    """The reply of the child process. Raises `FunctionError` if it is late or missing."""
     words = [sys.executable, "-m", "manual_grads.check.child", str(folder), *argv]
     with _child(words) as process, Console(stderr=True).status(f"checking {name}"):
         try:

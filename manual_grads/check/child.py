@@ -3,7 +3,7 @@
     python -m manual_grads.check.child FOLDER ARGUMENTS…
 
 ARGUMENTS are those of `python -m manual_grads.check`. This process writes the verdict or an error
-message to `reply.json` in FOLDER. If there is no such file, the parent gives no verdict.
+message to `reply.json` in FOLDER. If this file is missing, the parent process reports an error.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ from manual_grads.cli import InputError, options
 
 ARGUMENTS = ("params", "images", "labels")
 LIBRARIES = ("builtins", "json", "math", "numpy", "jax", "manual_grads")
-"""The libraries that compute the verdict."""
+"""The user's code must not replace functions of these libraries, which compute the verdict."""
 
 
 def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
 
 
 def _loaded(name: str) -> Callable[..., Any]:
-    """Imports the function FILE.py:NAME; FILE.py can import other modules from its folder."""
+    """Imports FILE.py, which can import modules from its folder, and returns its function NAME."""
     path, function = file_of(name), name.rpartition(":")[2]
     sys.path.insert(0, str(path.parent.absolute()))
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -196,7 +196,7 @@ def answer(argv: Sequence[str], folder: Path) -> dict[str, Any]:
 def main() -> None:
     """Writes the reply and exits at once, even if the user's code has left threads running."""
     end, folder, status = os._exit, Path(sys.argv[1]), 1
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # Python's default handlers
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # replaces `end_at_once`'s handlers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with contextlib.suppress(BaseException):  # the parent reports a missing reply
         said = json.dumps(answer(sys.argv[2:], folder))

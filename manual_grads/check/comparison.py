@@ -1,7 +1,7 @@
 """Compares a handwritten gradient with autodiff's and explains the differences.
 
-The gradients are compared on the whole batch, on a smaller batch and on single examples, because
-a mistake can change only some of them. An entry is wrong if rounding cannot explain its error.
+The gradients are compared on the whole batch, a smaller batch and single examples, because some
+mistakes affect only some batches. An entry is wrong if rounding cannot explain its error.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import numpy as np
 
 from manual_grads.architecture import Architecture
 from manual_grads.check import diagnosis
-from manual_grads.check.diagnosis import Cause
+from manual_grads.check.diagnosis import MOST_SINGLES, Cause
 from manual_grads.check.formulas import Problem, loss_of, problem_of
 from manual_grads.check.report import Leaf, Report
 from manual_grads.check.returned import arrays_by_name, handwritten_leaves
@@ -23,7 +23,6 @@ from manual_grads.check.tolerance import allowed_difference
 
 Tree = Any
 Leaves = dict[str, np.ndarray]
-MOST_SINGLES = 7
 LARGE = 200_000
 """Networks with more parameters than this are diagnosed on random batches of only 3 examples."""
 
@@ -59,8 +58,8 @@ def check_gradient(
     one example per row. If `network` is given, the report also names the wrong line of the backward
     pass. `params` must then be the parameters of this network, and `batch` must be `(images,
     labels)`; labels are integer classes or rows of targets. A `Problem` is a network with its loss.
-    `gradient` can also be called with random parameters and batches. Raises `GradientError`,
-    `LossError` or `InputsError`.
+    The check also calls `gradient` on parts of the batch and, if `network` is given, on random
+    parameters and batches. Raises `GradientError`, `LossError` or `InputsError`.
 
     >>> import jax.numpy as jnp, numpy as np
     >>> def loss(params, x):
@@ -121,7 +120,7 @@ def check_gradient(
 
 @lru_cache(maxsize=8)
 def _compiled(loss: Callable[..., Any]) -> Callable[..., tuple[Any, Tree]]:
-    """The compiled function of a loss and its gradient; later checks of this loss reuse it."""
+    """The compiled `jax.value_and_grad(loss)`; later checks of this loss reuse it."""
     return jax.jit(jax.value_and_grad(loss))
 
 
@@ -139,7 +138,7 @@ def _wide(tree: Tree) -> Tree:
 def _arbiter(compiled: Callable[..., Any], params: Tree, trial: Trial) -> str:
     """Which gradient a central difference of the loss supports: "autodiff" or "handwritten".
 
-    Central differences have errors, so it is "handwritten" only if this gradient is much nearer.
+    Central differences are inexact, so the handwritten gradient must be much nearer to be chosen.
     """
     # The loss is differentiated along the difference of the two gradients.
     errors = [trial.handwritten[leaf] - right for leaf, right in trial.autodiff.items()]

@@ -24,7 +24,7 @@ class GradientError(InputError):
 
 
 def names_of(network: Architecture) -> list[tuple[str, int, str]]:
-    """The name, layer and kind of each leaf, such as `("W1", 1, "weight")`, by layer."""
+    """The name, layer and kind of each leaf, such as `("W1", 1, "weight")`, in layer order."""
     return [
         (f"{'W' if kind == 'weight' else 'b'}{layer}", layer, kind)
         for layer, shapes in enumerate(network.leaf_shapes())
@@ -134,7 +134,7 @@ def in_rows(text: str) -> str:
 
 
 def in_names_of(layout: str, text: str) -> str:
-    """Replaces names such as `1/weight`, and formulas, by those of the layout, such as `W1`."""
+    """The text, with names such as `1/weight` and all formulas in the notation of the layout."""
     if layout == "layers":
         return text
     text = re.sub(
@@ -153,7 +153,7 @@ FUNCTIONS = {
 
 
 def template(network: Any, layout: str, labels: str) -> str:
-    """The text of a file with a forward pass for the flags `network`, and zeros as gradient."""
+    """The text of a FILE.py with the forward pass of `network`, and zeros as the gradient."""
     from jinja2 import Environment, StrictUndefined  # here, because only this function needs it
 
     text = Path(__file__).with_name("template.py.jinja").read_text()

@@ -17,7 +17,7 @@ COLUMNS = ("leaf", "error", "allowed", "at", "handwritten", "autodiff", "verdict
 class Leaf(NamedTuple):
     """The worst entry of a leaf: the entry with the largest error / allowed difference.
 
-    The batch is the first one in which any entry is wrong, or else the whole batch.
+    The values are those of the first batch in which any entry is wrong, or else of the whole batch.
     """
 
     leaf: str
@@ -52,7 +52,7 @@ class Report(NamedTuple):
         return [mistake for cause in self.causes for mistake in cause]
 
     def to_json(self) -> str:
-        """The verdict, the leaves and the diagnoses as JSON."""
+        """The verdict, leaves and diagnoses as JSON. `tie` numbers several explanations."""
         record: dict[str, Any] = {
             "agrees": self.agrees,
             "precision": self.precision,
@@ -67,7 +67,7 @@ class Report(NamedTuple):
         return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def heatmap(self, path: str | Path) -> None:
-        """Draws one image per leaf of each entry's error / allowed difference, on a log scale."""
+        """Writes an image of error / allowed difference for each entry, by leaf, on a log scale."""
         from matplotlib.figure import Figure  # imported here because its import is slow
         from matplotlib.ticker import MaxNLocator
 

@@ -44,7 +44,6 @@ def handwritten_leaves(
 
 
 def _require_structure(given: Any, params: Tree) -> None:
-    """Raises `GradientError` unless both trees have the same lists, dicts and leaves."""
     if jax.tree.structure(given) == jax.tree.structure(params):
         return
     got = literal(given)

@@ -1,4 +1,4 @@
-"""Requirements on the loss and the batch, and random parameters and batches for the check."""
+"""Checks of the loss and the batch, and random parameters and batches."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +38,7 @@ def require_scalar(loss: Callable[..., Any], params: Any, batch: tuple) -> None:
 
 
 def require_batch(problem: Problem | None, params: Any, batch: tuple) -> None:
-    """Raises `InputsError` unless all arrays of the batch have the same number N ≥ 1 of rows."""
+    """Raises `InputsError` unless all arrays have equally many rows, ≥ 1, and fit the problem."""
     rows = {np.shape(array)[:1] for array in batch}
     if len(rows) != 1 or rows <= {(), (0,)}:
         raise InputsError(

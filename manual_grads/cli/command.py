@@ -19,8 +19,8 @@ from manual_grads.cli.signals import Stopped, stoppable
 Options = TypeVar("Options")
 
 COLLECTED_EVERY = 50_000
-"""Python collects garbage after this number of new objects. Importing JAX and tracing make many
-objects and little garbage. With Python's default, they spend up to a tenth of their time on it."""
+"""Python collects garbage after this number of new objects. With Python's default, this takes up to
+a tenth of the time of importing JAX and tracing, which make many objects and little garbage."""
 
 
 def run(
@@ -81,7 +81,7 @@ def say(line: str, to_errors: bool = False, wrapped: bool = True) -> None:
 
 
 def _wrapped(text: str, width: int | None) -> str:
-    """The text wrapped to `width`; the lines that this adds align with the text after `got:`."""
+    """Breaks lines longer than `width`; the added lines align with the text after `got:`."""
     lines: list[str] = []
     wrap = functools.partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
     for line in text.split("\n"):

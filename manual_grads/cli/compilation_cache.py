@@ -69,7 +69,7 @@ def default_folder() -> Path:
 
 
 def _require_private(folder: Path) -> None:
-    """Raises `ValueError` if another user can write to the folder, `OSError` if this one cannot."""
+    """Raises `ValueError` if other users can write to the folder, `OSError` if this user cannot."""
     status = folder.stat()
     others = stat.S_IWGRP | stat.S_IWOTH
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & others):
@@ -96,7 +96,7 @@ def _delete_oldest(folder: Path) -> None:
 def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
     """Replaces all of JAX's warnings about the folder by one line, and deletes unreadable files.
 
-    JAX's warning about an unreadable file contains the program's name. JAX keeps such a file.
+    JAX keeps such files. Its warning names the program, and the file's name begins with that name.
     """
     show, said = warnings.showwarning, []
 

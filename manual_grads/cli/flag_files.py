@@ -10,7 +10,6 @@ from manual_grads.cli.errors import FlagError
 SHIPPED = Path(__file__).parents[2] / "experiments"
 NAMES = ("--flagfile", "-flagfile")
 MAX_BYTES = 2**20
-"""The largest size of a flag file."""
 
 
 def expand(argv: Sequence[str], inside: tuple[Path, ...] = ()) -> tuple[list[str], list[Path]]:

@@ -1,7 +1,7 @@
 """Options: a frozen dataclass whose fields are flags.
 
 A field such as `batch_size: Annotated[int, "examples per step", AT_LEAST_1] = 256` defines a flag
-in one line: its type, help, rule and default. The parser, `--help` and `check` use this line.
+with its type, help text, rule and default. The parser, `--help` and `check` use this definition.
 """
 
 import dataclasses
@@ -253,7 +253,7 @@ def _kind_words(kind: Any) -> str:
 
 
 def _converted(name: str, kind: Any, value: Any) -> Any:
-    """If the field is a tuple, converts a list, from a flag or from JSON, to a tuple."""
+    """The value; if the field is a tuple, a list from a flag or from JSON is converted to one."""
     if get_origin(kind) is not tuple or not isinstance(value, list):
         return value
     if value == ["none"]:

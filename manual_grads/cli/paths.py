@@ -25,7 +25,7 @@ def of_user(text: str | Path) -> Path:
 
 
 def what_is(path: Path) -> str:
-    """Says what is at the path, such as "a folder" or "a link to /x: no such file or folder"."""
+    """What is at the path, such as "a folder" or "a link to /x: no such file or folder"."""
     try:
         link = f"a link to {path.readlink()}: " if path.is_symlink() else ""
     except OSError as error:

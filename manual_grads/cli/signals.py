@@ -37,7 +37,6 @@ def _end(signal_number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether the frame is part of an import."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -47,7 +46,7 @@ def _importing(frame: FrameType | None) -> bool:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """In the `with` block, Ctrl-C and SIGTERM raise `Stopped`; in an import, they end the process.
+    """In the block, Ctrl-C and SIGTERM raise `Stopped`; during an import, they end the process.
 
     `Stopped` is raised again every second until the block is left. This is necessary because Python
     discards exceptions in some callbacks, for example those of the garbage collector.
@@ -84,10 +83,10 @@ def stoppable() -> Iterator[None]:
 def deferred() -> Iterator[Callable[[], Stopped | None]]:
     """In the `with` block, the first Ctrl-C or SIGTERM is only recorded; a second raises `Stopped`.
 
-    Yields a function, which returns None, or a `Stopped` if a signal has been received. If a signal
-    was received, `Stopped` is raised at the end of the block.
+    Yields a function, which returns a `Stopped` if a signal has been received, else None. At the
+    end of the block, a recorded signal raises `Stopped`.
     """
-    if threading.current_thread() is not threading.main_thread():  # only it can set them
+    if threading.current_thread() is not threading.main_thread():  # only it can set handlers
         yield lambda: None
         return
     received: list[int] = []

@@ -1,4 +1,4 @@
-"""Compares two gradients. If B bounds the error of each, right ones differ by at most 2B."""
+"""Compares two gradients. Right gradients with a rounding error up to B differ by at most 2B."""
 
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ class Disagreement(NamedTuple):
 
 
 def compare(handwritten: Tree, reference: Tree, bound: Tree) -> Disagreement:
-    """Compares both gradients; each entry of `bound` is B, which limits the rounding error of each.
+    """Compares two gradients; `bound` has the largest possible rounding error B of each entry.
 
     All three arguments have the same structure and shapes.
     """
@@ -36,7 +36,7 @@ def compare(handwritten: Tree, reference: Tree, bound: Tree) -> Disagreement:
 def _worst(
     m: Float[Array, "*shape"], g: Float[Array, "*shape"], b: Float[Array, "*shape"]
 ) -> Disagreement:
-    """The `Disagreement` of one leaf, at the first of several largest entries; NaN counts as ∞."""
+    """The `Disagreement` of one leaf. Of equally bad entries, the first counts. NaN is ∞."""
     error = jnp.abs(m - g).ravel()
     of_bound = error / (2 * b.ravel())
     of_bound = jnp.where(jnp.isnan(of_bound), jnp.inf, of_bound)

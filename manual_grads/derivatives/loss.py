@@ -5,9 +5,9 @@ One example has a column of outputs `a` and a column of targets `y`:
     cross-entropy    C = −Σ_k y_k log p_k,  p = softmax(a)     ∂C/∂a_k = p_k Σ_i y_i − y_k
     squared error    C = Σ_k (y_k − a_k)²                       ∂C/∂a_k = −2 (y_k − a_k)
 
-The logarithm is natural, and squared error has no factor ½. The cross-entropy is also equal to
-C = −Σ_k y_k a_k + (Σ_i y_i) log Σ_k e^{a_k}. If Σ_i y_i = 1, its derivative is simply p − y. This
-form is not used, because smoothed targets do not sum exactly to 1 when they are rounded to float32.
+The logarithm is natural, and squared error has no factor ½. The derivative of the cross-entropy
+follows from C = −Σ_k y_k a_k + (Σ_i y_i) log Σ_k e^{a_k}. If Σ_i y_i = 1, the derivative is p − y.
+p − y is not used: smoothed targets that are rounded to float32 do not sum exactly to 1.
 """
 
 from collections.abc import Callable

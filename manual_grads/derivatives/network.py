@@ -3,9 +3,9 @@
     z⁰ = x + b⁰                  a⁰ = f(z⁰), or z⁰ if the input layer is plain
     z^l = W^l a^{l−1} + b^l      a^l = f(z^l), or z^L if the loss is cross-entropy
 
-δ^l is what the document calls the base derivative: the derivative of the batch's mean cost with
-respect to z^l. That is Σ ω C, with the cost C and weight ω of each example: ω is 1/N for each of
-N examples, and 0 for examples that only pad the batch. In δ^L, C and ω are those of one example:
+δ^l, the document's base derivative, is the derivative of the batch's mean cost with respect to z^l.
+The mean cost is Σ ω C, with the cost C and weight ω of each example: ω is 1/N for each of N
+examples, and 0 for examples that only pad the batch. In δ^L, C and ω are those of one example:
 
     δ^L = ω ∂C/∂a^L ⊙ f'(z^L)                  δ^l = (W^{l+1}ᵀ δ^{l+1}) ⊙ f'(z^l)
 
@@ -28,7 +28,7 @@ from manual_grads.derivatives.loss import LOSS_RULES
 Params = list[dict[str, Array]]
 Columns = Float[Array, "_ batch"]
 Format = str | None
-"""A format, such as bfloat16, to which factors of matrix products are rounded; None: to none."""
+"""The format, such as bfloat16, to which factors of matrix products are rounded, if any."""
 
 
 def equal_weights(images: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
@@ -48,7 +48,7 @@ class Forward(NamedTuple):
 
 
 def rounded(x: Float[Array, "*any"], factors: Format) -> Float[Array, "*any"]:
-    """`x` rounded to the format `factors`, in the dtype of `x`; `x` itself if that is None."""
+    """`x` in its dtype, rounded to the format `factors`; if `factors` is None, `x` itself."""
     if factors is None:
         return x
     # XLA may omit a conversion to a shorter format and back, but not `reduce_precision`.
@@ -58,7 +58,7 @@ def rounded(x: Float[Array, "*any"], factors: Format) -> Float[Array, "*any"]:
 def product(
     left: Float[Array, "m n"], right: Float[Array, "n k"], factors: Format = None
 ) -> Float[Array, "m k"]:
-    """The matrix product in full precision; a GPU's default rounds float32 to 10-bit mantissas.
+    """The matrix product in full precision; by default, GPUs round float32 to 10-bit mantissas.
 
     If the format `factors` is given, both factors are first rounded to it. The sums are not.
     """

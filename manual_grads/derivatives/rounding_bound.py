@@ -1,9 +1,9 @@
 """An upper bound B on the rounding error of a computed gradient, for each of its entries.
 
-It is a running error analysis (N. Higham, Accuracy and Stability of Numerical Algorithms, 2002,
-chapter 3). Examples are columns, `u` is the unit roundoff, γ_n = n u / (1 − n u), m is the number
-of terms in each sum of a matrix product, and N the number of examples. E_v bounds the error of v.
-In E_δ, W and δ' belong to the layer above; in E_z and B_W, a belongs to the layer below:
+The method is running error analysis (N. Higham, Accuracy and Stability of Numerical Algorithms,
+2002, chapter 3). Examples are columns, `u` is the unit roundoff, γ_n = n u / (1 − n u), m is the
+number of terms in each sum of a matrix product, and N the number of examples. E_v bounds the error
+of v. In E_δ, W and δ' belong to the layer above; in E_z and B_W, a belongs to the layer below:
 
     E_z⁰ = u |z⁰| with an input bias, else 0
     E_z  = |W| E_a + γ_{m+1} (|W| |a| + |b|)
@@ -12,9 +12,9 @@ In E_δ, W and δ' belong to the layer above; in E_z and B_W, a belongs to the l
     B_W  = E_δ |a|ᵀ + |δ| E_aᵀ + E_δ E_aᵀ + γ_N |δ| |a|ᵀ
     B_b  = Σ E_δ + γ_N Σ |δ|
 
-If the factors of matrix products are first rounded to a shorter format, B bounds the error that
-remains: both gradients round the same factors in the same way, unless a factor's error carries it
-past the middle between two numbers of the format. W, a and δ in matrix products are then the
+If the factors of matrix products are first rounded to a shorter format, B excludes this rounding,
+because the compared gradients round equal factors equally. But B allows for an error of a factor
+that changes the number to which the factor is rounded. W, a and δ in matrix products are then the
 rounded values, and E_a and E_δ are the errors after rounding, see `factor`.
 
 The code also adds η, the smallest normal number, once for each term of a sum, because XLA replaces
@@ -58,7 +58,7 @@ PRECISIONS = {
 
 
 LARGEST_EXPONENT = 80.0
-"""The largest argument passed to expm1; from there on, the error of p Σy is taken to be Σy."""
+"""The largest argument of expm1. If the argument reaches it, the error of p Σy is set to Σy."""
 
 
 class Errors(NamedTuple):
@@ -74,9 +74,9 @@ class Errors(NamedTuple):
 def _rectifier_slope(z, a, slope, e_z, e_a, s, precision):
     """E_f' of a rectifier: if rounding can change the sign of z, the slope can be wrong by |1 − s|.
 
-    This includes a z that is 0 because its terms cancel, but not a z whose terms are all 0: there,
-    E_z consists only of the η added for underflow. The code cannot distinguish the two cases if all
-    terms are below η/u³, which is 2⁻⁵⁴ in float32.
+    This can happen if z is 0 because its terms cancel, but not if all terms are 0: then E_z is
+    only the η added for underflow. If all terms are below η/u³, which is 2⁻⁵⁴ in float32, the code
+    cannot distinguish the two cases.
     """
     u, eta = precision
     rounded = (z != 0) | (e_z > eta / u**2)
@@ -87,7 +87,7 @@ def _rectifier_slope(z, a, slope, e_z, e_a, s, precision):
 def _gelu_value(z, a, slope, e_z, s, precision):
     """E_a = |f'| E_z + 0.4 E_z² + 5u (|a| + z² φ(z)) + |z| η.
 
-    The factor is 0.8 / 2, because |f''| ≤ 2 φ(0) < 0.8. Rounding the argument of Φ changes
+    0.4 bounds |f''| / 2, because |f''| ≤ 2 φ(0) < 0.8. Rounding the argument of Φ changes
     Φ(z) by up to 2u |z| φ(z). If Φ(z) underflows to 0, the error of a is up to |z| η.
     """
     u, eta = precision
@@ -154,8 +154,8 @@ def factor(
     """A factor of a matrix product and the bound of its error, both after rounding to `factors`.
 
     Rounding keeps the order of numbers: the exact factor, which is between x − E and x + E, is
-    rounded to a number between those to which x − E and x + E are rounded. E also gets 2u |x| for
-    the rounding of these two. If E is the number 0, x is exact.
+    rounded to a number between those to which x − E and x + E are rounded. 2u |x| is added to E for
+    the rounding of x − E and x + E. If E is the number 0, x is exact.
     """
     middle = rounded(x, factors)
     if factors is None or isinstance(error, int | float):

@@ -15,7 +15,7 @@ from manual_grads.leaves import named_leaves
 
 
 class InputsError(InputError):
-    """Parameters, images or targets do not fit the architecture or each other."""
+    """Parameters, images or targets that are invalid or do not fit the architecture."""
 
 
 def check_inputs(architecture: Architecture, params: Any, images, targets) -> None:

@@ -26,7 +26,7 @@ def download(
     folder: Path,
     reach_seconds: float = REACH_SECONDS,
 ) -> None:
-    """Downloads `files` into `folder`. Raises `DownloadError`; `OSError` if making it fails.
+    """Downloads `files` into `folder`. Raises `DownloadError`, or `OSError` from making `folder`.
 
     Each file is downloaded under a temporary name, and renamed after its checksum is verified. So a
     file with its final name is complete, and two processes may download at the same time.

@@ -89,7 +89,7 @@ FASHION_MNIST = Published(
 
 
 def missing(published: Published, folder: Path) -> list[PublishedFile]:
-    """The files of `published` that are not in `folder`. `_path` says which names count."""
+    """The files of `published` that are not in `folder`."""
     return [file for file in published.files if _path(file, folder) is None]
 
 
@@ -106,7 +106,7 @@ def read(published: Published, folder: Path) -> Dataset:
 
 
 def _path(file: PublishedFile, folder: Path) -> Path | None:
-    """The path of the file, or None. An unzipped file counts only if `file.sha256` is known."""
+    """The file's path, or None. A decompressed file counts only if `file.sha256` is not None."""
     names = [file.gz] if file.sha256 is None else [file.name, file.gz]
     there = [folder / name for name in names if os.path.lexists(folder / name)]
     return next((path for path in there if path.is_file()), there[0] if there else None)
@@ -133,10 +133,10 @@ def _read_verified(file: PublishedFile, folder: Path):
 
 
 def decompressed(path: Path, size: int) -> bytes:
-    """The decompressed content of a file that should have `size` bytes. Raises `DataError`.
+    """The decompressed content of a file, expected to be `size` bytes. Raises `DataError`.
 
     The file may be gzipped or not, whatever its name. At most `size` + 1 bytes are decompressed, so
-    that a gzip bomb cannot fill the memory. It is one call of zlib, during which other threads run.
+    that a gzip bomb cannot fill the memory. The single call of zlib releases the GIL.
     """
     try:
         with paths.open_plain(path, follow_links=True) as file:

@@ -28,9 +28,9 @@ def load(config: Config, say: Say = print) -> Dataset:
 def begin(config: Config, say: Say = print) -> Callable[[], Dataset]:
     """Starts to read the files in a thread, and returns a function that waits for the dataset.
 
-    Both functions can raise `DataError`. `auto` is MNIST if a given folder, the cache or a mirror
-    has it, else scikit-learn's digits, which are read without a thread. A file with wrong content
-    and a given folder that lacks a file are errors.
+    Both functions can raise `DataError`. The dataset `auto` is MNIST if a given folder, the cache
+    or a mirror has it, else scikit-learn's digits, which are read without a thread. Even with
+    `auto`, a file with wrong content, or a given folder that lacks a file, is an error.
     """
     if config.dataset == "digits":
         reading = _digits("reading digits, the 1,797 small images in scikit-learn", say)
@@ -65,7 +65,7 @@ def cache(published: Published) -> Path:
 
 
 def _published(published: Published, folder: str | None, say: Say) -> Callable[[], Dataset]:
-    """Reads from `folder` if given. Otherwise completes the cache by download and reads from it."""
+    """Starts to read `folder`, or else the cache, after downloading what the cache lacks."""
     place = paths.of_user(folder) if folder else cache(published)
     absent = missing(published, place)
     doing = "reading {} from" if folder or not absent else "{} will be downloaded into"
@@ -104,7 +104,7 @@ def _digits(line: str, say: Say) -> Callable[[], Dataset]:
 
 
 def _divided(dataset: Dataset, train: int | None, validation: int | None) -> Dataset:
-    """Takes the last `validation` examples for validation, and the first `train` of the rest."""
+    """Holds out the last `validation` training examples; keeps the first `train` of the rest."""
     images, labels = dataset.train
     rest = len(labels) - (validation or 0)
     if rest < (train or 1):

@@ -27,10 +27,10 @@ def mean_loss(
     weights: Float[Array, " batch"] | None = None,
     factors: str | None = None,
 ) -> Float[Array, ""]:
-    """The mean `Σ weights · C` over the examples of the batch.
+    """The weighted mean `Σ weights · C` over the examples of the batch.
 
     The weights sum to 1, and padding has weight 0. By default, each of N examples has weight 1/N.
-    `factors` is the format of the factors of matrix products; None leaves them as they are.
+    The factors of matrix products are rounded to the dtype `factors`; None does not round them.
     """
     costs = LOSSES[architecture.loss](forward(architecture, params, images, factors), targets)
     if weights is None:

@@ -1,7 +1,7 @@
 """The network: initial parameters, and the forward pass that autodiff differentiates.
 
-`params[l]` is a dict for layer `l`, where layer 0 is the input layer. Its entries are `"weight"`
-`[outputs, inputs]`, except in layer 0, and `"bias"` `[outputs]` if the layer has one. Activations
+`params[l]` is a dict of the parameters of layer `l`. Each layer except layer 0, the input layer,
+has a `"weight"` `[outputs, inputs]`. A layer with a bias has a `"bias"` `[outputs]`. Activations
 are `[batch, units]`: each example is a row.
 
 `manual_grads` has a second forward pass. The autodiff and the handwritten gradient must not share
@@ -41,7 +41,7 @@ def init(
     scale: float = 1.0,
     dtype: DTypeLike = "float32",
 ) -> Params:
-    """Draws weights from `INITIALIZERS[initializer]` and multiplies them by `scale`. Biases are 0.
+    """Initial parameters: weights from `INITIALIZERS[initializer]`, times `scale`; biases are 0.
 
     Layer `l` uses the key `fold_in(key, l)`, so its weights do not depend on the other layers.
     """
@@ -59,8 +59,8 @@ def init(
 def product(a: Rows, weight: Matrix, factors: str | None = None) -> Rows:
     """`a Wᵀ` in full precision; a GPU's default rounds float32 to 10-bit mantissas.
 
-    If the format `factors` is given, both factors are first rounded to it, and so are the factors
-    of the products `g W` and `gᵀ a` in the derivatives. The sums are not rounded to it.
+    If `factors` names a dtype, both factors are first rounded to it, and so are the factors of the
+    products `g W` and `gᵀ a` in the derivatives. The sums of products keep the dtype of `a`.
     """
     if factors is None:
         return jnp.matmul(a, weight.T, precision=lax.Precision.HIGHEST)
@@ -97,7 +97,7 @@ def forward(
         z⁰ = x + b⁰                  a⁰ = f(z⁰), or z⁰ if the input layer is plain
         z^l = a^{l−1} W^lᵀ + b^l     a^l = f(z^l)
 
-    `factors` is the format of the factors of matrix products, as in `product`.
+    The factors of matrix products are rounded to the dtype `factors`, as in `product`.
     """
 
     def f(z):

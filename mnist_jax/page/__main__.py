@@ -83,7 +83,7 @@ def serve(chosen: Options) -> None:
 def listening(host: str, port: int) -> socket.socket:
     """A socket that listens at the address. Raises `AddressError`, which names a free port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # with a protocol, asyncio sets TCP_NODELAY, so that small answers are sent at once
+    # asyncio sets TCP_NODELAY, which sends small answers at once, only if a protocol is given
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

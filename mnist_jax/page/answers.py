@@ -1,7 +1,7 @@
 """The form of a request, and the answer to it. The server stores nothing between two requests.
 
-Each request lists all steps that the user has taken. They are taken again from the run's parameters
-to compute the page's own copy of the network.
+Each request lists all steps of gradient descent that the user has taken. The server takes them
+again, starting at the run's parameters, to compute the page's own copy of the network.
 """
 
 from collections.abc import Callable
@@ -36,8 +36,8 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
     """A request. Without a `target`, the target is the digit with the second-largest output.
 
-    `unit` is the layer and the index of the unit whose numbers are returned. If it is None, the
-    unit is the one with the largest |δ| in the last hidden layer, or in layer 1 if none is hidden.
+    `unit` is the layer and the index of the unit whose numbers are returned; None means the unit
+    with the largest |δ| in the last hidden layer, or in layer 1 if there is no hidden layer.
     """
 
     strokes: Annotated[list[Stroke], Meta(max_length=64)]
@@ -51,7 +51,7 @@ class UnanswerableError(ValueError):
 
 
 class Network(NamedTuple):
-    """The network of a run with every bias; the mask `own` is 1 for the leaves that the run has.
+    """A run's network with a bias in every layer. `own` is 1 for the run's own leaves, else 0.
 
     `compute(image, label, unit)` is `derivatives.compute` with these parameters. They are constants
     of the compiled function, so |W| and Wᵀ are computed only once.
@@ -95,9 +95,10 @@ def warm_up(network: Network) -> None:
 
 
 def answer(network: Network, question: Question) -> dict[str, Any]:
-    """The numbers that the page shows. `pixels` holds uint8; all other bytes hold float32.
+    """The numbers that the page shows. Raises `UnanswerableError`.
 
-    If the drawing does not show a single digit, the only entry is `pixels`, which is None.
+    The bytes of `pixels` are uint8, and all other bytes are float32. If the drawing does not show a
+    single digit, the only entry is `pixels`, which is None.
     """
     architecture = network.architecture
     if question.unit is not None and not _exists(architecture, *question.unit):

@@ -1,8 +1,8 @@
 """The derivatives of the cost for one image: handwritten, by autodiff, and their differences.
 
-Each layer without a bias is given a bias of 0, which does not change the outputs. Then the base
-derivative δ^l of each layer is a leaf of the gradient, because ∂C/∂b^l = δ^l for one example. So
-the input layer bias derivative ∂C/∂b⁰ exists even if the run's network has no b⁰.
+Each layer without a bias is given a bias of 0, which does not change the outputs. Then the gradient
+has a leaf with δ^l = ∂C/∂z^l of each layer, because ∂C/∂b^l = δ^l for one example. So the input
+layer bias derivative ∂C/∂b⁰ exists even if the run's network has no b⁰.
 """
 
 from dataclasses import replace
@@ -24,10 +24,10 @@ class Derivatives(NamedTuple):
     """The numbers that the page shows for one image. `z`, `a` and `slope` have one array per layer.
 
     `y` has the targets, smoothed as in training. `output` is softmax(z^L) with cross-entropy, else
-    a^L. Both gradients have the structure of the parameters, but ∂C/∂W^l has only one row
-    `[inputs]`: the row of unit `row[l]`. `difference` is the largest difference between the two
-    gradients in each leaf, over all rows. `of_bound` is the largest ratio of a difference to twice
-    the rounding bound.
+    a^L. `handwritten` and `autodiff` have the structure of the parameters, but only one row of
+    ∂C/∂W^l `[inputs]`: the row of unit `row[l]`. `difference` is the largest difference between the
+    two gradients in each leaf, over all rows. `of_bound` is the largest ratio of a difference to
+    twice the rounding bound.
     """
 
     cost: Float[Array, ""]
@@ -68,10 +68,10 @@ def compute(
     label: Label,
     unit: Int[Array, " layers"],
 ) -> Derivatives:
-    """Computes the derivatives for an image from 0 to 1 whose target is the digit `label`.
+    """The derivatives for an image with values from 0 to 1 whose target is the digit `label`.
 
     If `label` is −1, the target is the digit with the second-largest output. If `unit[l]` is −1,
-    `row[l]` is the unit of layer l with the largest |δ|. `architecture` must have every bias.
+    `row[l]` is the unit of layer l with the largest |δ|. Every layer of `architecture` has a bias.
     """
     images = pixels[None]
     units = derivatives.forward(architecture, params, images.T)
@@ -102,7 +102,7 @@ def compute(
 
 
 def _rows(gradient: Params, row: list[Int[Array, ""]]) -> Params:
-    """The gradient with only row `row[l]` of ∂C/∂W^l, because writing all rows takes long."""
+    """The gradient with only row `row[l]` of ∂C/∂W^l, because returning all rows is slow."""
     return [
         {name: leaf[unit] if name == "weight" else leaf for name, leaf in leaves.items()}
         for unit, leaves in zip(row, gradient, strict=True)

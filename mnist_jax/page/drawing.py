@@ -13,7 +13,7 @@ MARGIN = 44
 """The width of the white margin around the drawing area: no stroke touches the picture's edge."""
 
 REDUCED = 4
-"""The picture is drawn this many times larger and then reduced, so that edges are smooth."""
+"""The drawn picture is reduced by this factor, so that its edges are smooth."""
 
 Strokes = list[list[tuple[int, int]]]
 

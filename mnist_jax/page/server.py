@@ -37,7 +37,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 SENTENCES = {
-    404: "This server has two addresses: / is the page, and /derivatives answers it.",
+    404: "This server has two addresses: / is the page, and /derivatives answers its requests.",
     405: "Ask for the page with GET, and for derivatives with POST.",
 }
 
@@ -56,7 +56,7 @@ def application(network: Network, host: str = "127.0.0.1") -> Starlette:
         _require_own_origin(request)
         question = _read(await _body(request))
         if not limiter:
-            limiter.append(CapacityLimiter(AT_ONCE))  # here, because it needs the event loop
+            limiter.append(CapacityLimiter(AT_ONCE))  # needs a running event loop
         work = functools.partial(answer, network, question)
         try:
             numbers = await to_thread.run_sync(work, limiter=limiter[0])
@@ -72,7 +72,7 @@ def application(network: Network, host: str = "127.0.0.1") -> Starlette:
 
 
 def hosts(host: str) -> list[str]:
-    """The host names that requests may have: any name (`*`) if other machines can reach `host`.
+    """The host names allowed in requests: any (`*`) if other machines can reach `host`.
 
     The restriction prevents DNS rebinding: another site's page could otherwise reach the server
     with a host name of that site that resolves to 127.0.0.1.
@@ -89,9 +89,9 @@ def is_loopback(host: str) -> bool:
 
 
 def _require_own_origin(request: Request) -> None:
-    """Refuses a request of another site's page. Only browsers send an origin."""
+    """Refuses requests from other sites' pages, and content other than JSON."""
     origin, own = request.headers.get("origin"), f"http://{request.headers.get('host')}"
-    if origin not in (None, own):
+    if origin not in (None, own):  # only browsers send an origin
         raise HTTPException(403, f"Only the page at {own} may ask; this came from another origin.")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":

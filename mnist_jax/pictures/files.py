@@ -18,8 +18,8 @@ class PictureError(InputError):
 def read(path: str | Path) -> Image.Image:
     """The picture in a file. Raises `PictureError`.
 
-    The picture must be undamaged and in a format that Pillow reads, have at most 89 million pixels,
-    which is Pillow's limit, and not be too small. Animations and several pages are refused.
+    The picture must be undamaged, in a format that Pillow reads, and not too small. It has at most
+    89 million pixels, which is Pillow's limit. Animations and files of several pages are refused.
     """
     path = paths.of_user(path)
     try:
@@ -27,7 +27,7 @@ def read(path: str | Path) -> Image.Image:
             warnings.simplefilter("ignore")  # warnings about metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(file)
-            if getattr(image, "is_animated", False) and image.format != "MPO":  # phones' photos
+            if getattr(image, "is_animated", False) and image.format != "MPO":  # a phone's photo
                 raise PictureError(
                     f"{path} must show one picture",
                     f"{image.format} with several: an animation or several pages",

@@ -17,9 +17,9 @@ GAP = 0.1
 class Ink(NamedTuple):
     """The ink of a picture: `density` is 1 in the ink, and 0 in the background.
 
-    At 90 % of the ink's edge pixels, the picture's logarithm has at least the slope `sharpness`.
-    `darker` is true if the ink's median is darker than the other pixels' median. It is false for
-    paper between light strokes. `width` is the mean stroke width in pixels.
+    `sharpness` is the 10 % quantile of the slope of the picture's logarithm at the ink's edge.
+    `darker` is true if the ink's median is darker than the other pixels' median. Paper between
+    light strokes, mistaken for ink, is not `darker`. `width` is the mean stroke width in pixels.
     """
 
     density: Float[np.ndarray, "height width"]
@@ -54,9 +54,9 @@ def grey(image: Image.Image) -> Image.Image:
 def find(values: Float[np.ndarray, "height width"], clean: bool = False) -> Ink | None:
     """The ink that looks most like a digit, or None if there is no ink.
 
-    Dark and light ink are sought in the picture, and in a copy with smoothed noise. Ink in the copy
-    may be texture of the paper, so its contrast must be above 0.25. A `clean` picture has dark ink
-    on light paper without noise.
+    Dark and light ink are sought in the picture, and in a smoother copy. Ink in the copy may be
+    texture of the paper, so its contrast must be above 0.25. A `clean` picture has dark ink on
+    light paper without noise.
     """
     if clean:
         return _dark(values)
@@ -71,7 +71,7 @@ def find(values: Float[np.ndarray, "height width"], clean: bool = False) -> Ink 
 def _evidence(ink: Ink) -> float:
     """The score of the ink: contrast · length of the strokes / their width · sharpness.
 
-    Shadows have a low sharpness. Several digits divide the score by 2, ink not `darker` by 10.
+    Shadows have a low sharpness. The score is divided by 2 if not `single`, by 10 if not `darker`.
     """
     doubts = (1 if ink.single else 0.5) * (1 if ink.darker else 0.1)
     return float(ink.contrast * ink.mask.sum() / ink.width**2 * ink.sharpness * doubts)
@@ -141,8 +141,8 @@ def _digit(
 ) -> tuple[Bool[np.ndarray, "height width"], bool]:
     """The mask of the digit, or of several digits, and whether there is only one digit.
 
-    There are several if parts separated by `GAP` are each at least two thirds as high as the
-    highest. Parts at the picture's edge are dropped, unless all other parts are very small.
+    There are several digits if two parts separated by `GAP` are at least two thirds as high as the
+    highest part. Parts at the picture's edge are dropped, unless all other parts are very small.
     """
     labels, _ = _parts(mask)
     boxes = _boxes(labels)

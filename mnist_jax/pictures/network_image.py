@@ -63,10 +63,10 @@ def _look(picture: Image.Image, clean: bool) -> ink.Ink | None:
 
 
 def scaled(digit: ink.Ink) -> Float[np.ndarray, "height width"]:
-    """The cropped digit, its longer side scaled to 20 pixels; values from 0 to 1."""
+    """The digit, cropped and scaled until its longer side is 20 pixels; values from 0 to 1."""
     density = digit.density[digit.box]
     thicker = (THINNEST * max(density.shape) / BOX - digit.width) / 2
-    if thicker > 0.5:  # the pen is thinner than any of MNIST's
+    if thicker > 0.5:  # the strokes are thinner than any of MNIST's
         reach = int(np.ceil(thicker))
         y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
         density = np.pad(density, reach)

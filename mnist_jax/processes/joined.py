@@ -21,11 +21,11 @@ OF_ONE_PROCESS = ("process_id", "name", "workdir", "overwrite", "data_dir", "tim
 
 @contextlib.contextmanager
 def joined(config: Config) -> Iterator[Config]:
-    """Connects the processes of a run, and yields the configuration; only process 0 writes files.
+    """Connects the processes of a run, and yields the configuration.
 
-    With --coordinator=cluster, the yielded configuration has the address and the numbers that JAX
-    has found. Raises `ProcessLostError` if JAX finds none, or if a process cannot be reached or
-    ends during the run. Without --coordinator, it does not import jax.
+    Without --coordinator, jax is not imported. With --coordinator=cluster, JAX fills in the
+    address, the number of processes and the process id. Raises `ProcessLostError` if JAX finds no
+    address, or if a process cannot be reached or ends during the run.
     """
     if config.coordinator is None:
         yield config
@@ -51,18 +51,18 @@ def joined(config: Config) -> Iterator[Config]:
                 heartbeat_timeout_seconds=config.process_timeout,
                 shutdown_timeout_seconds=config.process_timeout,
             )
-        except ValueError as error:  # no address
+        except ValueError as error:  # JAX has found no address
             raise _no_cluster(error) from None
         config = _as_connected(config)
         try:
             yield config
         except (signals.Stopped, ProcessLostError):  # all processes raise the same error
-            jax.distributed.shutdown()  # waits, because XLA aborts the rest when process 0 ends
+            jax.distributed.shutdown()  # waits for the others, which XLA aborts if process 0 ends
             raise
         jax.distributed.shutdown()
     except (jax.errors.JaxRuntimeError, TimeoutError, ValueError) as error:
         if isinstance(error, ValueError) and "Gloo" not in str(error):
-            raise  # only a broken connection of JAX's CPU collectives is a `ValueError`
+            raise  # a `ValueError` from Gloo, JAX's CPU collectives, is a broken connection
         raise lost(config, str(error).split("\n", maxsplit=1)[0][:300]) from None
 
 

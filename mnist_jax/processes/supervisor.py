@@ -96,9 +96,9 @@ def _wait(process: subprocess.Popen, seconds: int) -> int:
 
 
 def has_parent() -> bool:
-    """Whether this process is the child. If so, its output goes to the parent's output and errors.
+    """Whether this process is the child. If so, redirects its output and errors to the parent's.
 
-    The child ends when the parent ends, because the child's standard input is then closed.
+    A thread ends the child when the parent ends, because the child's standard input then closes.
     """
     if VARIABLE not in os.environ:
         return False

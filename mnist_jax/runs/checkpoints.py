@@ -28,7 +28,7 @@ Tree = Any
 Tensors = Mapping[str, np.ndarray]
 
 KEPT = 3
-"""The number of checkpoints that are kept, besides that with the lowest validation loss."""
+"""How many of the newest checkpoints are kept, besides the one with the lowest validation loss."""
 
 
 class CheckpointError(InputError):
@@ -39,8 +39,8 @@ class CheckpointError(InputError):
 def writing(workdir: Path) -> Iterator[Callable[[int, Tree, int], Future[None]]]:
     """Yields `save(step, tree, best_step)`, which copies the tree and writes it in a thread.
 
-    One file is written at a time. If a write fails, no older checkpoint is removed. The future that
-    `save` returned, the next call of `save` and the end of the block raise `RunDirectoryError`.
+    One file is written at a time. If a write fails, no older checkpoint is removed, and the future
+    of this write, the next call of `save` and the end of the block raise `RunDirectoryError`.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint") as thread:
         last: Future[None] = thread.submit(lambda: None)
@@ -104,7 +104,7 @@ def remove_after(workdir: Path, step: int) -> None:
 
 
 def size_of_all(tree: Tree) -> int:
-    """The maximum bytes of all checkpoints: the newest, the best, and one that is being written."""
+    """The maximum bytes of all checkpoints: the `KEPT` newest, the best, and one being written."""
     return (KEPT + 2) * sum(getattr(leaf, "nbytes", 8) for leaf in jax.tree.leaves(tree))
 
 
@@ -138,7 +138,7 @@ def _remove(path: Path) -> None:
 
 
 def require_some(workdir: Path, unless_new: bool = False) -> None:
-    """Raises `CheckpointError` if no checkpoint exists, or if one is in the format of 0.1.0.
+    """Raises `CheckpointError` if no checkpoint exists, or if one has the format of version 0.1.0.
 
     With `unless_new`, a run without checkpoints is accepted: it begins at its first step.
     """

@@ -39,7 +39,7 @@ CHECKPOINTS = "checkpoints"
 def require_plain(workdir: Path) -> None:
     """Raises `RunDirectoryError` unless each file of a run is a plain file, or does not exist.
 
-    The run directory and `checkpoints` must be folders or missing. A link could lead elsewhere.
+    `workdir` and its `checkpoints` must be folders or missing. A link inside could lead outside.
     """
     stands = paths.what_is(workdir)
     if stands != paths.NOTHING and not stands.endswith(paths.FOLDER):
@@ -119,7 +119,7 @@ def summary(
 ) -> dict[str, Any]:
     """The content of `result.json`. `last` has the metrics of the last epoch.
 
-    `correct` is the number of correct test answers. `devices` is the number in all processes.
+    `correct` is the number of correct test answers. `devices` counts the devices of all processes.
     """
     train_examples, test_examples = len(dataset.train.labels), len(dataset.test.labels)
     return {

@@ -55,7 +55,7 @@ def write(path: Path, content: str | bytes) -> None:
     """Writes `content` to `path` atomically. Raises `RunDirectoryError`."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.unlink(missing_ok=True)  # if a killed process with this id left it
+        beside.unlink(missing_ok=True)  # in case a killed process with the same id left it
         with beside.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()

@@ -1,4 +1,4 @@
-"""Compiles the training blocks and the evaluation of a run before its first step."""
+"""Compiles a run's blocks of training steps and its evaluation, before the first step."""
 
 import functools
 import math
@@ -40,10 +40,10 @@ Tree = Any
 
 
 class Start(NamedTuple):
-    """The optimiser, and the initial state and the training data, on each device of the `mesh`.
+    """The objects that training starts with. Each device of `mesh` has all of `state` and `train`.
 
     `rates` has the learning rate at the last step of each epoch. `batches(epoch)` returns the
-    blocks of an epoch, each an array of batches; epochs count from 1.
+    batches of each block of an epoch, as indices of examples; epochs count from 1.
     """
 
     mesh: Mesh
@@ -129,7 +129,7 @@ def start(config: Config, dataset: Dataset) -> Start:
 def _begin(
     config: Config, steps: int, seed: UInt32[Array, ""]
 ) -> tuple[TrainState, Float[Array, " epochs"]]:
-    """The initial state, and the learning rate at the last of the `steps` of each epoch."""
+    """The initial state, and the learning rate at the last step of each epoch of `steps` steps."""
     ends = steps * jnp.arange(1, config.epochs + 1, dtype="int32") - 1
     state = init_state(config, optimizer(config, steps), seed)
     return state, learning_rates(config, steps, ends)
@@ -197,7 +197,7 @@ def _compile_training(
 
 
 def _batch_shapes(config: Config, dataset: Dataset, mesh: Mesh) -> set[tuple[int, int]]:
-    """The shapes of an epoch's `Batches`: those of most blocks, and that of the last block."""
+    """The shapes of an epoch's `Batches`, without repetition; the last block can be shorter."""
     steps, batch_size = steps_per_epoch(config, dataset), config.batch_size
     examples = min(batch_size, len(dataset.train.labels))
     lengths = {min(config.block_steps, steps), (steps - 1) % config.block_steps + 1}
@@ -214,10 +214,9 @@ def _shapes(tree: Tree, sharding: NamedSharding) -> Tree:
 def _lowered_block(
     config: Config, dataset: Dataset, mesh: Mesh, state: Tree, batches: tuple[int, int]
 ) -> Lowered:
-    """A block as a traced function `(state, images, labels, batches)`, which donates `state`.
+    """Traces a block, `(state, images, labels, batches)`, for the given shapes. Donates `state`.
 
-    `state` and `batches` have the shapes of the arguments with these names. The data are arguments:
-    as constants they would be compiled into the function, which is slow.
+    Images and labels are arguments, because compiling them as constants is slow.
     """
     everywhere = replicated(mesh)
     step = make_block(config, optimizer(config, steps_per_epoch(config, dataset)), mesh=mesh)
@@ -227,9 +226,9 @@ def _lowered_block(
 
 
 def _require_memory(state: Tree, mesh: Mesh) -> None:
-    """Raises `MemoryError` if the state and one gradient of each CPU device exceed the memory.
+    """Raises `MemoryError` if the memory cannot hold a state and a gradient for each CPU device.
 
-    Allocating too much memory often succeeds; the system then kills the process that uses it.
+    Allocating too much memory often succeeds; the system kills the process when it uses the memory.
     """
     if jax.default_backend() != "cpu":
         return
@@ -245,7 +244,7 @@ def _require_memory(state: Tree, mesh: Mesh) -> None:
 def train_epoch(
     training: Training, state: TrainState, epoch: int
 ) -> tuple[TrainState, list[BlockResult]]:
-    """Trains all blocks of an epoch. Donates `state`."""
+    """Trains an epoch, and returns the new state and a result for each block. Donates `state`."""
     results = []
     for block in range(training.blocks):
         state, result = training.train_block(state, epoch, block)
@@ -254,10 +253,7 @@ def train_epoch(
 
 
 def _lowered_evaluation(config: Config, mesh: Mesh, params: Tree, examples: Examples) -> Lowered:
-    """The evaluation as a traced function `(params, images, labels)`.
-
-    `params` and `examples` have the shapes of the arguments.
-    """
+    """Traces the evaluation, `(params, images, labels)`, for the shapes of these arguments."""
     everywhere = replicated(mesh)
     evaluation = jax.jit(evaluate, static_argnums=(0, 4), out_shardings=everywhere)
     return evaluation.lower(config.architecture, *_shapes((params, *examples), everywhere), mesh)
@@ -266,8 +262,6 @@ def _lowered_evaluation(config: Config, mesh: Mesh, params: Tree, examples: Exam
 def _evaluation(
     clock: Clock, compiled: Compiled, examples: Examples
 ) -> Callable[[Params], Evaluation]:
-    """The compiled evaluation on `examples`, as a function of the parameters."""
-
     def run(params: Params) -> Evaluation:
         with timed(clock, "evaluate"), enough_memory():
             loss, correct, outputs = compiled(params, *examples)
@@ -277,9 +271,9 @@ def _evaluation(
 
 
 def _compile_inspection(config: Config, initial: Start) -> Callable[..., Inspected] | None:
-    """Compiles the float64 inspection as a function `(params, images, labels, batches)`, if any.
+    """Compiles `(params, images, labels, batches)`, which inspects the first batch in float64.
 
-    It inspects the first of the batches.
+    Returns None if the mode has no `inspect_in_float64`.
     """
     if mode(config).inspect_in_float64 is None:
         return None

@@ -1,8 +1,8 @@
-"""The devices of a run: the examples of a batch are divided over them, all else is on each.
+"""The devices of a run. Each batch is divided over them; each device has a copy of all else.
 
 Each device computes the gradient of its examples, and the gradients are added up. JAX's partitioner
-divides all other functions of the whole batch. A batch is padded to a multiple of the devices, with
-weight 0, so that every mean stays a mean over the batch's examples.
+divides all other computations on a batch. A batch is padded with examples of weight 0 to a multiple
+of the number of devices, so every mean is still over the batch's own examples.
 """
 
 import contextlib
@@ -25,11 +25,11 @@ Tree = Any
 
 
 def require_device(chosen: str = "1") -> None:
-    """Raises `DeviceError` unless JAX finds `chosen` devices: "all" of at least 1, or a number.
+    """Raises `DeviceError` unless JAX finds `chosen` devices; "all" needs at least one.
 
-    On CPU, this number of virtual devices is made, unless JAX has computed before.
+    If `chosen` is a number, makes this many virtual CPU devices, unless JAX has computed before.
     """
-    with contextlib.suppress(RuntimeError):  # JAX has computed before
+    with contextlib.suppress(RuntimeError):  # raised if JAX has computed before
         if chosen not in ("1", "all"):
             jax.config.update("jax_num_cpu_devices", int(chosen))
     try:
@@ -49,7 +49,7 @@ def require_device(chosen: str = "1") -> None:
 
 
 def processor_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str] | None:
-    """The processor's vector and matrix units, by Linux's names; None if it is not Linux."""
+    """Linux's names of the processor's vector and matrix units; None on another system."""
     try:
         flags = cpuinfo.read_text().split()
     except OSError:
@@ -81,12 +81,12 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def divided(mesh: Mesh) -> NamedSharding:
-    """The sharding of `Batches`, in which each device has its part of every batch."""
+    """The sharding of `Batches` that gives each device its part of every batch."""
     return NamedSharding(mesh, PartitionSpec(None, AXIS))
 
 
 def place(tree: Tree, sharding: NamedSharding) -> Tree:
-    """Copies arrays to the devices; every process calls it with the same values."""
+    """Copies arrays to the devices. All processes must call it with the same values."""
     if sharding.is_fully_addressable:
         return jax.device_put(tree, sharding)
 
@@ -98,9 +98,9 @@ def place(tree: Tree, sharding: NamedSharding) -> Tree:
 
 
 def on_parts(function: Callable[..., jax.Array], mesh: Mesh) -> Callable[..., jax.Array]:
-    """`function(params, images)`, divided over the devices.
+    """Wraps `function(params, images)` so that each device computes its part of the images.
 
-    Its result has a row for each image. Each device computes the rows of its own images.
+    The result of `function` must have a row for each image.
     """
     rows = PartitionSpec(AXIS)
 
@@ -116,10 +116,10 @@ def on_parts(function: Callable[..., jax.Array], mesh: Mesh) -> Callable[..., ja
 
 
 def summed_over_parts(function: Callable[..., Tree], mesh: Mesh) -> Callable[..., Tree]:
-    """`function(params, *rows)`, of which each device computes the terms of its own rows.
+    """Wraps `function(params, *rows)`: each device computes it on its rows; the results are added.
 
-    The result of `function` must be a sum over the rows. All its leaves are added up in one vector,
-    because between processes each message takes longer than the sums of a small network.
+    The result of `function` must be a sum over the rows. All its leaves are sent as one vector,
+    because a message between processes takes longer than adding the gradients of a small network.
     """
     rows, everywhere = PartitionSpec(AXIS), PartitionSpec()
 

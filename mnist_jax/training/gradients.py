@@ -35,7 +35,7 @@ class Mode(NamedTuple):
     `inspect(params, images, targets, weights, gradient)` runs in every step, and
     `inspect_in_float64(params, images, targets, weights)` runs in the first step of an epoch,
     unless it is None. `record` converts a block's inspections into metrics. The maximum over an
-    epoch is reported; `no_record(params)` is its initial value. `explain(params, images, targets)`
+    epoch is reported, starting from `no_record(params)`. `explain(params, images, targets)`
     describes the mistake in the gradient.
     """
 
@@ -51,7 +51,7 @@ class Mode(NamedTuple):
 def autodiff(architecture: Architecture, factors: str | None = None) -> Mode:
     """The mode that differentiates the loss with `jax.value_and_grad`.
 
-    In each mode, `factors` is the format to which the factors of matrix products are rounded.
+    In every mode, the factors of matrix products are rounded to the format `factors`, if given.
     """
     return Mode(
         jax.value_and_grad(partial(mean_loss, architecture, factors=factors)),
@@ -69,7 +69,7 @@ def manual(architecture: Architecture, factors: str | None = None) -> Mode:
 
 
 def checked(architecture: Architecture, factors: str | None = None) -> Mode:
-    """The mode that trains with autodiff and compares the handwritten gradient at every step."""
+    """The mode that trains with autodiff and compares both gradients at every step."""
     return autodiff(architecture, factors)._replace(
         inspect=partial(disagreement, architecture, factors),
         inspect_in_float64=partial(disagreement_in_float64, architecture, factors),
@@ -138,7 +138,7 @@ def explanation(
         return derivatives.value_and_grad(architecture, params, images, targets)[1]
 
     loss = partial(mean_loss, architecture)
-    check = manual_grads.check_gradient  # imported here, because it is slow and rarely needed
+    check = manual_grads.check_gradient  # imported here: the import is slow and rarely needed
     report = check(handwritten, loss, params, (images, targets), network=architecture)
     if report.agrees:
         return "a check of a few examples finds nothing; look for code that depends on the batch"

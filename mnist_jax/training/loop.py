@@ -68,7 +68,7 @@ def train_and_save(
     clock = clock or start_clock()
     report.compiling()
     training, state = compile_training(config, dataset, clock)
-    started(partial(importlib.import_module, "mnist_jax.figures"))  # imports while XLA trains
+    started(partial(importlib.import_module, "mnist_jax.figures"))  # runs while XLA trains
     job = Job(config, dataset, workdir, training, mesh_of(config), jax.process_index() == 0, clock)
     run = begin(config, dataset, state, training.mode.no_record(state.params))
     history: list[Metrics] = []
@@ -147,7 +147,7 @@ def _train(
 ) -> tuple[RunState, Evaluation | None]:
     """Trains to the end of the last epoch, and appends each epoch's metrics to `history`.
 
-    Also returns the evaluation after the last epoch; None if no epoch was left to train.
+    Returns the final state, and the last epoch's evaluation or None if no epoch was left to train.
     """
     tested = None
     with checkpoints.writing(job.workdir) if job.writes else nullcontext(_no_save) as save:
@@ -210,7 +210,7 @@ def _explain(job: Job, state: TrainState) -> str:
 
 
 def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics, Evaluation]:
-    """Evaluates the network. Returns the state before the next epoch, the metrics and the tests."""
+    """Returns the state before the next epoch, the metrics, and the evaluation on test examples."""
     dataset, totals = job.dataset, run.totals
     tested = job.training.evaluate(run.state.params)
     validated = job.training.validate and job.training.validate(run.state.params)
@@ -241,7 +241,7 @@ def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> 
 
 
 def _no_save(step: int, run: RunState, best_step: int) -> Future[None]:
-    """Saves nothing. Takes the place of `save` in all processes but process 0."""
+    """Replaces `save` in all processes but process 0, and for a state that is not finite."""
     nothing: Future[None] = Future()
     nothing.set_result(None)
     return nothing
@@ -250,7 +250,7 @@ def _no_save(step: int, run: RunState, best_step: int) -> Future[None]:
 def _finish(
     job: Job, run: RunState, history: list[Metrics], tested: Evaluation | None
 ) -> dict[str, Any]:
-    """Writes the final files of a run after its last epoch; `result.json` is written last.
+    """Writes the final files of a run; the last is `result.json`, whose content is returned.
 
     In all processes but process 0, it writes nothing and returns an empty dict.
     """

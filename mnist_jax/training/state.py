@@ -18,7 +18,7 @@ from mnist_jax.training.gradients import Record
 
 Seed = int | np.uint32 | Integer[Array, ""]
 DTYPE = "float32"
-"""The dtype of parameters, images, gradients and products."""
+"""The dtype of parameters, images, gradients and matrix products."""
 
 
 class TrainState(NamedTuple):
@@ -84,7 +84,7 @@ class RunState(NamedTuple):
 
 
 def begin(config: Config, dataset: Dataset, state: TrainState, record: Record) -> RunState:
-    """The state before the first step; `record` is the mode's empty record."""
+    """The state before the first step; `record` is the result of `Mode.no_record`."""
     data = hashlib.sha256(json.dumps(dataset.sha256, sort_keys=True).encode()).digest()
     return RunState(
         state=state,
@@ -122,7 +122,7 @@ def after_block(
 
 
 def after_epoch(run: RunState, record: Record, validation_loss: float | None) -> RunState:
-    """The state before the first block of the next epoch; `record` is the mode's empty record."""
+    """The state before the next epoch; `record` is the result of `Mode.no_record`."""
     if validation_loss is not None and validation_loss < run.best_loss:
         run = run._replace(best_loss=validation_loss, best_step=run.step)
     totals = EpochTotals(0, 0.0, 0, busy(run.seconds), record)

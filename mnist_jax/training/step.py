@@ -26,7 +26,7 @@ PADDING = -1
 
 
 class Steps(NamedTuple):
-    """For each step: loss and correct answers before the update, and the `Mode.inspect` result."""
+    """Each step's loss and correct answers before the update, and the result of `Mode.inspect`."""
 
     losses: Float[Array, "*steps"]
     correct: Int32[Array, "*steps"]
@@ -38,8 +38,7 @@ def epoch_batches(
 ) -> Batches:
     """Shuffles the indices of the examples for an epoch and divides them into batches.
 
-    If the last batch has fewer examples, it is filled up with `PADDING`, so that all have one shape
-    and one compiled program trains them all.
+    A shorter last batch is filled with `PADDING`, so that one compiled function fits all batches.
     """
     batch_size = min(batch_size, examples)
     order = jax.random.permutation(jax.random.fold_in(key, epoch), examples)
@@ -60,8 +59,8 @@ def make_block(
 ) -> Callable[[TrainState, Images, Labels, Batches], tuple[TrainState, Steps]]:
     """A function that takes one step for each batch, and returns the new state and the `Steps`.
 
-    The gradient is that of `--gradient`, unless another mode is given. With a mesh, each of its
-    devices computes the gradient of its part of the batch.
+    The gradient is that of `--gradient`, unless another mode is given. With a mesh, each device
+    computes the gradient of its part of the batch.
     """
     gradient_mode = gradient_mode or mode(config)
 
@@ -86,7 +85,7 @@ def make_block(
             params = jax.tree.map(jnp.add, state.params, updates)
             return TrainState(params, moments), Steps(loss, right, inspected)
 
-        # outside the loop, several devices add up the counts of all steps at once
+        # outside the scan, one message between the devices counts the examples of all steps
         weights = jax.vmap(example_weights)(batches) if several else None
         return lax.scan(step, state, (batches, weights))
 
@@ -134,7 +133,7 @@ def evaluate(
     """The mean loss, the number of correct answers, and the outputs, on all examples.
 
     The outputs are computed for `EVALUATED` examples at a time, which takes much less memory. With
-    a mesh, each of its devices computes those of its part of the examples.
+    a mesh, each device computes the outputs for its part of the examples.
     """
 
     def outputs_of(params, images):

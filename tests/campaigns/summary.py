@@ -68,7 +68,7 @@ def promises() -> str:
                 "Ctrl-C or SIGTERM, 0.2 to 5 s after a command starts",
                 stopped.total(),
                 f"{stopped['stopped']} end with one line and status 130 or 143, "
-                f"{stopped['ended before']} end before it; "
+                f"{stopped['ended before']} end before the signal; "
                 f"{stopped.total() - stopped['stopped'] - stopped['ended before']} wrong",
             ),
             (
@@ -79,10 +79,10 @@ def promises() -> str:
                 f"{lines.total() - sum(lines[f'status {n}'] for n in range(3))} wrong",
             ),
             (
-                "code that misbehaves when the check calls it",
+                "code that exits, never returns or returns no valid gradient, checked",
                 misbehaving["kinds"],
                 f"{misbehaving['refused']} refused; "
-                f"{misbehaving['kinds'] - misbehaving['refused']} verdicts",
+                f"{misbehaving['kinds'] - misbehaving['refused']} believed",
             ),
         ],
     )
@@ -137,7 +137,7 @@ WORDS = {
     "dark_border": "a dark border around the paper",
     "chalk": "light ink on dark paper",
     "pencil": "pencil under a strong shadow",
-    "turned": "the camera turned, which EXIF tells",
+    "turned": "a turned camera, recorded in the EXIF data",
     "transparent": "a transparent background",
     "other_mode": "other pixel formats, such as 16 bits",
     "coloured": "ink and paper of equal brightness",
@@ -184,8 +184,9 @@ def several() -> str:
             (
                 "the gradient of a batch on 1, 2, 3 and 8 devices",
                 f"{gradients['networks']} random networks",
-                f"no entry differs by more than {several_and_one:.2f} of twice its bound from that "
-                f"on one device, or by hand by more than {by_hand:.2f} from autodiff's",
+                "the largest difference of an entry, divided by twice its rounding bound: "
+                f"{several_and_one:.2f} between one device and several, {by_hand:.2f} between "
+                "handwriting and autodiff",
             ),
             (
                 f"`base.flags` on {', '.join(means)}",

@@ -42,7 +42,7 @@ class Counts(NamedTuple):
 
 
 def counted(batch: Batch, leaf: Leaf, more: Sequence[Array] = ()) -> Counted | None:
-    """The weights w_n and ρ of a leaf, or None if none fit. Common weights are tried first."""
+    """The weights w_n and ρ of a leaf, or None. Common weights and `more` are tried first."""
     n, theta = len(batch.singles), np.ravel(batch.theta[leaf])
     # each example's gradient contains λ θ, but the batch's gradient must contain λ θ only once
     rate = batch.decays.get(leaf[1], 0.0) * (1 - batch.share * n) if leaf[0] == "weight" else 0.0
@@ -104,7 +104,7 @@ def _answer(
 
 
 def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[Answer]:
-    """Copies of `said`: one for all leaves, for δ^l (all leaves up to layer l), or per leaf."""
+    """One answer for all leaves, or for δ^l if all leaves up to l are wrong, or one per leaf."""
     top = max(layer for _, layer in where)
     below = {leaf for leaf in leaves if leaf[1] <= top}
     if set(leaves) <= set(where):

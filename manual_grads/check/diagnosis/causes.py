@@ -14,7 +14,7 @@ class Cause(NamedTuple):
     """A mistake in one or more lines.
 
     A place is `delta 1`, `forward 1`, `every leaf`, or a leaf such as `1/bias`. If `is_convention`,
-    the formula is another valid convention and no mistake. `yours` and `right` can be empty.
+    the user's formula follows another valid convention. `yours` and `right` can be empty.
     """
 
     mistake: str
@@ -33,8 +33,8 @@ class Cause(NamedTuple):
 def merged(lines: Sequence[Answer], counts: Sequence[Answer], top: int) -> list[Answer]:
     """Joins the answers about lines and batches, without answers that follow from others.
 
-    A line that is not proportional to δ is also wrong for batches, because δ contains 1/N. A factor
-    1/k and a sum over the batch are one mistake: division by k, not N. `top` is the output layer.
+    A line that is not proportional to δ is also wrong for batches, because δ contains 1/N. A line's
+    factor 1/k and a sum over the batch are one mistake: division by k. `top` is the output layer.
     """
     bent = [line.layer for line in lines if not line.is_linear]
     is_rough = any(line.name in ("low-precision", "small-constant") for line in lines)
@@ -91,7 +91,7 @@ def place(kind: str, layer: int) -> str:
 
 
 def _written(text: str, layer: int) -> str:
-    """Writes layer numbers in place of {l}, {m} and {n}, such as δ¹ = (W²ᵀ δ²) ⊙ f'(z¹)."""
+    """Replaces {l}, {m} and {n} by layer numbers, as in δ¹ = (W²ᵀ δ²) ⊙ f'(z¹)."""
     for letter, number in (("l", layer), ("m", layer - 1), ("n", layer + 1)):
         text = text.replace(f"{{{letter}}}", f"^{number}")
     return re.sub(r"\^\d+", lambda found: found[0][1:].translate(SUPERSCRIPTS), text)

@@ -6,7 +6,7 @@
 3. examples   which line is wrong for single examples?
 4. batches    is each example of a batch counted once?
 
-Tests 3 and 4 use random parameters first. If these explain nothing, the user's own are used.
+Tests 3 and 4 use random parameters first. If they find no cause, they use the user's parameters.
 """
 
 from collections.abc import Sequence
@@ -39,9 +39,10 @@ Answers = tuple[Answer, ...]
 
 
 def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[list[Cause]]:
-    """Alternative explanations, each a list of causes; if there is none, the cause "unknown".
+    """Alternative explanations, each a list of causes; the cause "unknown" if none is found.
 
-    `trials` compare both gradients on the given batch, a smaller batch and single examples.
+    `trials` compare the user's gradient with autodiff's on the batch, on a smaller batch and on
+    single examples. `repeats` is true if a second call returned the same gradient.
     """
     params, batch = question.draws[0]
     if not repeats:
@@ -63,7 +64,7 @@ def diagnose(question: Question, trials: Sequence[Any], repeats: bool) -> list[l
 
 
 def _of_another_activation(question: Question, trial: Any) -> Cause | None:
-    """The cause of a gradient that is right for a network with another activation."""
+    """The cause if the gradient is right for a network with another activation; else None."""
     problem, params = question.problem, question.draws[0][0]
     if problem is None or question.is_own_loss or len(trial.bad()) < len(trial.allowed):
         return None
@@ -84,7 +85,6 @@ def _of_another_activation(question: Question, trial: Any) -> Cause | None:
 
 
 def _decays(problem: Problem) -> dict[int, float]:
-    """The regulariser's λ for each layer; empty if there is none."""
     return dict.fromkeys(range(1, problem.network.depth + 1), problem.l2) if problem.l2 else {}
 
 
@@ -119,7 +119,7 @@ def _explained(question: Question, measured: Sequence[Measured]) -> list[list[Ca
 def _of_singles(
     question: Question, measured: Sequence[Measured], silent: bool
 ) -> tuple[list[Answers], list[Leaves], dict[int, float]]:
-    """Answers about lines, each example's right derivatives for the user's δ, and λ by layer."""
+    """Answers about lines, the derivatives that are right for the user's δ, and λ by layer."""
     singles = [single for one in measured for single in one.singles]
     leaves = {leaf: [single[leaf] for single in singles] for leaf in singles[0]}
     answers: list[Answers] = [()]  # if each example's gradient is 0, the batches decide
@@ -171,7 +171,7 @@ def _known(question: Question, scene: Scene, measured: Sequence[Measured]) -> Kn
     rights = [right for one in measured for right in right_singles(question, one)]
     leaves = {leaf: [right[leaf] for right in rights] for leaf in rights[0]}
     path = lines.explain(scene, leaves, TOLERANCES["float64"], plain)[0]
-    texts = {(answer.kind, answer.layer): answer.yours for answer in path.answers}
+    texts = {answer.place: answer.yours for answer in path.answers}
     decays = {
         a.layer: a.number for a in path.answers if (a.kind, a.name) == ("weight", "regulariser")
     }

@@ -11,6 +11,7 @@ from manual_grads.check.lines import Leaf
 
 TOLERANCES = {"float64": 1e-10, "float32": 3e-4}
 MOST_SINGLES = 7
+"""The largest number of single examples whose gradients are measured."""
 Named = Mapping[str, Array]
 Leaves = dict[Leaf, Array]
 
@@ -67,8 +68,8 @@ class Batch(NamedTuple):
     """A batch, with the user's gradients of the whole batch and of each single example.
 
     `scene` has the values of the network or is None, and `theta` has the parameters. `lines` has
-    the right weight and bias derivatives of each example for the user's δ. `decays` has the right λ
-    by layer. `share` is 1/n if the loss is a mean, and 1 if it is a sum.
+    the derivatives of each example that are right for the user's δ. `decays` has the right λ by
+    layer. `share` is 1/n if the loss is a mean over the n examples, and 1 if it is a sum.
     """
 
     scene: Any

@@ -2,8 +2,8 @@
 
 If the code leaves out the first example, the gradient of a batch of one example is 0. If the code
 counts the first example twice, this gradient is doubled. Both mistakes look like a wrong line. If
-the code uses labels of other images, the batch gradient is the sum of the user's gradients of these
-pairs of image and label. Formulas that mix examples are tried last.
+the code uses the labels of other images, the batch gradient is the sum of the user's gradients for
+these wrong pairs of image and label. Formulas that mix examples are tried last.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -44,8 +44,8 @@ def _without(answer: Answer) -> Callable[[Leaves, Leaves], Leaves]:
     """A function that removes the answer's mistake from the leaves of one example."""
 
     def right(leaf, value, of_line):
-        is_above = answer.kind == "delta" and leaf[1] <= answer.layer
-        if is_above or leaf == (answer.kind, answer.layer):
+        is_affected = answer.kind == "delta" and leaf[1] <= answer.layer
+        if is_affected or leaf == answer.place:
             return value / answer.number if answer.number else of_line[leaf]
         return value
 
@@ -94,9 +94,9 @@ def relabelled(
 
 
 def _label_orders(batch: Batch) -> Iterator[Order]:
-    """Orders of the labels to try. The last one is computed from the gradient, or is empty.
+    """Yields orders of the labels. The last order is computed from the gradient, or is empty.
 
-    If a^{L−1} of the n examples has rank n, the gradient of W^L determines δ^L of each example.
+    If a^{L−1} of the n examples has rank n, ∂C/∂W^L determines δ^L of each example.
     """
     s, n = batch.scene, len(batch.singles)
     for shift in (1, -1):
@@ -115,7 +115,7 @@ def _label_orders(batch: Batch) -> Iterator[Order]:
 
 
 def mixed_answers(batches: Sequence[Batch]) -> list[Answer]:
-    """The answer if a formula of δ^L that mixes examples explains all batches; else empty."""
+    """One answer if a formula of `tables.MIXED` explains all batches; else an empty list."""
     top, right = batches[0].scene.depth, "δ{l} of each example"
     for text, formula in tables.MIXED.items():
         if all(_explains(batch, formula) for batch in batches):
@@ -148,10 +148,7 @@ def _explains(batch: Batch, formula: str) -> bool:
 
 
 def order_matters(question: Question, one: Measured, mixed: Sequence[Leaf]) -> list[Answer]:
-    """Answers for the leaves `mixed`, whose batch gradient no weights of the examples explain.
-
-    They say whether the order of the examples matters.
-    """
+    """Answers about the leaves `mixed`: whether they depend on the order of a batch's examples."""
     forward, backward = (
         question.tried(one.params, *(array[::step].copy() for array in one.batch))
         for step in (1, -1)

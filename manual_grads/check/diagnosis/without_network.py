@@ -7,11 +7,9 @@ import numpy as np
 
 from manual_grads.check.diagnosis.batches import placed
 from manual_grads.check.diagnosis.causes import EVERYWHERE, Cause, place
-from manual_grads.check.diagnosis.measured import Measured
+from manual_grads.check.diagnosis.measured import Measured, Named
 from manual_grads.check.formulas import Array
 from manual_grads.check.lines import Answer, Leaf, finished_line
-
-Leaves = Mapping[str, np.ndarray]
 
 
 def of_the_whole(trials: Sequence[Any]) -> Cause | None:
@@ -19,7 +17,7 @@ def of_the_whole(trials: Sequence[Any]) -> Cause | None:
     return _clipped_by_norm(trials) or _low_precision(trials[0]) or _leaked(trials[0])
 
 
-def _norm(leaves: Leaves) -> float:
+def _norm(leaves: Named) -> float:
     return float(np.sqrt(sum(np.sum(leaf**2) for leaf in leaves.values())))
 
 
@@ -106,7 +104,7 @@ def of_leaves(
     return tuple(one for said, where in groups.items() for one in placed(said, where, loud))
 
 
-def not_repeating(call: Callable[[], Leaves]) -> Cause:
+def not_repeating(call: Callable[[], Named]) -> Cause:
     """The cause if a second call on the same batch returns another gradient."""
     first, second, third = call(), call(), call()
     moving = [leaf for leaf in first if np.any(second[leaf] - first[leaf])]
@@ -142,6 +140,6 @@ def stale(one: Measured) -> Cause | None:
         rows = rows / largest
         # if every entry is 1, the formula has no activations
         if np.ptp(rows, axis=0).max() < 1e-9 <= np.ptp(rows[0]):
-            words = f"a in the formula of {place(*leaf)} is the same for all examples; compute it"
-            return Cause("stale", (EVERYWHERE,), f"{words} in each call")
+            words = f"the a in the formula of {place(*leaf)} is the same for all examples"
+            return Cause("stale", (EVERYWHERE,), f"{words}; compute it in each call")
     return None

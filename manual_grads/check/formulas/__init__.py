@@ -3,7 +3,7 @@
 checked_network  the network and the loss whose gradient is checked
 scene            the values of the network on single examples, and the names that formulas use
 tables           the wrong formulas that are tried for each part of a line
-expressions      evaluates formulas, and finds a formula that gives the observed numbers
+expressions      evaluates formulas, and finds the formula that gives the user's numbers
 """
 
 import lazy_loader

@@ -29,7 +29,7 @@ cross-entropy, the probability is the sigmoid of the output."""
 
 
 class Problem(NamedTuple):
-    """A network and its loss. The loss is `loss`, not `network.loss`.
+    """A network and its loss. The loss is `loss`; `network.loss` only marks an active output layer.
 
     `network.loss` is `squared_error` if the output layer has an activation, else `cross_entropy`.
     """
@@ -57,7 +57,7 @@ def problem_of(
     reduction: str = "mean",
     l2: float = 0.0,
 ) -> Problem:
-    """The problem of `network` with its own loss, or with `loss`, a key of `COSTS`.
+    """The problem with this network and this loss, a key of `COSTS`; `network.loss` by default.
 
     The output layer has the activation if `output` is `activation`, and none if it is `linear`;
     `auto` means `activation` for the squared errors, and `linear` for the other losses.

@@ -2,8 +2,8 @@
 
 A line of the backward pass has places. A place is a letter, such as E, with several possible
 formulas. A formula can contain the letters of earlier places. The last place is the whole line, for
-example `E * df(z)`. A filling is a choice of one formula for each place. It matches if one constant
-times its values gives all observed values. Fillings with fewer wrong formulas are tried first.
+example `E * df(z)`. A filling is a choice of one formula for each place. A filling matches if the
+observed values are a constant times its values. Fillings with fewer wrong formulas are tried first.
 """
 
 import itertools
@@ -59,7 +59,7 @@ def _compiled(expression: str) -> Any:
 
 
 def value_of(expression: str, names: Names, shape: tuple[int, ...] | None = None) -> Array | None:
-    """The values of an expression, broadcast to `shape`; None if that is impossible."""
+    """The values of an expression, broadcast to `shape`; None if this raises an error."""
     try:
         value = eval(_compiled(expression), {"__builtins__": {}}, names)  # noqa: S307 - our tables
         value = np.asarray(value, np.float64)
@@ -72,8 +72,8 @@ class Formula(NamedTuple):
     """A formula that gives the observed values, and its differences from the right one.
 
     `changed` has the letter and formula of each wrong place. `cost` is the number of mistakes.
-    `is_linear` is true if the formula is proportional to δ. If it is false, a batch's gradient is
-    not the mean over its examples, because δ contains 1/N; this is no second mistake.
+    `is_linear` is true if the formula is proportional to δ. For other formulas, the gradient of a
+    batch is not the mean over its examples, because δ contains 1/N. This is no second mistake.
     """
 
     text: str
@@ -106,12 +106,12 @@ def matches(
     halved: Names | None = None,
     first: str = "",
 ) -> Formula | None:
-    """The formula that gives the observed values, or None if there is none.
+    """The formula that gives the observed values with at most two wrong places, or None.
 
-    The first formula of each place is right, and every other one wrong. If several formulas match,
-    the one with the fewest wrong places is returned. Among those with equally many, mistakes in the
-    places `first` are preferred. `halved` has the names with all δ halved; it tests whether the
-    formula is proportional to δ.
+    In the list of each place, the first formula is right, and the others are wrong. If several
+    formulas match, the one with the fewest mistakes is returned; a constant other than 1 is a
+    mistake too. If several have equally few, wrong places in `first` are preferred. `halved` is
+    `names` with every δ halved. It shows whether the formula is proportional to δ.
     """
     if not np.any(observed):
         return None
@@ -160,7 +160,7 @@ def matches(
 
 
 def _said(formula: str, right: str) -> str:
-    """The message about a wrong formula; empty if it or the right one contains E, P or Y."""
+    """The message about a wrong formula; empty if one of the two formulas contains E, P or Y."""
     pair = (formula, right)
     if all(each.startswith("E * ") for each in pair):  # both have the factor E
         pair = (formula[4:], right[4:])

@@ -1,8 +1,8 @@
 """The values of a network on single examples, and the names that formulas use for them.
 
-The examples are columns. They come from several draws of the parameters, because two formulas can
-agree by chance for one draw. Each array has the columns of all draws. In a product with a weight
-matrix, such as `W^lᵀ δ`, each column is multiplied by the weights of its own draw.
+Each example is a column. The parameters are drawn several times, because two formulas can agree by
+chance for one draw. Each array has the columns of all draws. In a product with a weight matrix,
+such as `W^lᵀ δ`, each column is multiplied by the weights of its own draw.
 """
 
 import itertools
@@ -44,7 +44,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
     "leaky_relu": (lambda z, s: np.where(z > 0, z, s * z), lambda z, s: np.where(z > 0, 1.0, s)),
     "gelu": (lambda z, s: z * ndtr(z), lambda z, s: ndtr(z) + z * density(z)),
 }
-"""Each activation f(z, s) and its slope f'(z, s), with the negative slope s of leaky_relu."""
+"""f(z, s) and f'(z, s) of each activation f; s is the slope of leaky_relu for z < 0."""
 
 
 class Scene(NamedTuple):
@@ -70,7 +70,7 @@ class Scene(NamedTuple):
         return named_functions(self.problem)["df"](self.z[layer])
 
     def each(self, of: Callable[[Params, slice], Array]) -> Array:
-        """Calls `of(parameters, columns)` for each draw, and joins the columns that it returns."""
+        """Calls `of(parameters, columns)` for each draw, and joins the returned columns."""
         pairs = zip(self.draws, self.columns, strict=True)
         return np.concatenate([of(params, part) for params, part in pairs], axis=1)
 
@@ -93,10 +93,7 @@ def is_active(problem: Problem, layer: int) -> bool:
 
 @cache
 def named_functions(problem: Problem) -> dict[str, Any]:
-    """The functions that formulas can use.
-
-    These are f, its derivative df, each activation, its derivative, and others.
-    """
+    """The functions that formulas can use: f, df, each activation, its derivative, and others."""
     s = problem.network.negative_slope
     names: dict[str, Any] = {
         "softmax": softmax, "normal": ndtr, "density": density, "s": s, "pi": np.pi,
@@ -130,7 +127,7 @@ def scene_of(
 ) -> Scene:
     """The `Scene` of several draws of the parameters, each with its own images and targets.
 
-    `change` replaces a line of the forward pass by a wrong one; None leaves it right.
+    If `change` is given, it replaces a line of the forward pass by a wrong line.
     """
     ends = np.cumsum([0, *(len(images) for images, _ in batches)])
     columns = [slice(int(i), int(j)) for i, j in itertools.pairwise(ends)]
@@ -148,7 +145,7 @@ def scene_of(
 def _step(
     problem: Problem, params: Params, layer: int, below: Array, x: Array, change: Forward | None
 ) -> tuple[Array, Array]:
-    """The forward line of a layer: z = W a + b, or x + b in the input layer; a = f(z)."""
+    """The layer's z and a. Without `change`, z is W below + b, or x + b in layer 0; a is f(z)."""
     functions, own = named_functions(problem), params[layer]
     f = functions["f"] if is_active(problem, layer) else lambda z: z
     z = own["weight"] @ below if layer > 0 else below
@@ -169,7 +166,7 @@ def _step(
 
 
 def changed_scene(s: Scene, change: Forward) -> Scene:
-    """The same examples with a wrong forward line."""
+    """The scene of the same examples with a wrong line in the forward pass."""
     batches = [(s.x[:, part].T, s.y[:, part].T) for part in s.columns]
     return scene_of(s.problem, s.draws, batches, change)
 
@@ -181,7 +178,7 @@ def names_of(
     leaf_above: Sequence[Array] = (),
     times: float = 1.0,
 ) -> dict[str, Any]:
-    """The names that formulas of a layer can use; see `tables`. All δ are multiplied by `times`."""
+    """The values of names in a layer's formulas; see `tables`. All δ are multiplied by `times`."""
     deltas = {k: times * delta for k, delta in deltas.items()}
     names: dict[str, Any] = named_functions(s.problem) | {"x": s.x, "y": s.y, "o": s.a[-1]}
     for k in range(s.depth + 1):

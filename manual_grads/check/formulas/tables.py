@@ -1,17 +1,18 @@
-"""The wrong formulas that are tried for each place of a line; `lines` puts the right one first.
+"""The wrong formulas that are tried for each place of a line; `lines` adds the right formula.
 
 z, a, b belong to the layer itself; zm, am to the layer below; zn, an to the layer above; z_2, a_2
 to layer 2. d is δ of the layer itself, and D is δ of the layer above. With the weights W of the
 layer above, V is Wᵀ D, `back(v)` is Wᵀ v, and G is the user's (∂C/∂W)ᵀ D. `T_2(v)` is W²ᵀ v. f is
-the activation, df is its slope, and o is the output. dW is the user's weight derivative of the
-layer, and db is the user's bias derivative of the layer above. `scene` defines the other names.
+the activation, df is its derivative, and o is the output. dW is the user's weight derivative of the
+layer, and db is the user's bias derivative of the layer above. In the tables `FORWARD_…`, W is the
+layer's own weight. Other names are defined in `scene`, or where the table is used.
 """
 
 from manual_grads.architecture import ACTIVATION_NAMES
 
 
 def table(text: str) -> list[str]:
-    """The formulas of a table, which are separated by semicolons."""
+    """The formulas in `text`, where semicolons separate them."""
     return [" ".join(each.split()) for each in text.split(";")]
 
 
@@ -32,7 +33,7 @@ OPERANDS = table("""
 """)
 OPERANDS += ERRORS
 ADDED = table("V; 1; a; df(z); V * a; V * z; V * normal(z); V * density(z); G; G * df(z)")
-"""Terms that can be added to V df(z) or to V, each with a coefficient."""
+"""Terms that a wrong formula can add to V df(z) or to V, with any coefficient."""
 
 OUTPUTS = {"cross_entropy": "softmax(a)", "binary_cross_entropy": "sigmoid(a)"}
 """The formula of the outputs P for each loss; for the squared errors it is `a`."""
@@ -94,7 +95,8 @@ MIXED = {
     "with the error of the first example for all": "spread(raw(y)[:, :1]) * slope",
     "averaged over the batch before it is backpropagated": "spread(err(y).mean(axis=1))",
 }
-"""Formulas of δ^L that mix examples. err(y) is δ^L for targets y; raw(y) is err(y) without f'."""
+"""Wrong formulas of δ^L that mix examples. err(y) is δ^L for targets y, raw(y) is err(y) without
+f', and spread(v) repeats the column v for every example."""
 
 SENTENCES = {
     "sign": "the sign is wrong; change it",
@@ -119,5 +121,5 @@ NAMES = {
     ("B", "sum(d)"): "wrong-axis",
     ("B", "sum(d)/len(d)"): "wrong-axis",
 }  # fmt: skip
-"""Names of mistakes by letter and formula, with the letters of `delta_lines`, and B for biases."""
+"""Names of mistakes by letter and formula. `delta_lines` has the letters; B is for biases."""
 NAMES |= {("Y", each): "labels-shifted" for each in TARGETS if each[:5] in ("shift", "roll(")}

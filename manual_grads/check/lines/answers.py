@@ -26,7 +26,7 @@ class Answer(NamedTuple):
     name: str
     words: str
     cost: float = 1.0
-    number: float = 1.0  # the wrong factor, or the rate of a regulariser
+    number: float = 1.0  # the wrong factor, or the λ of a wrong regulariser
     is_linear: bool = True
 
     @property
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
     @property
     def alike(self) -> tuple[str, str, str]:
-        """A key. Answers with the same key are the same mistake in several lines."""
+        """A key that is equal for answers about the same mistake in several lines."""
         return self.kind if self.kind == "forward" else "", self.name, self.yours
 
 
@@ -49,7 +49,7 @@ def forward_answer(change: Forward, layer: int) -> Answer:
 
 
 def answer_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> Answer:
-    """The answer for a line; its name is "unknown" if no formula was found."""
+    """The answer about a line. If no formula was found, the mistake's name is "unknown"."""
     scene, known = seen.scene, seen.known.texts.get((kind, layer))
     plain = PLAIN.get(kind) or f"δ{{l}} = {written(right_line(scene, layer))}"
     right = known or plain
@@ -97,9 +97,9 @@ def answers_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> list
 def leaf_answers(
     seen: Seen, deltas: Mapping[int, Array], wrong: Sequence[Leaf]
 ) -> Iterator[tuple[Answer, ...]]:
-    """Tuples that have an answer for every wrong weight or bias line.
+    """Yields a tuple with one answer for each wrong weight or bias line.
 
-    There are several tuples only if several formulas explain a line equally well.
+    Several tuples are yielded only if several answers explain a line equally well.
     """
     each = [answers_to(seen, *leaf, leaf_line(seen, *leaf, deltas)) for leaf in wrong]
     for chosen in itertools.islice(itertools.product(*each), 8):
@@ -107,7 +107,7 @@ def leaf_answers(
 
 
 def _with_decay(seen: Seen, answer: Answer, found: Formula | None) -> Answer:
-    """Compares the L2 term in a weight derivative with the loss's, and completes the answer."""
+    """The answer, corrected by comparing the weight derivative's L2 term with that of the loss."""
     plain, rate = PLAIN["weight"], seen.decays.get(answer.layer, 0.0)
     if found is not None and found.added is not None and found.added[1] == "θ":
         rate = found.added[0]

@@ -15,9 +15,9 @@ from manual_grads.check.formulas import Array, Formula, Scene, tables
 from manual_grads.check.lines.observed_deltas import Leaf, Seen
 
 NEARLY = 1e-4
-"""A small constant or rounding is the supposed cause of relative differences up to this value."""
+"""Relative differences up to this value are attributed to a small constant or to rounding."""
 KINK = "E * where(z == 0"
-"""The beginning of formulas with another value of a ReLU's f'(0), which is a convention."""
+"""Formulas with this beginning use another value of a ReLU's f'(0), a matter of convention."""
 
 
 def right_places(s: Scene, layer: int) -> dict[str, str]:
@@ -74,7 +74,7 @@ def right_deltas(s: Scene, output: Array) -> dict[int, Array]:
 def leaves_of(
     s: Scene, deltas: Mapping[int, Array], leaves: Sequence[Leaf], decays: Mapping[int, float]
 ) -> list[dict[Leaf, Array]]:
-    """The weight and bias derivatives of each example that the right formulas give for `deltas`."""
+    """The weight and bias derivatives of each example, computed from `deltas` by right formulas."""
 
     def value(kind, layer, n):
         if kind == "bias":
@@ -87,7 +87,7 @@ def leaves_of(
 
 
 def delta_line(seen: Seen, layer: int, delta: Array, deltas: Mapping[int, Array]) -> Formula | None:
-    """The formula of δ^l that gives the observed values, given the user's δ of the layers above."""
+    """The formula of the user's δ^l, `delta`, given the user's δ of the layers above; or None."""
     s, tolerance = seen.scene, seen.tolerance
     above = seen.weights[layer + 1].each if layer + 1 in seen.weights else ()
     names = formulas.names_of(s, layer, deltas, above)
@@ -128,7 +128,7 @@ def _named(found: Formula, s: Scene, layer: int) -> Formula:
 
 
 def _sums(s: Scene, layer: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Pairs of a mistake's name and terms. The mistake makes δ a weighted sum of these terms."""
+    """Yields the name of a mistake, and the terms of which this mistake makes δ a weighted sum."""
     places, right = right_places(s, layer), right_line(s, layer)
     first = [*places.values()]
     side = formulas.bracketed(formulas.filled(places, [*first[:-1], "E"]))
@@ -167,7 +167,7 @@ def _sum_found(
 
 
 def _nearly(text: str, seen: Array, names: dict[str, Any]) -> Formula | None:
-    """The right formula, if the observed values differ from it only by a small constant."""
+    """The right formula `text` if its values differ from `seen` by at most `NEARLY`; else None."""
     right, largest = formulas.value_of(text, names, seen.shape), np.max(np.abs(seen), initial=0.0)
     share = np.inf if right is None else float(np.max(np.abs(right - seen)) / (largest or 1.0))
     if not share <= NEARLY or not largest:

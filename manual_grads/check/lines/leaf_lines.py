@@ -30,7 +30,7 @@ def leaf_rows(s: Scene, layer: int) -> list[str]:
 
 
 def leaf_line(seen: Seen, kind: str, layer: int, deltas: Mapping[int, Array]) -> Formula | None:
-    """The formula of a weight or bias derivative that gives the observed values."""
+    """The formula that gives the user's weight or bias derivative, or None."""
     s, delta, theta = seen.scene, deltas[layer], np.stack(seen.scene.theta(layer, kind), axis=-1)
     if kind == "bias":
         own = seen.biases[layer]
@@ -72,10 +72,9 @@ def _outer_product(seen: Seen, layer: int, deltas: Mapping[int, Array]) -> Formu
 def _bias_formula(
     seen: Seen, layer: int, deltas: Mapping[int, Array], own: Array
 ) -> Formula | None:
-    """The formula of `leaf_columns` or `tables.BIASES` that gives the observed values."""
     s, delta = seen.scene, deltas[layer]
     if np.any(own) and np.max(np.abs(own)) <= 1e-12 * np.max(np.abs(delta)):
-        words = "it is 0 up to rounding, as the sum over the units of a softmax's δ is; sum over "
+        words = "it is 0 up to rounding, like the sum of a softmax's δ over the units; sum over "
         words += "the examples only"
         return Formula("sum(d)", "wrong-axis", words)
     more: dict[str, Any] = {
@@ -114,7 +113,7 @@ def _order(seen: Array, right: Array, tolerance: float) -> Array | None:
 def finished_line(
     right: Array, seen: Array, theta: Array, text: str, tolerance: float
 ) -> Formula | None:
-    """Explains an observed derivative that is wrong. The last axis has one entry per example."""
+    """A formula for a wrong derivative, or None. The last axis has one entry per example."""
     largest = float(np.max(np.abs(seen), initial=0.0))
     size = max(largest, float(np.max(np.abs(right), initial=0.0)))
     turned = np.swapaxes(right, 0, 1).reshape(right.shape) if right.ndim == 3 else np.nan

@@ -88,7 +88,7 @@ def _forward_changes(scene: Scene) -> Iterator[Forward]:
 def _shows_right_forward(seen: Seen, path: Path) -> bool:
     """Whether δ^L and the rows of all weight derivatives agree with the right forward pass."""
     top = "delta", seen.scene.depth
-    return not any((a.kind, a.layer) == top for a in path.answers) and all(
+    return not any(answer.place == top for answer in path.answers) and all(
         weight.is_rank_one and share_of(weight.row, seen.scene.a[layer - 1], 1e-8) is not None
         for layer, weight in seen.weights.items()
     )
@@ -149,7 +149,7 @@ def _extended(
 
 
 def _read_off(seen: Seen, layer: int) -> list[Array]:
-    """The user's δ of a layer, computed from its bias and from its weight derivative."""
+    """The user's δ of a layer: one from the bias derivative, and one from the weight derivative."""
     read = [seen.biases[layer]] if layer in seen.biases else []
     weight = seen.weights.get(layer)
     if weight is not None and weight.is_rank_one:
