@@ -173,9 +173,10 @@ def real_mistakes() -> str:
     rows[1][-1] = "not judged"
     right = campaign("right_gradients")
     alarms = (
-        f"The check calls {real['false_alarms']} of the {len(real['cases'])} corrected programs "
-        f"wrong, and {right['called wrong']} of {right['checks']:,} right gradients\nof "
-        f"{right['networks']} random networks with every loss, reduction and layout."
+        f"Of the {len(real['cases'])} corrected programs, the check calls {real['false_alarms']} "
+        f"wrong. Of {right['checks']:,} right gradients, it calls {right['called wrong']} wrong; "
+        f"these come\nfrom {right['networks']} random networks, which together have every loss, "
+        "reduction and layout."
     )
     head = "mistakes | number | detected | explained | unknown | wrong cause"
     return f"{table(head, rows)}\n\n{alarms}"

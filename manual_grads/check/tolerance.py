@@ -62,7 +62,7 @@ def allowed_difference(
 
 
 def _bounds(problem: Problem, params: Any, batch: tuple) -> Leaves:
-    """The sum of the bounds of a float32 and a float64 gradient, scaled for the reduction."""
+    """The bound of the rounding error in float32 plus that in float64, times r · examples."""
     images, rows = np.asarray(batch[0], np.float64), np.asarray(targets_of(problem, batch[1]))
     scale, total = problem.factor(len(images)) * len(images), {}
     for precision in PRECISIONS:

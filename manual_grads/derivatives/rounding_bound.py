@@ -154,8 +154,9 @@ def factor(
     """A factor of a matrix product and the bound of its error, both after rounding to `factors`.
 
     Rounding keeps the order of numbers: the exact factor, which is between x − E and x + E, is
-    rounded to a number between those to which x − E and x + E are rounded. 2u |x| is added to E for
-    the rounding of x − E and x + E. If E is the number 0, x is exact.
+    rounded to a number between those to which x − E and x + E are rounded. Computing x − E and
+    x + E rounds, too, in the dtype of x; for this, 2u |x| is added to E. The number 0 as E means
+    that x is exact.
     """
     middle = rounded(x, factors)
     if factors is None or isinstance(error, int | float):

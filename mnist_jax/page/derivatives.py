@@ -135,7 +135,7 @@ def step(
     label: Label,
     rate: Float[Array, ""],
 ) -> Params:
-    """The parameters θ − rate · ∂C/∂θ; an added bias, whose mask in `own` is 0, stays 0."""
+    """The parameters θ − rate · ∂C/∂θ; a bias that only the page adds (0 in `own`) stays 0."""
     y = targets(architecture, label[None], pixels.dtype)
     _, gradient = derivatives.value_and_grad(architecture, params, pixels[None], y)
     return jax.tree.map(lambda leaf, g, mask: leaf - rate * mask * g, params, gradient, own)

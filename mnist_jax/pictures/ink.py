@@ -69,7 +69,7 @@ def find(values: Float[np.ndarray, "height width"], clean: bool = False) -> Ink 
 
 
 def _evidence(ink: Ink) -> float:
-    """The score of the ink: contrast · length of the strokes / their width · sharpness.
+    """The score of the ink: contrast · sharpness · length of the strokes / their width.
 
     Shadows have a low sharpness. The score is divided by 2 if not `single`, by 10 if not `darker`.
     """
