@@ -46,7 +46,10 @@ class Derivatives(NamedTuple):
 def with_every_bias(
     architecture: Architecture, params: Params
 ) -> tuple[Architecture, Params, Params]:
-    """The network with a bias of 0 in each layer without one, and a mask of its original leaves."""
+    """The architecture and parameters of the network, with a bias of 0 in each layer that had none.
+
+    The third value is 1 for each leaf of `params`, and 0 for each added bias.
+    """
     hidden = ("hidden",) if architecture.depth > 1 else ()
     full = replace(architecture, biases=("input", *hidden, "output"))
     added = [

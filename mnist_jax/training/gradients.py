@@ -141,7 +141,10 @@ def explanation(
     check = manual_grads.check_gradient  # imported here: the import is slow and rarely needed
     report = check(handwritten, loss, params, (images, targets), network=architecture)
     if report.agrees:
-        return "a check of a few examples finds nothing; look for code that depends on the batch"
+        return (
+            "a check with a few examples finds no mistake; look for code that is wrong only for "
+            "some batches"
+        )
     return report.verdict()
 
 

@@ -118,4 +118,4 @@ def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsy
     assert "must agree within twice the float32 bound" in first
     assert second.startswith("  got:      2/bias, ")
     assert second.endswith("in epoch 1, at step 4")
-    assert "look for code that depends on the batch" in third
+    assert "look for code that is wrong only for some batches" in third
