@@ -5,7 +5,8 @@
 trains on the MNIST files in a folder, and prints one line of JSON: the test accuracy, and for each
 epoch the examples per second. SETTINGS is a JSON object of all options of `mnist_jax.train`. Each
 library draws its own initial weights and order of the examples. All compute in float32. If
-`precision` is bfloat16, `ours` and `pytorch` round the factors of matrix products to bfloat16.
+`precision` is bfloat16, `ours` rounds the factors of matrix products to bfloat16, and `pytorch`
+rounds the factors and the results.
 """
 
 import gzip

@@ -17,7 +17,8 @@ COLUMNS = ("leaf", "error", "allowed", "at", "handwritten", "autodiff", "verdict
 class Leaf(NamedTuple):
     """The worst entry of a leaf: the entry with the largest error / allowed difference.
 
-    The values are those of the first batch in which any entry is wrong, or else of the whole batch.
+    The values are those of the first part of the batch on which any leaf is wrong. If no leaf is
+    wrong, they are those of the whole batch.
     """
 
     leaf: str

@@ -11,8 +11,8 @@ u the unit roundoff. c is 8 u n, where n is the number of terms of the longest s
 gradient, and R is `ROUNDINGS`. m is an upper bound of |f'(z)|. The formulas contain m instead of
 |f'(z)|, because rounding errors can occur even if f'(z) is 0. A kink is z = 0 of a ReLU.
 
-The first term of E_δL is c S_δL max(1, max |a^L|). For a user's loss, S_δL is 1 + |a^L|. Without a
-network, R u max |G| is allowed.
+In the output layer, the first term of E_δ is c S_δL max(1, max |a^L|). For a user's loss, S_δL is
+1 + |a^L|. Without a network, R u max |G| is allowed.
 
 In float32, the bound of `derivatives` is allowed instead, if the loss is one of `derivatives` and
 this bound is smaller. In float64 it is not used, because it takes seconds to compile and both

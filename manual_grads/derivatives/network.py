@@ -62,10 +62,10 @@ def product(
 
     If the format `factors` is given, both factors are first rounded to it. The sums are not.
     """
-    if factors is None:
+    dtype, left, right = left.dtype, rounded(left, factors), rounded(right, factors)
+    if factors is None or dtype == "float64":  # few devices multiply bfloat16 with float64 sums
         return jnp.matmul(left, right, precision=Precision.HIGHEST)
-    short = (rounded(factor, factors).astype(factors) for factor in (left, right))
-    return jnp.matmul(*short, preferred_element_type=left.dtype)
+    return jnp.matmul(left.astype(factors), right.astype(factors), preferred_element_type=dtype)
 
 
 def is_active(architecture: Architecture, layer: int) -> bool:

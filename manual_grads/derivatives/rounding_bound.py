@@ -3,7 +3,8 @@
 The method is running error analysis (N. Higham, Accuracy and Stability of Numerical Algorithms,
 2002, chapter 3). Examples are columns, `u` is the unit roundoff, γ_n = n u / (1 − n u), m is the
 number of terms in each sum of a matrix product, and N the number of examples. E_v bounds the error
-of v. In E_δ, W and δ' belong to the layer above; in E_z and B_W, a belongs to the layer below:
+of v. The formula of E_δ contains W and δ' of the layer above, and those of E_z and B_W contain the
+activation `a` of the layer below:
 
     E_z⁰ = u |z⁰| with an input bias, else 0
     E_z  = |W| E_a + γ_{m+1} (|W| |a| + |b|)
@@ -14,11 +15,11 @@ of v. In E_δ, W and δ' belong to the layer above; in E_z and B_W, a belongs to
 
 If the factors of matrix products are first rounded to a shorter format, B excludes this rounding,
 because the compared gradients round equal factors equally. But B allows for an error of a factor
-that changes the number to which the factor is rounded. W, a and δ in matrix products are then the
-rounded values, and E_a and E_δ are the errors after rounding, see `factor`.
+that changes the number to which the factor is rounded. In matrix products, W, a, δ, E_a and E_δ are
+then the values after rounding, see `factor`.
 
 The code also adds η, the smallest normal number, once for each term of a sum, because XLA replaces
-smaller numbers by 0 on the CPU. For sigmoid and tanh, E_a omits terms in E_z².
+smaller numbers by 0 on the CPU.
 """
 
 from collections.abc import Callable
@@ -108,16 +109,17 @@ VANISHED = 40.0
 """If |z| is at least this, φ(z) is 0 even in float64."""
 
 # XLA computes sigmoid and tanh with a relative error of up to 5u. For tanh, 1 − a² then adds an
-# absolute error of up to 2u, because it subtracts nearly equal numbers.
+# absolute error of up to 2u, because it subtracts nearly equal numbers. The factors of E_z² bound
+# |f''| / 2, whose maxima are 1/(12√3) and 2/(3√3).
 ERRORS = {
     "sigmoid": Errors(
-        lambda z, a, slope, e_z, s, p: jnp.abs(slope) * e_z + 5 * p.u * jnp.abs(a),
+        lambda z, a, slope, e_z, s, p: jnp.abs(slope) * e_z + 0.05 * e_z**2 + 5 * p.u * jnp.abs(a),
         lambda z, a, slope, e_z, e_a, s, p: (
             jnp.abs(1 - 2 * a) * e_a + e_a * e_a + 4 * p.u * jnp.abs(a)
         ),
     ),
     "tanh": Errors(
-        lambda z, a, slope, e_z, s, p: jnp.abs(slope) * e_z + 5 * p.u * jnp.abs(a),
+        lambda z, a, slope, e_z, s, p: jnp.abs(slope) * e_z + 0.39 * e_z**2 + 5 * p.u * jnp.abs(a),
         lambda z, a, slope, e_z, e_a, s, p: 2 * jnp.abs(a) * e_a + e_a * e_a + 2 * p.u,
     ),
     "relu": Errors(
@@ -155,8 +157,8 @@ def factor(
 
     Rounding keeps the order of numbers: the exact factor, which is between x − E and x + E, is
     rounded to a number between those to which x − E and x + E are rounded. Computing x − E and
-    x + E rounds, too, in the dtype of x; for this, 2u |x| is added to E. The number 0 as E means
-    that x is exact.
+    x + E rounds, too, in the dtype of x; for this, 2u |x| is added to E. If E is a number and not
+    an array, x is exact.
     """
     middle = rounded(x, factors)
     if factors is None or isinstance(error, int | float):

@@ -72,7 +72,9 @@ def _product_of_rounded(factors: str, a: Rows, weight: Matrix) -> Rows:
     def short(x):
         # XLA may omit a conversion to a shorter format and back, but not `reduce_precision`.
         bits = jnp.finfo(factors)
-        return lax.reduce_precision(x, bits.nexp, bits.nmant).astype(factors)
+        x = lax.reduce_precision(x, bits.nexp, bits.nmant)
+        # few devices multiply bfloat16 with float64 sums
+        return x if a.dtype == "float64" else x.astype(factors)
 
     return jnp.matmul(short(a), short(weight).T, preferred_element_type=a.dtype)
 

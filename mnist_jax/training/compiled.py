@@ -214,9 +214,9 @@ def _shapes(tree: Tree, sharding: NamedSharding) -> Tree:
 def _lowered_block(
     config: Config, dataset: Dataset, mesh: Mesh, state: Tree, batches: tuple[int, int]
 ) -> Lowered:
-    """Traces a block, `(state, images, labels, batches)`, for the given shapes. Donates `state`.
+    """Traces a block, a function of `(state, images, labels, batches)`, for the given shapes.
 
-    Images and labels are arguments, because compiling them as constants is slow.
+    It donates `state`. Images and labels are arguments: compiling them as constants is slow.
     """
     everywhere = replicated(mesh)
     step = make_block(config, optimizer(config, steps_per_epoch(config, dataset)), mesh=mesh)
@@ -253,7 +253,7 @@ def train_epoch(
 
 
 def _lowered_evaluation(config: Config, mesh: Mesh, params: Tree, examples: Examples) -> Lowered:
-    """Traces the evaluation, `(params, images, labels)`, for the shapes of these arguments."""
+    """Traces the evaluation, a function of `(params, images, labels)`, for their shapes."""
     everywhere = replicated(mesh)
     evaluation = jax.jit(evaluate, static_argnums=(0, 4), out_shardings=everywhere)
     return evaluation.lower(config.architecture, *_shapes((params, *examples), everywhere), mesh)
@@ -271,9 +271,9 @@ def _evaluation(
 
 
 def _compile_inspection(config: Config, initial: Start) -> Callable[..., Inspected] | None:
-    """Compiles `(params, images, labels, batches)`, which inspects the first batch in float64.
+    """Compiles a function of `(params, images, labels, batches)` that inspects the first batch.
 
-    Returns None if the mode has no `inspect_in_float64`.
+    It computes in float64. Returns None if the mode has no `inspect_in_float64`.
     """
     if mode(config).inspect_in_float64 is None:
         return None

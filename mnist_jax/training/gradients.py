@@ -75,7 +75,7 @@ def checked(architecture: Architecture, factors: str | None = None) -> Mode:
         inspect_in_float64=partial(disagreement_in_float64, architecture, factors),
         no_record=_no_record,
         record=_record,
-        explain=partial(explanation, architecture),
+        explain=partial(explanation, architecture, factors),
     )
 
 
@@ -129,9 +129,16 @@ def disagreement_in_float64(
 
 
 def explanation(
-    architecture: Architecture, params: Params, images: Images, targets: Targets
+    architecture: Architecture,
+    factors: str | None,
+    params: Params,
+    images: Images,
+    targets: Targets,
 ) -> str:
-    """The verdict of the gradient check on the handwritten gradient at these parameters."""
+    """The verdict of the gradient check on the handwritten gradient at these parameters.
+
+    The check rounds no factors. If it finds nothing and `factors` is given, it names the rounding.
+    """
 
     @jax.jit  # the check calls it with many batch sizes; compiling each operation alone is slower
     def handwritten(params, images, targets):
@@ -140,6 +147,11 @@ def explanation(
     loss = partial(mean_loss, architecture)
     check = manual_grads.check_gradient  # imported here: the import is slow and rarely needed
     report = check(handwritten, loss, params, (images, targets), network=architecture)
+    if report.agrees and factors is not None:
+        return (
+            f"without rounding to {factors}, a check finds no mistake; look for a factor of a "
+            "matrix product that is not rounded"
+        )
     if report.agrees:
         return (
             "a check with a few examples finds no mistake; look for code that is wrong only for "

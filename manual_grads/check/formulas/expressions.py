@@ -175,7 +175,7 @@ def instead(formula: str, right: str) -> str:
 
 
 def filled(letters: Iterable[str], filling: Iterable[str]) -> str:
-    """The formula of a line, in which the formulas of `filling` replace the letters."""
+    """The formula of a line, with each of `letters` replaced by its formula in `filling`."""
     texts: dict[str, str] = {}
     text = ""
     for letter, formula in zip(letters, filling, strict=True):

@@ -67,10 +67,10 @@ def scalar_bound(network, point, u, eta, factors):
         a = f(z)
         at = slope(a, z, s)
         if network.activation == "sigmoid":
-            e_a = abs(at) * e_z + 5 * u * abs(a) + eta
+            e_a = abs(at) * e_z + 0.05 * e_z**2 + 5 * u * abs(a) + eta
             return a, at, e_a, abs(1 - 2 * a) * e_a + e_a**2 + 4 * u * abs(a) + eta
         if network.activation == "tanh":
-            e_a = abs(at) * e_z + 5 * u * abs(a) + eta
+            e_a = abs(at) * e_z + 0.39 * e_z**2 + 5 * u * abs(a) + eta
             return a, at, e_a, 2 * abs(a) * e_a + e_a**2 + 2 * u + eta
         if network.activation == "gelu":
             size, phi = abs(z), density(z)

@@ -20,7 +20,16 @@ from manual_grads.derivatives.rounding_bound import (
     output_error,
 )
 from mnist_jax.model import mean_loss
-from tests.manual_grads.derivatives.cases import BIAS_SUBSETS, FACTORS, draw, gradients, named
+from tests.manual_grads.derivatives.cases import (
+    BIAS_SUBSETS,
+    FACTORS,
+    Point,
+    assert_agreement,
+    draw,
+    gradients,
+    measure,
+    named,
+)
 from tests.manual_grads.derivatives.scalar_bound import scalar_bound
 
 
@@ -137,6 +146,25 @@ def test_an_error_of_a_twentieth_of_a_percent_exceeds_the_float64_bound(network,
         total += present.sum()
     assert exceeded >= 0.99 * total
     assert total > 30
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_a_factor_that_float32_rounds_to_another_bfloat16_number_stays_within_the_bound(activation):
+    """257 + 2⁻²⁰ is rounded to 258 in bfloat16, and to 257 in float32, which is rounded to 256.
+
+    z¹ is 0 or −16, so that the error of z¹ saturates the hidden unit.
+    """
+    network = Architecture(
+        layer_sizes=(1, 1, 1), activation=activation, biases=("input", "hidden"),
+        loss="squared_error", label_smoothing=0.0,
+    )  # fmt: skip
+    of = partial(np.array, dtype=np.float32)
+    params = [{"bias": of([2**-20])}, {"weight": of([[-8]]), "bias": of([2048])}]
+    point = Point([*params, {"weight": of([[0.5]])}], of([[257]]), of([[1]]), of([1]))
+    measured = measure(network, point, factors="bfloat16")
+    exact, computed = measured.float64.autodiff, measured.float32.autodiff
+    assert abs(exact[2]["weight"] - computed[2]["weight"]) > 0.01
+    assert_agreement(measured)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,17 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(precision, m
     assert {path.name for path in Path("here").iterdir()} == {"config.json", ".lock", "checkpoints"}
 
 
+def test_a_factor_that_is_not_rounded_stops_a_run_in_bfloat16(monkeypatch, capsys):
+    """The gradient check, which does not round, finds nothing; the message names the rounding."""
+    right = network.leaf_derivatives
+    monkeypatch.setattr(network, "leaf_derivatives", lambda *point: right(*point[:3]))
+    words = [*WORDS, UNSHARED, "--precision=bfloat16", "--gradient=checked", "--workdir=here"]
+    assert main(words) == 1
+    shown = capsys.readouterr().err
+    assert "must agree within twice the float64 bound" in shown
+    assert "look for a factor of a matrix product that is not rounded" in shown
+
+
 def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsys):
     """The gradient is wrong only for the last batch, of 237, so the first step is correct."""
 

@@ -147,11 +147,12 @@ def test_the_command_makes_the_devices_that_it_needs():
     ("flags", "line"),
     [
         ("fpu avx2 avx512f amx_bf16 amx_tile", None),
+        ("fpu avx2 avx512f avx512_bf16", None),
         ("fp asimd bf16", None),
         ("fpu sse4_2 avx2", "this processor has no units for bfloat16"),
         (None, None),
     ],
-    ids=["Intel's AMX", "Arm", "without", "not Linux"],
+    ids=["AMX", "AVX-512", "Arm", "without", "not Linux"],
 )
 def test_a_processor_without_units_for_bfloat16_is_named_once(
     flags, line, tmp_path, capsys, monkeypatch
@@ -167,6 +168,13 @@ def test_a_processor_without_units_for_bfloat16_is_named_once(
     lines = [each for each in capsys.readouterr().out.splitlines() if "bfloat16" in each]
     assert len(lines) == (line is not None)
     assert all(each.startswith(line) for each in lines)
+
+
+def test_a_gpu_is_not_judged_by_the_processor(monkeypatch):
+    monkeypatch.setattr("mnist_jax.training.devices.processor_units", lambda: ["avx2"])
+    assert training.lacks_bfloat16_units()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert not training.lacks_bfloat16_units()
 
 
 KNOWN_UNITS = {"avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "bf16"}

@@ -97,3 +97,14 @@ def test_only_the_factors_of_products_are_rounded_to_bfloat16(gradient, key):
     assert found[1]["bias"][0] == 2 * z
     rounded = 2 * (1 + 2**-6)
     assert found[1]["weight"][0, :3].tolist() == [rounded, rounded, rounded * (1 + 2**-6)]
+
+
+@pytest.mark.parametrize("gradient", ["autodiff", "manual"])
+def test_a_float64_factor_is_rounded_to_bfloat16_once(gradient, key):
+    """1 + 2⁻⁸ + 2⁻⁴⁰ is rounded up. Rounded to float32 first, it would be midway, and become 1."""
+    architecture = Architecture(layer_sizes=(784, 10), biases=(), label_smoothing=0.0)
+    config = Config(gradient=gradient, architecture=architecture, precision="bfloat16")
+    with jax.enable_x64(True):
+        image = jnp.zeros((1, 784), "float64").at[0, 0].set(1 + 2**-8 + 2**-40)
+        params = [{}, {"weight": jnp.ones((10, 784), "float64")}]
+        assert mode(config).outputs(params, image)[0, 0] == 1 + 2**-7
