@@ -1,7 +1,7 @@
 """Mutation testing of the derivative files: makes one change at a time and runs the tests.
 
     python -m tests.campaigns.mutation
-    python -m tests.campaigns.mutation --again
+    python -m tests.campaigns.mutation --changed
     python -m tests.campaigns.mutation --short
 
 `KILL_SUITE` runs on every mutation that cosmic-ray generates for every derivative file. Each
@@ -9,8 +9,9 @@ mutant needs a new process, because JAX caches traces and would reuse those of a
 The process is forked after JAX is imported, and before a module of this project is. It imports the
 mutated source; the file itself is not changed. The results are written to `mutation.json` beside
 this file. The exit status is 1 if a mutant times out, or survives without an explanation in
-`equivalent_mutants.json`. `--again` tries only the mutants that survived, were equivalent or timed
-out in `mutation.json`. `--short` tries 12 random mutants that were killed, and writes nothing.
+`equivalent_mutants.json`. `--changed` tries only the mutants of lines that are newer than the last
+commit of `mutation.json`, and those that survived or timed out. All others keep their outcome.
+`--short` tries 12 random mutants, and writes nothing.
 """
 
 import collections
@@ -21,11 +22,11 @@ import json
 import multiprocessing
 import os
 import random
+import subprocess
 import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,6 +53,7 @@ IMPORTED_ONCE = ("beartype", "jax.numpy", "optax")
 """Modules imported before the processes are forked, because each import takes seconds."""
 
 RECORD = ROOT / "tests/campaigns/mutation.json"
+EQUIVALENT = ROOT / "tests/campaigns/equivalent_mutants.json"
 
 SECONDS = 60
 """Time limit for a mutant. The kill suite takes less than 10 s."""
@@ -173,78 +175,94 @@ def main() -> int:
             importlib.import_module(name)
         if "--short" in words:
             return _try_some(12)
-        return _try_all(RECORD.read_text() if "--again" in words else None)
+        return _try_all(_recorded_outcome() if "--changed" in words else lambda _: None)
 
 
 def _try_some(count: int) -> int:
-    """Tries `count` mutants that the record does not list as equivalent or crashed."""
-    record = json.loads(RECORD.read_text())
-    listed = [_named(place) for name in ("equivalent", "crashed") for place in record[name]]
+    """Tries `count` random mutants that `equivalent_mutants.json` does not explain."""
     drawn = [mutation for name in DERIVATIVES for mutation in mutations(name)]
     random.SystemRandom().shuffle(drawn)
-    killed = (
+    reasons = json.loads(EQUIVALENT.read_text())
+    unexplained = (
         mutant
         for mutant in itertools.starmap(mutated, drawn)
-        if _named(_place(mutant)) not in listed
+        if mutant.line not in reasons.get(mutant.file, {})
     )
-    tried = [*itertools.islice(killed, count)]
-    assert judge(None) == Verdict("survived", None), "the kill suite fails on the unchanged files"
-    with ProcessPoolExecutor() as pool:
-        verdicts = list(track(pool.map(judge, tried), "trying mutants", count))
-    alive = [mutant for mutant, verdict in zip(tried, verdicts, strict=True) if not verdict.killer]
-    print(f"{count} mutants tried, {len(alive)} not killed: {[_place(mutant) for mutant in alive]}")
+    tried = [*itertools.islice(unexplained, count)]
+    verdicts = _judged(tried)
+    alive = [
+        _place(mutant)
+        for mutant, verdict in zip(tried, verdicts, strict=True)
+        if verdict.outcome in ("survived", "timed out")
+    ]
+    print(f"{count} mutants tried, {len(alive)} not killed: {alive}")
     return 1 if alive else 0
 
 
-def _try_all(earlier: str | None) -> int:
-    """Tries all mutants, or only those that survived in an earlier record."""
+def _judged(tried: list[Mutant]) -> list[Verdict]:
     assert judge(None) == Verdict("survived", None), "the kill suite fails on the unchanged files"
-    started = time.perf_counter()
-    judge(None)  # timed with a full compilation cache, as for every mutant
-    suite_seconds = time.perf_counter() - started
-    everyone = [mutant for name in DERIVATIVES for mutant in mutants(name)]
-    kept = json.loads(earlier) if earlier else {"counts": {}, "killed_by": {}, "crashed": []}
-    not_killed = ("survived", "equivalent", "timed out")
-    alive = [_named(place) for outcome in not_killed for place in kept.get(outcome, [])]
-    tried = [mutant for mutant in everyone if not earlier or _named(_place(mutant)) in alive]
     with ProcessPoolExecutor() as pool:
-        verdicts = list(track(pool.map(judge, tried), "trying mutants", len(tried)))
-    explained = json.loads((ROOT / "tests/campaigns/equivalent_mutants.json").read_text())
-    listed = {"equivalent": [], "survived": [], "crashed": kept["crashed"], "timed out": []}
-    counts = collections.Counter(kept["counts"]) - collections.Counter(
-        {outcome: len(kept.get(outcome, [])) for outcome in not_killed}
-    )
-    killers = collections.Counter(kept["killed_by"])
-    for mutant, verdict in zip(tried, verdicts, strict=True):
-        reason = explained.get(mutant.file, {}).get(mutant.line)
-        outcome = verdict.outcome
+        return list(track(pool.map(judge, tried), "trying mutants", len(tried)))
+
+
+def _try_all(recorded: Callable[[Mutant], str | None]) -> int:
+    """Tries all mutants for which `recorded` returns no outcome, and writes the record."""
+    everyone = [mutant for name in DERIVATIVES for mutant in mutants(name)]
+    outcomes = [recorded(mutant) for mutant in everyone]
+    tried = [mutant for mutant, known in zip(everyone, outcomes, strict=True) if known is None]
+    verdicts = iter(_judged(tried))
+    reasons = json.loads(EQUIVALENT.read_text())
+    listed = {"equivalent": [], "survived": [], "crashed": [], "timed out": []}
+    counts = collections.Counter()
+    for mutant, known in zip(everyone, outcomes, strict=True):
+        outcome = known or next(verdicts).outcome
+        reason = reasons.get(mutant.file, {}).get(mutant.line)
         if outcome == "survived" and reason:
             outcome = "equivalent"
         counts[outcome] += 1
-        if verdict.killer is not None:
-            killers[verdict.killer.split("[")[0]] += 1
-        else:
+        if outcome in listed:
             listed[outcome].append(_place(mutant) | ({"reason": reason} if reason else {}))
-    assert counts.total() == len(everyone), "the derivative files differ from those of the record"
     record = {
         "command": "python -m tests.campaigns.mutation",
-        "kill_suite_seconds": suite_seconds,
         "mutants": len(everyone),
         "counts": counts,
-        "killed_by": dict(killers.most_common()),
         **listed,
     }
     RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    print(f"{len(everyone)} mutants: {dict(counts)}; kill suite {suite_seconds:.1f} s")
+    print(f"{len(everyone)} mutants, {len(tried)} of them tried: {dict(counts)}")
     return 1 if listed["survived"] or listed["timed out"] else 0
+
+
+def _recorded_outcome() -> Callable[[Mutant], str | None]:
+    """The outcome of a mutant in `mutation.json`; None if its line is newer than the record."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+
+    commit = git("log", "-1", "--format=%H", "--", str(RECORD)).strip()
+    files = [f"manual_grads/derivatives/{name}.py" for name in DERIVATIVES]
+    then = {file: set(git("show", f"{commit}:{file}").splitlines()) for file in files}
+    now = {file: (ROOT / file).read_text().splitlines() for file in files}
+    record = json.loads(RECORD.read_text())
+    known = {
+        (place["file"], place["becomes"]): outcome
+        for outcome in ("survived", "timed out", "crashed", "equivalent")
+        for place in record[outcome]
+    }
+
+    def outcome(mutant: Mutant) -> str | None:
+        if now[mutant.file][mutant.line_number - 1] not in then[mutant.file]:
+            return None
+        found = known.get((mutant.file, mutant.line), "killed")
+        return found if found in ("killed", "crashed", "equivalent") else None
+
+    return outcome
 
 
 def _place(mutant: Mutant) -> dict[str, Any]:
     return {"file": mutant.file, "line": mutant.line_number, "becomes": mutant.line}
-
-
-def _named(place: dict[str, Any]) -> tuple:
-    return place["file"], place["line"], place["becomes"]
 
 
 if __name__ == "__main__":
