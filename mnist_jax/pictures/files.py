@@ -30,7 +30,7 @@ def read(path: str | Path) -> Image.Image:
             if getattr(image, "is_animated", False) and image.format != "MPO":  # a phone's photo
                 raise PictureError(
                     f"{path} must show one picture",
-                    f"several pictures in one {image.format} file: an animation or pages",
+                    f"several in a {image.format} file: an animation or several pages",
                     "one of them, saved as PNG",
                 )
             image.load()
