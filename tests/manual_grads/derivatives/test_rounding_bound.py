@@ -11,6 +11,7 @@ import pytest
 
 from manual_grads import ACTIVATION_NAMES, LOSS_NAMES, Architecture
 from manual_grads.derivatives.network import Forward, value_and_grad
+from manual_grads.derivatives.network import product as product_of
 from manual_grads.derivatives.rounding_bound import (
     ERRORS,
     PRECISIONS,
@@ -199,3 +200,23 @@ def test_a_rectifier_has_either_slope_up_to_the_error_of_z_and_itself_included(n
     near = np.array([1, 1, 1, 1, 0, 0, 0, 1, 1], "float32")
     computed = ERRORS[name].slope(z, None, None, e_z, None, s, Precision(u, eta))
     np.testing.assert_array_equal(computed, u * s + (1 - s) * near)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "factors", "multiplied", "precision"),
+    [
+        ("float32", None, "float32", (jax.lax.Precision.HIGHEST,) * 2),
+        ("float32", "bfloat16", "bfloat16", None),
+        ("float64", None, "float64", (jax.lax.Precision.HIGHEST,) * 2),
+        ("float64", "bfloat16", "float64", (jax.lax.Precision.HIGHEST,) * 2),
+    ],
+)
+def test_a_product_multiplies_the_format_that_its_device_has(dtype, factors, multiplied, precision):
+    """Only float32 sums have factors in bfloat16; all other products have full precision."""
+    with jax.enable_x64(True):
+        matrix = jnp.ones((2, 2), dtype)
+        traced = jax.make_jaxpr(lambda a, b: product_of(a, b, factors))(matrix, matrix)
+    (dot,) = [equation for equation in traced.eqns if equation.primitive.name == "dot_general"]
+    assert {value.aval.dtype.name for value in dot.invars} == {multiplied}
+    assert dot.outvars[0].aval.dtype == dtype
+    assert dot.params["precision"] == precision
