@@ -109,23 +109,15 @@ def disagreement(
 
 
 def disagreement_in_float64(
-    architecture: Architecture,
-    factors: str | None,
-    params: Params,
-    images: Images,
-    targets: Targets,
-    weights: Weights,
+    architecture: Architecture, factors: str | None, *point: Any
 ) -> derivatives.Disagreement:
-    """Converts the arguments to float64 and compares the handwritten gradient with autodiff's.
+    """Compares the handwritten gradient with autodiff's, both computed in float64.
 
-    Call it inside `jax.enable_x64(True)`.
+    `point` has the params, images, targets and weights. Call it inside `jax.enable_x64(True)`.
     """
-    params, images, targets, weights = jax.tree.map(
-        lambda leaf: leaf.astype("float64"), (params, images, targets, weights)
-    )
-    point = params, images, targets, weights
-    _, reference = autodiff(architecture, factors).value_and_grad(*point)
-    return disagreement(architecture, factors, *point, reference)
+    wide = jax.tree.map(lambda leaf: leaf.astype("float64"), point)
+    _, reference = autodiff(architecture, factors).value_and_grad(*wide)
+    return disagreement(architecture, factors, *wide, reference)
 
 
 def explanation(
@@ -147,17 +139,12 @@ def explanation(
     loss = partial(mean_loss, architecture)
     check = manual_grads.check_gradient  # imported here: the import is slow and rarely needed
     report = check(handwritten, loss, params, (images, targets), network=architecture)
-    if report.agrees and factors is not None:
-        return (
-            f"without rounding to {factors}, a check finds no mistake; look for a factor of a "
-            "matrix product that is not rounded"
-        )
-    if report.agrees:
-        return (
-            "a check with a few examples finds no mistake; look for code that is wrong only for "
-            "some batches"
-        )
-    return report.verdict()
+    if not report.agrees:
+        return report.verdict()
+    wrong = "code that is wrong only for some batches"
+    if factors is not None:
+        wrong = f"a factor of a matrix product that is not rounded to {factors}, or {wrong}"
+    return f"a check with a few examples, without rounding, finds no mistake; look for {wrong}"
 
 
 def _no_record(params: Params) -> Record:

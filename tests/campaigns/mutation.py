@@ -10,7 +10,8 @@ The process is forked after JAX is imported, and before a module of this project
 mutated source; the file itself is not changed. The results are written to `mutation.json` beside
 this file. The exit status is 1 if a mutant times out, or survives without an explanation in
 `equivalent_mutants.json`. `--changed` tries only the mutants of lines that are newer than the last
-commit of `mutation.json`, and those that survived or timed out. All others keep their outcome.
+commit of `mutation.json`, and those that it lists as survived, equivalent or timed out. All others
+keep their outcome.
 `--short` tries 12 random mutants, and writes nothing.
 """
 
@@ -175,7 +176,8 @@ def main() -> int:
             importlib.import_module(name)
         if "--short" in words:
             return _try_some(12)
-        return _try_all(_recorded_outcome() if "--changed" in words else lambda _: None)
+        command = " ".join(["python -m tests.campaigns.mutation", *words])
+        return _try_all(command, _recorded_outcome() if "--changed" in words else lambda _: None)
 
 
 def _try_some(count: int) -> int:
@@ -205,7 +207,7 @@ def _judged(tried: list[Mutant]) -> list[Verdict]:
         return list(track(pool.map(judge, tried), "trying mutants", len(tried)))
 
 
-def _try_all(recorded: Callable[[Mutant], str | None]) -> int:
+def _try_all(command: str, recorded: Callable[[Mutant], str | None]) -> int:
     """Tries all mutants for which `recorded` returns no outcome, and writes the record."""
     everyone = [mutant for name in DERIVATIVES for mutant in mutants(name)]
     outcomes = [recorded(mutant) for mutant in everyone]
@@ -223,7 +225,7 @@ def _try_all(recorded: Callable[[Mutant], str | None]) -> int:
         if outcome in listed:
             listed[outcome].append(_place(mutant) | ({"reason": reason} if reason else {}))
     record = {
-        "command": "python -m tests.campaigns.mutation",
+        "command": command,
         "mutants": len(everyone),
         "counts": counts,
         **listed,
@@ -234,7 +236,7 @@ def _try_all(recorded: Callable[[Mutant], str | None]) -> int:
 
 
 def _recorded_outcome() -> Callable[[Mutant], str | None]:
-    """The outcome of a mutant in `mutation.json`; None if its line is newer than the record."""
+    """A function of a mutant: its outcome in `mutation.json`, or None if it must be tried."""
 
     def git(*words: str) -> str:
         return subprocess.run(
@@ -243,20 +245,21 @@ def _recorded_outcome() -> Callable[[Mutant], str | None]:
 
     commit = git("log", "-1", "--format=%H", "--", str(RECORD)).strip()
     files = [f"manual_grads/derivatives/{name}.py" for name in DERIVATIVES]
-    then = {file: set(git("show", f"{commit}:{file}").splitlines()) for file in files}
+    then = {file: git("show", f"{commit}:{file}").splitlines() for file in files}
     now = {file: (ROOT / file).read_text().splitlines() for file in files}
     record = json.loads(RECORD.read_text())
     known = {
-        (place["file"], place["becomes"]): outcome
+        (place["file"], then[place["file"]][place["line"] - 1], place["becomes"]): outcome
         for outcome in ("survived", "timed out", "crashed", "equivalent")
         for place in record[outcome]
     }
 
     def outcome(mutant: Mutant) -> str | None:
-        if now[mutant.file][mutant.line_number - 1] not in then[mutant.file]:
+        line = now[mutant.file][mutant.line_number - 1]
+        if line not in then[mutant.file]:
             return None
-        found = known.get((mutant.file, mutant.line), "killed")
-        return found if found in ("killed", "crashed", "equivalent") else None
+        found = known.get((mutant.file, line, mutant.line), "killed")
+        return found if found in ("killed", "crashed") else None
 
     return outcome
 
