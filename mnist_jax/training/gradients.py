@@ -117,7 +117,7 @@ def disagreement_in_float64(
     """
     wide = jax.tree.map(lambda leaf: leaf.astype("float64"), point)
     _, reference = autodiff(architecture, factors).value_and_grad(*wide)
-    return disagreement(architecture, factors, *wide, reference)
+    return disagreement(architecture, factors, *wide, reference=reference)
 
 
 def explanation(
