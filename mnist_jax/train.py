@@ -68,7 +68,9 @@ def _train_one(config: Config, clock: Clock) -> Path:
         training.require_device(config.devices)
         train_and_save = training.train_and_save
     if config.precision == "bfloat16" and training.lacks_bfloat16_units():
-        say("this processor has no units for bfloat16, so --precision=bfloat16 saves no time here")
+        say(
+            "this processor has no matrix units for bfloat16, so --precision=bfloat16 saves no time"
+        )
     with timed(clock, "load"):
         dataset = reading()
     config = replace(config, dataset=dataset.name)  # the dataset that `auto` chose
