@@ -22,6 +22,7 @@ def test_a_point_is_the_seconds_of_an_epoch_and_of_its_products_for_one_example(
         "examples": {100: (sizes, batch)},
     }
     monkeypatch.setattr(curves, "LINES", lines)
+    monkeypatch.setattr(curves, "PRODUCTS", 2)
     monkeypatch.setattr(timing, "timed", lambda work: (work(), 2.0))
     numbers = curves.measure(Config(dataset="digits"), 1, tmp_path)
     calls = int(1e9 / (batch * 784 * 64))

@@ -19,7 +19,7 @@ from tests.compiling import FAST_TO_COMPILE
 from tests.manual_grads.derivatives.cases import BIAS_SUBSETS, assert_agreement, draw, measure
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-ARCHITECTURES, EXAMPLES_EACH = (3_000, 10) if THOROUGH else (9, 34)
+ARCHITECTURES, EXAMPLES_EACH = (3_000, 10) if THOROUGH else (6, 34)
 
 
 def random_architecture(seed):
