@@ -1,5 +1,6 @@
 """All ways to compute the gradient have the same interface and the same meaning."""
 
+import re
 from functools import partial
 
 import jax
@@ -108,3 +109,15 @@ def test_a_float64_factor_is_rounded_to_bfloat16_once(gradient, key):
         image = jnp.zeros((1, 784), "float64").at[0, 0].set(1 + 2**-8 + 2**-40)
         params = [{}, {"weight": jnp.ones((10, 784), "float64")}]
         assert mode(config).outputs(params, image)[0, 0] == 1 + 2**-7
+
+
+@pytest.mark.parametrize("gradient", ["autodiff", "manual"])
+def test_every_product_of_a_training_step_multiplies_bfloat16_numbers(gradient, key):
+    """Products of rounded float32 numbers would have the same results, but save no time."""
+    config = Config(gradient=gradient, architecture=CONFIGS[0].architecture, precision="bfloat16")
+    params = model.init(key, config.architecture)
+    step = jax.jit(mode(config).value_and_grad)
+    lowered = step.lower(params, jnp.ones((7, 784)), jnp.ones((7, 10))).as_text()
+    factors = re.findall(r"dot_general.*: \((.*), (.*)\) -> tensor<.*xf32>", lowered)
+    assert len(factors) >= 5  # two forward, and backward two for the weights and one for δ
+    assert all("bf16" in left and "bf16" in right for left, right in factors)
