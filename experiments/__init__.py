@@ -1,9 +1,9 @@
 """Commands that measure the training, the gradients and the check, and write JSON files.
 
 accuracy       the test accuracy of a configuration, over several seeds
-recipe_search  the accuracy of many settings on held-out training images
+recipe_search  the accuracies of many settings, on held-out training images
 compare        training with the handwritten gradient, compared with training with autodiff
-biases         training biases with the right gradient and with wrong ones
+biases         training the biases of a network with right and with wrong gradients
 mistakes       how many injected mistakes the gradient check names
 speed          the time of training and of its parts, compared with other libraries
 common         code that these commands share

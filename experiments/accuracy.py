@@ -17,14 +17,14 @@ from mnist_jax import Config, data, figures, runs
 
 FILE = "accuracy.json"
 SEEDS = Rule(
-    "be at least one seed, each different, at least 0 and below 2**32",
+    "be at least one seed, all different, each at least 0 and below 2**32",
     lambda seeds: len(set(seeds)) == len(seeds) >= 1 and all(map(SEED.holds, seeds)),
 )
 
 
 @dataclass(frozen=True)
 class Options(record.Output):
-    """The run to train, and its seeds."""
+    """The seeds, and the configuration to train with each of them."""
 
     WITHOUT_EFFECT: ClassVar = (*record.Output.WITHOUT_EFFECT, *sweep.WITHOUT_EFFECT)
 

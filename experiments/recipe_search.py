@@ -1,4 +1,4 @@
-"""Trains with each setting of a list, and compares their accuracies on held-out training images.
+"""Trains with each setting of a list, and compares the accuracies on held-out training images.
 
     python -m experiments.recipe_search --recipe=fast
 

@@ -5,7 +5,7 @@ architecture   the description of a network and its loss
 leaves         names of the leaves of a pytree
 targets        the targets of a loss, computed from labels
 derivatives    the handwritten backward pass, and a bound on its rounding error
-check          the checker, which finds the wrong leaves of a gradient and the mistakes in its code
+check          the checker, which finds a gradient's wrong leaves and the mistakes in its code
 """
 
 import lazy_loader

@@ -11,7 +11,7 @@ INPUT_LAYERS = ("plain", "active")
 BIASED_LAYERS = ("input", "hidden", "output")
 
 SIZES = Rule(
-    "name at least an input and an output layer, each with at least 1 unit",
+    "have at least an input and an output layer, each with at least 1 unit",
     lambda sizes: len(sizes) >= 2 and all(map(AT_LEAST_1.holds, sizes)),
 )
 BIASES = Rule(
@@ -45,8 +45,9 @@ class Architecture:
     biases: Annotated[tuple[str, ...], "the layers that have a bias", BIASES] = ("hidden", "output")
     loss: Annotated[
         str,
-        "cross_entropy of the outputs' softmax, or squared_error: Σ (target − output)², without ½. "
-        "It is averaged over the batch. With cross_entropy, the output layer has no activation",
+        "cross_entropy, computed from a softmax of the outputs, or squared_error: Σ (target − "
+        "output)², without ½. The loss is the mean over the batch. With cross_entropy, the output "
+        "layer has no activation",
         one_of(*LOSS_NAMES),
     ] = "cross_entropy"
     label_smoothing: Annotated[
@@ -58,7 +59,7 @@ class Architecture:
         if "hidden" in self.biases and self.depth < 2:
             raise OptionError(
                 "--biases must name layers that the network has",
-                f"hidden, but no hidden layer in --layer_sizes={options.text(self.layer_sizes)}",
+                f"hidden, but --layer_sizes={options.text(self.layer_sizes)} has no hidden layer",
                 "--biases=output, or add a hidden layer to --layer_sizes",
             )
         if self.loss != "cross_entropy" and self.label_smoothing > 0:

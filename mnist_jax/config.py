@@ -43,7 +43,7 @@ EPOCHS = Rule("be at least 1 and at most 1,000,000", lambda value: 1 <= value <=
 
 @dataclass(frozen=True)
 class Config:
-    """The options of a run. Raises `OptionError` if one is invalid or two contradict each other.
+    """The options of a run. Raises `OptionError` for an invalid or contradictory option.
 
     >>> from manual_grads import Architecture
     >>> Config(architecture=Architecture(layer_sizes=(784, 32, 10)), epochs=2).batch_size
@@ -70,7 +70,7 @@ class Config:
         "the optimizer; adam and adamw are the same here: both decouple the weight decay",
         one_of("sgd", "momentum", "adam", "adamw"),
     ] = "adamw"
-    momentum: Annotated[float, "decay rate of the velocity in --optimizer=momentum", FRACTION] = 0.9
+    momentum: Annotated[float, "decay rate of the velocity of --optimizer=momentum", FRACTION] = 0.9
     b1: Annotated[float, "decay rate of Adam's running mean of gradients", FRACTION] = 0.7
     b2: Annotated[float, "decay rate of Adam's running mean of squared gradients", FRACTION] = 0.95
     weight_decay: Annotated[
@@ -86,14 +86,14 @@ class Config:
     warmup_epochs: Annotated[float, "epochs of linear learning rate warmup", NOT_NEGATIVE] = 0.05
     gradient: Annotated[
         str,
-        "how the gradient is computed; checked trains with autodiff and compares the manual "
-        "(handwritten) gradient with it at each step",
+        "how the gradient is computed; manual is handwritten; checked trains with autodiff, and "
+        "compares both gradients at each step",
         one_of("autodiff", "manual", "checked"),
     ] = "autodiff"
     precision: Annotated[
         str,
         "bfloat16 rounds the factors of the matrix products in training to 8 significant bits, "
-        "which is faster on hardware with units for it; all else, and testing, is float32",
+        "which is faster on hardware with matrix units for bfloat16; all else stays float32",
         one_of("float32", "bfloat16"),
     ] = "float32"
     seed: Annotated[int, "seed of all random numbers", SEED] = 0
@@ -113,16 +113,16 @@ class Config:
     coordinator: Annotated[
         str | None,
         "address of process 0, for a run of several processes; each process is started with the "
-        "same flags and its own --process_id. cluster takes the address and the numbers from the "
-        "variables of Slurm, Open MPI or Kubernetes",
+        "same flags and its own --process_id. cluster reads the address, the number of processes "
+        "and the process id from the environment variables of Slurm, Open MPI or Kubernetes",
         ADDRESS,
     ] = None
     processes: Annotated[int, "number of processes; several need --coordinator", AT_LEAST_1] = 1
     process_id: Annotated[
-        int, "number of this process; process 0 prints and writes", NOT_NEGATIVE
+        int, "number of this process, from 0; only process 0 prints and writes files", NOT_NEGATIVE
     ] = 0
     process_timeout: Annotated[
-        int, "seconds after which a process that does not answer ends the run", SECONDS
+        int, "the run ends if a process does not answer for this many seconds", SECONDS
     ] = 20
 
     dataset: Annotated[
@@ -132,8 +132,8 @@ class Config:
     ] = "auto"
     data_dir: Annotated[
         str | None,
-        "folder of the four IDX files; if not given, MNIST_DATA_DIR (for MNIST only), else the "
-        "user's cache, into which missing files are downloaded",
+        "folder of the four IDX files; if not given, the environment variable MNIST_DATA_DIR (for "
+        "MNIST only), else the user's cache, into which missing files are downloaded",
         A_PATH,
     ] = None
     train_examples: Annotated[
@@ -153,7 +153,7 @@ class Config:
     ] = False
     overwrite: Annotated[bool, "replace the run in --workdir", ANY] = False
     checkpoint_every_seconds: Annotated[
-        float, "minimum time between checkpoints; one is also written at the end", NOT_NEGATIVE
+        float, "seconds between checkpoints; one more is written at the end", NOT_NEGATIVE
     ] = 30.0
     timings: Annotated[bool, "also print the seconds that each part of the run took", ANY] = False
     block_steps: Annotated[
@@ -172,10 +172,10 @@ class Config:
             )
         if self.process_id >= self.processes or (self.processes > 1 and self.coordinator is None):
             raise OptionError(
-                "several --processes need a --coordinator, and a --process_id below their number",
+                "several --processes need a --coordinator; --process_id must be below --processes",
                 f"--coordinator={options.text(self.coordinator)} --processes={self.processes} "
                 f"--process_id={self.process_id}",
-                "--coordinator=HOST:PORT --processes=2 --process_id=0, and in the other process "
+                "--coordinator=HOST:PORT --processes=2 --process_id=0, and for the other process "
                 "the same with --process_id=1",
             )
         if self.warmup_epochs >= self.epochs:

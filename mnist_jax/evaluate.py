@@ -1,8 +1,9 @@
-"""Evaluates a trained network on the test images: accuracy of each digit, and confusion matrix.
+"""Evaluates a trained network on the test images.
 
     python -m mnist_jax.evaluate --workdir=runs/base
 
-Writes evaluation.json and two figures, digits.png and confusion.png, into the run directory.
+Prints the recall and precision of each digit, and the confusion matrix. Writes evaluation.json and
+two figures, digits.png and confusion.png, into the run directory.
 """
 
 import json
@@ -86,7 +87,7 @@ def confusion_matrix(
 
 
 def accuracies(confusion: Int[np.ndarray, "label answer"]) -> dict[str, Any]:
-    """The accuracy; for each digit, its examples, correct answers, recall and precision."""
+    """The accuracy on all digits; for each digit: examples, correct answers, recall, precision."""
     right, examples, answers = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     return {
         "test_examples": int(confusion.sum()),

@@ -20,11 +20,11 @@ from mnist_jax.model import Recognition
 
 DPI = 110
 LIGHTLY_COMPRESSED = {"compress_level": 1}
-"""Pillow's fastest compression of PNG. The files are about a tenth larger than with its default."""
+"""Pillow's fastest PNG compression; the files are about a tenth larger than with its default."""
 
 SHOWN_UNITS, UNIT_SCALE = 64, 3
 SHOWN_MISTAKES, MISTAKE_SCALE = 25, 5
-"""The most images in a figure, and the width in the figure of a pixel of an image."""
+"""The maximum number of images in a figure, and the factor by which each image is enlarged."""
 
 HEADING, CAPTION = 16, 13
 """Font sizes in pixels."""
@@ -67,7 +67,7 @@ def learning_curve(history: list[dict[str, Any]]) -> Figure:
 def first_layer(weight: Float[np.ndarray, "units pixels"], side: int = 28) -> Image.Image:
     """The weights into each unit of layer 1 as an image: 64 units at most, largest norm first.
 
-    The colour scale is symmetric about 0, and 1 of 200 weights is beyond its end.
+    The colour scale is symmetric about 0. One weight in 200 is clipped to an end of the scale.
     """
     order = np.argsort(-np.linalg.norm(weight.astype(np.float64), axis=1), kind="stable")
     shown = weight[order[:SHOWN_UNITS]]
@@ -120,7 +120,7 @@ def _mosaic(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """The images in `columns` columns, each pixel a square of `scale` pixels.
 
-    Each image has a white border, measured in its own pixels: `above` at the top, else 1.
+    Each image gets a white border before it is enlarged: `above` pixels at the top, else 1.
     """
     side, rows = images.shape[1], max(-(-len(images) // columns), 1)
     tiles = np.full((rows * columns, above + side + 1, side + 2, 3), 255, np.uint8)

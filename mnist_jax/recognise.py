@@ -30,7 +30,7 @@ class Options:
         ANY,
     ] = False
     show: Annotated[
-        str | None, "PNG file of all pictures, the network's images and the probabilities", A_PATH
+        str | None, "write all pictures, network inputs and probabilities to this PNG file", A_PATH
     ] = None
 
     def __post_init__(self):
@@ -48,7 +48,9 @@ def recognise(chosen: Options, names: list[str]) -> None:
         raise FlagError("a picture must be named", "no picture", "seven.png, or several files")
     shown = None if chosen.show is None else paths.of_user(chosen.show)
     if shown is not None and shown.resolve() in [paths.of_user(name).resolve() for name in names]:
-        raise OptionError("--show must not name a picture", f"--show={chosen.show}", "another file")
+        raise OptionError(
+            "--show must not name a picture to recognise", f"--show={chosen.show}", "another file"
+        )
     training.require_device()
     model = runs.load(paths.of_user(chosen.workdir) if chosen.workdir else runs.newest())
     seen, small = [], []

@@ -2,7 +2,7 @@
 
     python -m mnist_jax.train --flagfile=experiments/base.flags
 
-Creates a folder under runs/ with the trained parameters, the numbers and the figures of the run.
+Writes the parameters, metrics and figures of the run into a directory, by default under runs/.
 """
 
 import os
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return command.run(work, Config, __doc__, argv)
 
 
-def fit(config: Config) -> "model.Model":  # in quotes, because it imports jax, which is slow
+def fit(config: Config) -> "model.Model":  # in quotes: evaluating it would import jax
     """Trains and prints as the command does, and returns the trained network.
 
     The run directory is `config.workdir`, or the next free `runs/NAME`. Raises `InputError`, as

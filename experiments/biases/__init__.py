@@ -2,8 +2,8 @@
 
 __main__        the command `python -m experiments.biases`
 variants        the ways to train biases
-first_task      the author's first task, with a 1-5-1 network
-later_network   the author's later network, on handwritten digits
+first_task      the first task of the document's author, with a 1-5-1 network
+later_network   the later network of the document's author, on handwritten digits
 report          the report and its figures
 """
 

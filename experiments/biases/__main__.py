@@ -1,10 +1,11 @@
-"""Tests whether wrong bias gradients explain why the author's training was unreliable.
+"""Tests whether wrong bias gradients explain why a document's author found training unreliable.
 
     python -m experiments.biases
 
-Trains the author's first network with each activation, target function and way to train biases,
-from many seeds. Then trains the author's later network on MNIST in each of these ways. With the
-same options, the command computes only the results that are missing in runs/.cache/.
+The document is the text that this project starts from. Trains its author's first network with each
+activation, target function and way to train biases, from many seeds. Then trains the author's later
+network on MNIST in each of these ways. If the command is started again with the same options, it
+computes only the results that are missing in runs/.cache/.
 """
 
 import itertools

@@ -1,8 +1,8 @@
-"""The author's first task: a 1-5-1 network fits a function on (0, 2) by gradient descent.
+"""The first task of the document's author: a 1-5-1 network fits a function by gradient descent.
 
-Each step uses 1,000 points and the learning rate 0.1. Initial weights and biases are from U(−1, 1).
-All layers apply the activation. The cost is the mean of (y − output)². All seeds are trained in one
-computation. The initial weights depend on the seed, but not on the variant.
+Each step uses 1,000 points in (0, 2) and the learning rate 0.1. Initial weights and biases are from
+U(−1, 1). All layers apply the activation. The cost is the mean of (y − output)². All seeds are
+trained in one computation. The initial weights depend on the seed, but not on the variant.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ SHARE_LEFT = 0.1
 """A seed reaches the target if its final cost is ≤ this fraction of the function's variance."""
 
 DIVERGED = 1.0
-"""A seed diverges if its final cost is not finite or above this. An output of 0 costs less."""
+"""A seed diverges if its final cost is not finite or above this; a constant output 0 costs less."""
 
 TARGETS: dict[str, Callable[[Any], Any]] = {
     "line": lambda x: x / 2,

@@ -39,7 +39,7 @@ def row(config: Config, dataset: Dataset, name: str, seeds: Sequence[int]) -> di
 def train(config: Config, dataset: Dataset, name: str, seeds: Sequence[int]) -> list[sweep.History]:
     """The history of each seed's run with the variant of this name.
 
-    A run differs from `mnist_jax.train` with `config` and its seed only by variant and rounding.
+    Only variant and rounding distinguish a run from `mnist_jax.train` with `config` and its seed.
     """
     variant = VARIANTS[name]
     architecture = architecture_of(config.architecture, variant)

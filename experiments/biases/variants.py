@@ -1,7 +1,7 @@
 """Ways to train biases: correctly, not at all, and as the author's first program may have done.
 
-leaked       the bias gradients of some layers are added to the entry of the last hidden unit, and
-             are then set to 0, as if the program used an index left over from a loop
+leaked       the bias gradients of some layers are added to the bias gradient of the last hidden
+             unit, and are then set to 0, as if the program used an index left over from a loop
 left out     biases are trained, but the forward pass does not add them
 summed       bias gradients are sums over the batch, and weight gradients are means
 """
@@ -19,7 +19,7 @@ OUTPUT, LAST_HIDDEN, INPUT = -1, -2, 0
 
 
 class Variant(NamedTuple):
-    """A way to train: whether biases exist, whether the forward pass adds them, and mistakes."""
+    """A way to train: whether biases exist and are added in the forward pass, and the mistakes."""
 
     biased: bool = True
     used: bool = True
@@ -61,7 +61,7 @@ def value_and_grad(
 ) -> tuple[Float[Array, ""], Params]:
     """The loss of the variant's forward pass, and the gradient that the variant trains with.
 
-    `weights` are the weights of the examples in the mean. If None, each is 1/N for N examples.
+    `weights` has the weight of each example in the mean; by default, 1/N for each of N examples.
     """
     used = seen(variant, params)
     loss, gradient = derivatives.value_and_grad(architecture, used, images, targets, weights)

@@ -3,7 +3,7 @@
 record      writes and publishes the JSON file of an experiment
 cache       cached results, so that a stopped experiment can continue
 sweep       training with several seeds at the same time
-intervals   medians, means and shares with confidence intervals
+intervals   medians, means and proportions, with confidence intervals
 timing      times a call, orders repeated measurements, and counts operations
 drawing     makes reports and figures from an experiment's JSON
 """

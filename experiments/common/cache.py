@@ -1,7 +1,7 @@
 """Cached results: if an experiment is started again, it computes only the missing results.
 
-Each result is a JSON file in `runs/.cache`. Its name is a digest of everything that affects the
-result: with other options, data, code or versions, another file is used.
+Each result is a JSON file in `runs/.cache`. The file's name is a digest of everything that affects
+the result, so a result is not reused with other options, data, code or versions.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ class CachedOutput(record.Output):
     """The output options of an experiment with cached results."""
 
     draw: Annotated[
-        bool, "only redraw the report in --out; if --out is not given, the newest in runs/", ANY
+        bool, "only redraw the report in --out or, if --out is not given, the newest in runs/", ANY
     ] = False
 
 
@@ -65,7 +65,7 @@ def _sha256(content: bytes) -> str:
 def result(experiment: str, name: str, make: Callable[[], Any]) -> Any:
     """The result of `make()`, converted to JSON and back. A cached result is not computed again.
 
-    `experiment` is the `digest` of the experiment, and `name` identifies the result in it.
+    `experiment` is the `digest` of the experiment, and `name` identifies one of its results.
     """
     path = FOLDER / f"{_sha256(f'{experiment} {name}'.encode())}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # missing, or damaged

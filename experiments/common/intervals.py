@@ -34,7 +34,7 @@ def median(sample: Sample) -> dict[str, Any]:
 
 
 def share(count: int, n: int) -> dict[str, Any]:
-    """The count, the total, and Wilson's interval for the probability."""
+    """The count, the total, and Wilson's interval for the proportion."""
     interval = stats.binomtest(count, n).proportion_ci(CONFIDENCE, method="wilson")
     return {"count": count, "of": n, "interval": [finite(interval.low), finite(interval.high)]}
 

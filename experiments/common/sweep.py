@@ -28,7 +28,7 @@ from mnist_jax.training import Mode, Purpose, Steps, TrainState
 
 AXIS = "seeds"
 WITHOUT_EFFECT = ("seed", "devices", "coordinator", "processes", "process_id", "process_timeout")
-"""Options of a run that have no effect on a sweep: it uses all devices of one process."""
+"""Options without effect: a sweep has a list of seeds, and uses all devices of one process."""
 
 Metrics = dict[str, Any]
 History = list[Metrics]
@@ -39,10 +39,10 @@ Seen = dict[str, tuple[Any, Any]]
 
 
 def use_all_cores() -> None:
-    """Makes each CPU core that this process may use a device. Raises `DeviceError`."""
+    """Makes a JAX device of each CPU core that this process may use. Raises `DeviceError`."""
     on_linux = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if on_linux else os.cpu_count()
-    with contextlib.suppress(RuntimeError):  # JAX has computed before, and keeps its devices
+    with contextlib.suppress(RuntimeError):  # JAX has already computed, and keeps its devices
         jax.config.update("jax_num_cpu_devices", cores)
     training.require_device()
 
@@ -50,8 +50,8 @@ def use_all_cores() -> None:
 class Changes(NamedTuple):
     """How the runs of a sweep differ from those of `mnist_jax.train`.
 
-    `mode` computes the gradient, if not None. `used` returns the parameters with which the network
-    is evaluated. If a run `may_diverge`, a loss that is not finite is no error.
+    If `mode` is not None, it computes the gradient. `used` maps the trained parameters to those
+    with which the network is evaluated. If `may_diverge`, a loss that is not finite is no error.
     """
 
     mode: Mode | None = None
@@ -116,7 +116,7 @@ def _for_each_seed(function: Callable, mesh: Mesh, at_once: int) -> Callable:
 def _epoch(
     config: Config, update: optax.GradientTransformation, changes: Changes
 ) -> Callable[..., tuple[TrainState, Steps, Seen]]:
-    """A function that trains one seed for an epoch, and evaluates it on the held-out data."""
+    """A function that trains one seed for an epoch, then evaluates on test and validation data."""
     take_steps = training.make_block(config, update, changes.mode)
 
     def epoch(state: TrainState, seed: UInt32[Array, ""], number: Int[Array, ""], data: Any):

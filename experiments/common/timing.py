@@ -28,7 +28,7 @@ def operations(sizes: Sequence[int], examples: int) -> int:
 
 
 def in_turn(names: Sequence[str], rounds: int, what: str) -> Iterator[tuple[int, str]]:
-    """Yields each round's number with each name; every other round reverses the names."""
+    """Yields each round's number with each name; every other round reverses the order of names."""
     for number in track(range(rounds), what):
         for name in names[:: -1 if number % 2 else 1]:
             yield number, name

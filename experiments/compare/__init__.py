@@ -3,7 +3,7 @@
 __main__         the command `python -m experiments.compare`
 gradient_error   the errors of both float32 gradients, measured against float64 during training
 trajectories     how fast the parameters of two trainings diverge
-matrix           each activation and loss, on a small network
+matrix           both gradients with each activation and loss, on a small network
 report           the report and its figures
 """
 

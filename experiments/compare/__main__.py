@@ -4,8 +4,8 @@
 
 Measures the errors of both gradients against float64 during training, how fast two trainings
 diverge if only their gradients differ, and test accuracies over seeds. It also compares both
-gradients on a small network, for every activation and loss. With the same options, the command
-computes only the results that are missing in runs/.cache/.
+gradients on a small network, for every activation and loss. If the command is started again with
+the same options, it computes only the results that are missing in runs/.cache/.
 """
 
 import itertools
@@ -44,7 +44,7 @@ class Options(cache.CachedOutput):
         tuple[int, ...], "train twice with each seed; --seed is ignored", accuracy.SEEDS
     ] = (*range(10),)
     marks: Annotated[
-        tuple[int, ...], "compare the parameters after these steps, if the run has as many", RISING
+        tuple[int, ...], "compare parameters after these steps, except those beyond the end", RISING
     ] = (1, 3, 10, 30, 100, 300, 1000, 2000)
     matrix_steps: Annotated[int, "steps of each training of the small network", AT_LEAST_1] = 500
     quick: Annotated[
@@ -113,7 +113,7 @@ def _accuracies(config: Config, dataset: data.Dataset, seeds: Sequence[int]) -> 
 def _trajectories(
     config: Config, dataset: data.Dataset, marks: Sequence[int]
 ) -> dict[str, list[dict[str, Any]]]:
-    """The distances from the autodiff run to the manual run, and to a run `nudged` at the start."""
+    """The distances from the autodiff run to the manual run, and to a run with a `nudged` start."""
     total = config.epochs * training.steps_per_epoch(config, dataset)
     marks = [step for step in marks if step <= total]
     follow = trajectories.parameters_after

@@ -70,7 +70,7 @@ def gradients(
 ) -> Iterator[tuple[dict[str, Leaves], Leaves, Leaves]]:
     """Yields the gradients at the initial parameters, and at those after each epoch.
 
-    These are both float32 gradients by name, autodiff's in float64, and the float32 rounding bound.
+    Yields both float32 gradients by name, autodiff's float64 gradient, and the bound for float32.
     """
     architecture = config.architecture
     training, state = compile_training(config, dataset)

@@ -83,7 +83,7 @@ def parameters_after(
 def nudged(params: Params) -> Params:
     """The parameters with the largest weight of the last layer increased to the next float.
 
-    A weight of the last layer affects most examples; many weights of layer 1 only multiply zeros.
+    A weight of the last layer affects most examples; many of layer 1 only multiply 0 pixels.
     """
     weight = np.asarray(params[-1]["weight"])
     moved = weight.copy()

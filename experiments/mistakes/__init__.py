@@ -1,7 +1,7 @@
 """An experiment that counts how many injected mistakes the gradient check names.
 
 __main__   the command `python -m experiments.mistakes`
-trials     injects mistakes into one network, and judges what the check reports
+trials     injects mistakes into the gradient of one network, and judges the check's report
 cases      the networks, and every mistake in every place where it is possible
 gradient   handwritten gradients in NumPy, with injected mistakes
 """

@@ -2,8 +2,8 @@
 
     python -m experiments.mistakes
 
-Mistakes are injected one at a time, and then in random pairs, each in two different layers.
-The networks have every activation and loss, and 1, 2 or 3 hidden layers.
+Mistakes are injected one at a time, and then in random pairs; the mistakes of a pair are in
+different layers. The networks have every activation and loss, and 1, 2 or 3 hidden layers.
 `tests/campaigns/right_gradients.py` checks correct gradients.
 """
 
@@ -72,7 +72,7 @@ def measure(argv: Sequence[str], chosen: Options) -> None:
     }
     saved = record.save(out / "mistakes.json", "experiments.mistakes", argv, numbers)
     record.publish(chosen, saved)
-    command.say(f"one: {numbers['single']}; two: {numbers['pairs']}; all files in {out}")
+    command.say(f"single: {numbers['single']}; pairs: {numbers['pairs']}; all files in {out}")
 
 
 def tally(cases: Sequence[Case]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The networks, every mistake in every possible place, and a check's loss, parameters and batch."""
+"""The networks, each mistake in each possible place, and the check's loss, parameters and batch."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ from manual_grads.check import draw, network_loss
 
 
 def correct(injected: Sequence[Injected]) -> list[Injected]:
-    """The injections of a correct gradient: the regulariser if the loss has one, else none."""
+    """The injections for a correct gradient: the regulariser if the loss has one, else none."""
     regularised = any(one.variant in REGULARISED for one in injected)
     return [Injected("regulariser", "once", 0)] if regularised else []
 
@@ -35,7 +35,7 @@ def regularised_loss(network: Architecture) -> Callable[..., Any]:
 
 
 def point(network: Architecture, injected: Sequence[Injected], seed: int) -> tuple[list, tuple]:
-    """Random parameters and a batch. If the mistake is `kink`, some z in its layer are 0."""
+    """Random parameters and a batch. In the layer of each `kink` mistake, some z are 0."""
     params, (images, labels) = draw(network, BATCH, seed)
     for one in injected:
         if one.mistake == "kink" and one.layer == 0:

@@ -1,6 +1,6 @@
 """Handwritten gradients in NumPy, with injected mistakes. Examples are rows.
 
-They share no code with the check. Otherwise, a mistake in that code would not be noticed.
+They share no code with the check, because the check would not notice a mistake in shared code.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ F = {
 
 
 def counted(at, times):
-    """The gradient of a leaf in which each example counts `times` times."""
+    """The gradient of a leaf, with each example counted `times` times."""
     delta = at.delta * times.astype(at.delta.dtype)
     return delta.sum(axis=0) if at.kind == "bias" else delta.T @ at.below
 

@@ -17,7 +17,7 @@ IDENTITY = "changes nothing"
 
 NOT_PAIRED = {("not-cleared", ""), ("kink", "")}
 NOT_PAIRED |= {*MISTAKES["scaled"], *MISTAKES["finished"], *MISTAKES["gradient"]}
-"""Mistakes that do not concern a single layer, or that are only a different convention."""
+"""Mistakes that pairs exclude: they concern several layers, or are only another convention."""
 
 
 class Case(NamedTuple):
@@ -48,7 +48,7 @@ def trials_of(places: int | None, pairs: int, seed: int, network: Architecture) 
 
 
 def tried(network: Architecture, injected: list[Injected], seed: int) -> Case:
-    """Runs the check on the gradient with these mistakes, and judges what it reports."""
+    """Runs the check on the gradient with these mistakes, and judges what the check reports."""
     params, batch = point(network, injected, seed)
     gradient, of = handwritten(network, injected), loss(network, injected)
     report = check_gradient(gradient, of, params, batch, network=network)
@@ -62,7 +62,7 @@ def tried(network: Architecture, injected: list[Injected], seed: int) -> Case:
 def changes_nothing(
     network: Architecture, injected: Sequence[Injected], params: list, batch: tuple
 ) -> bool:
-    """Whether the mistakes change the gradient by rounding at most, on each of several batches."""
+    """Whether the mistakes change the gradient by at most rounding errors, on several batches."""
     gradients = handwritten(network, injected), handwritten(network, correct(injected))
     close = partial(np.allclose, rtol=1e-12, atol=1e-14)
     for rows in (slice(None), slice(-2), slice(1), slice(None)):

@@ -5,7 +5,7 @@ start           the whole training command, and its checkpoints
 steps           a training step with each gradient
 checks          the gradient check
 peers           training in other libraries
-cost_by_size    the cost of an example against the size of the network, the batch and the data
+cost_by_size    the training time per example, for each size of network, batch and data
 device_scaling  two processes compared with one, and a model for more devices
-peer_programs   the programs in the other libraries
+peer_programs   the training programs that `peers` times, one for each library
 """

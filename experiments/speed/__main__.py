@@ -7,7 +7,7 @@ start     the whole training command: its parts, imports, memory and checkpoints
 steps     a training step with each gradient, compared with autodiff
 checks    the gradient check, on two fixed networks
 peers     training times and examples per second, also with PyTorch, plain JAX and scikit-learn
-curves    the cost of an example against width, depth, batch size and number of examples
+curves    the training time per example, by width, depth, batch size and number of examples
 scaling   two processes compared with one, and a model for more devices
 """
 
@@ -28,7 +28,7 @@ PARTS = {
     "curves": cost_by_size,
     "scaling": device_scaling,
 }
-"""The parts, each a module.
+"""The parts. Each is a module with the following members.
 
 `measure(config, rounds, out)` returns the numbers, and `SUMMARY` is the format of their summary.
 `ROUNDS` is the default of `--rounds`, and `FILE` the JSON file, with `{name}` for the run's name.
@@ -36,7 +36,7 @@ PARTS = {
 """
 
 DISTINCT = Rule(
-    f"be at least one of {', '.join(PARTS)}, each once",
+    f"be at least one of {', '.join(PARTS)}, each at most once",
     lambda parts: len(set(parts)) == len(parts) >= 1 and set(parts) <= PARTS.keys(),
 )
 
@@ -46,7 +46,7 @@ class Options(record.Output):
     """The parts to measure, how often, and the training run."""
 
     parts: Annotated[
-        tuple[str, ...], "what to measure; peers needs MNIST and pip's extra benchmark", DISTINCT
+        tuple[str, ...], "what to measure; peers needs MNIST and the pip extra benchmark", DISTINCT
     ] = ("steps", "checks")
     rounds: Annotated[
         int | None,

@@ -23,9 +23,9 @@ from mnist_jax import Config
 FILE = "check_time.json"
 ROUNDS = 5
 SUMMARY = (
-    "compiled, the check of 784,32,10 takes {after_compilation_median:.2f} s; the whole command "
-    "{command_median[784,32,10]:.2f} s, and {command_median[784,1024,1024,10]:.2f} s for "
-    "784,1024,1024,10"
+    "for 784,32,10, a check after compilation takes {after_compilation_median:.2f} s, and the "
+    "whole command {command_median[784,32,10]:.2f} s; the command for 784,1024,1024,10 takes "
+    "{command_median[784,1024,1024,10]:.2f} s"
 )
 SMALL = Architecture(layer_sizes=(784, 32, 10), activation="tanh", label_smoothing=0.0)
 LARGE = Architecture(layer_sizes=(784, 1024, 1024, 10), label_smoothing=0.0)

@@ -1,9 +1,10 @@
-"""Measures the cost of training an example against width, depth, batch size and number of examples.
+"""Measures the training time per example by width, depth, batch size and number of examples.
 
-Each line of the figure varies one of these for 784-1024-10 and batch size 256; the line of depths
-has 512 units in a layer. A cost is the time of the fastest of several epochs, divided by the number
-of examples. The limit is the time of the matrix products alone, at the faster of the rates that XLA
-and NumPy reach for the product of a batch and the largest weight matrix.
+Each line of the figure varies one of these four and keeps the others as in 784-1024-10 with batch
+size 256, except that networks of different depths have 512 units in each hidden layer. A cost is
+the time of the fastest of several epochs, divided by the number of examples. The limit is the time
+of the matrix products alone, at the faster of the rates that XLA and NumPy reach for the product of
+a batch and the largest weight matrix.
 """
 
 import itertools
@@ -27,13 +28,13 @@ from mnist_jax.training import compile_training, train_epoch
 
 FILE = "curves.json"
 ROUNDS, PRODUCTS = 7, 25
-"""How often an epoch and a matrix product are timed; the fastest counts."""
+"""How often an epoch and a matrix product are timed; the shortest time counts."""
 
-SUMMARY = "{points} points on {lines} lines"
+SUMMARY = "timed {points} points on the {lines} lines of the figure curves.png"
 SIZES, BATCH = (784, 1024, 10), 256
 AN_EPOCH = 3e10
-"""Operations in an epoch, which take about half a second. An epoch has at least four steps.
-Only the line `examples` sets the number of examples instead."""
+"""Operations in an epoch, which take about half a second; they determine the number of examples.
+But an epoch has at least four steps, and the line `examples` sets the number of examples itself."""
 
 LINES = {
     "width": {width: ((784, width, 10), BATCH) for width in (2**k for k in range(5, 13))},

@@ -8,8 +8,8 @@ batches of 1,024 examples. Two processes share one such batch (`strong`), or hav
               + latency · log₂ n + 2 (n − 1) / n · bytes / bandwidth
 
 To add the gradients of n devices, at least log₂ n rounds of messages are needed, and each device
-must send at least 2 (n − 1) / n times the bytes of a gradient. The four coefficients are fitted to
-the measured seconds by least squares of the relative errors; none is negative.
+must send at least 2 (n − 1) / n times the bytes of a gradient. The overhead, 1/rate, latency and
+1/bandwidth are fitted to the measured seconds by non-negative least squares of the relative errors.
 """
 
 import itertools
@@ -37,7 +37,7 @@ from mnist_jax import Config, data
 
 FILE = "scaling.json"
 ROUNDS = 3
-SUMMARY = "examples per second of two processes ÷ of one, by width: {gains}"
+SUMMARY = "examples per second, two processes ÷ one process, by width: {gains}"
 ARRANGEMENTS = {"one": (1, 1024), "strong": (2, 1024), "weak": (2, 2048)}
 """The number of processes, and the number of examples in a batch of all processes together."""
 
@@ -52,7 +52,7 @@ import os, sys
 os.sched_setaffinity(0, {int(sys.argv[1])})
 os.execv(sys.argv[2], sys.argv[2:])
 """
-"""A program: pins itself to the core in its first argument, and executes the others."""
+"""A program that pins itself to the core in its first argument, then executes the others."""
 
 COEFFICIENTS = ("overhead", "seconds_per_operation", "latency", "seconds_per_byte")
 
@@ -62,7 +62,9 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
     dataset = data.load(config, command.say)
     if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
         raise BenchmarkError(
-            "each of two processes needs a CPU core", "one core, or no Linux", "another machine"
+            "each of two processes must have a CPU core",
+            "a machine with one core, or without Linux",
+            "another machine",
         )
     places = [(name, width) for name in ARRANGEMENTS for width in WIDTHS]
     seconds: dict[tuple[str, int], list[float]] = {place: [] for place in places}
@@ -93,7 +95,7 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
 
 
 def step_seconds(config: Config, arrangement: str, width: int, workdir: Path) -> float:
-    """The seconds of a step of the processes of an arrangement, each pinned to its own core."""
+    """The seconds of a training step in an arrangement, with each process on a different core."""
     processes, batch = ARRANGEMENTS[arrangement]
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -128,8 +130,8 @@ def step_seconds(config: Config, arrangement: str, width: int, workdir: Path) ->
 def seconds_of_a_step(epochs: Sequence[float], evaluating: float) -> float:
     """The seconds of a training step, without evaluations.
 
-    `epochs` has the seconds of each epoch with its evaluation, `evaluating` those of all
-    evaluations. The first epoch is left out, because the processes connect in it.
+    `epochs` has the seconds of each epoch with its evaluation, and `evaluating` is the seconds of
+    all evaluations together. The first epoch is left out, because the processes connect in it.
     """
     return (statistics.median(epochs[1:]) - evaluating / len(epochs)) / STEPS
 
@@ -145,7 +147,7 @@ def gain(arrangement: str, seconds: float, of_one: float) -> float:
 
 
 def terms(width: int, devices: int, batch: int) -> list[float]:
-    """The factors of the model's coefficients. `batch` counts the examples of all devices."""
+    """The numbers that multiply the coefficients. `batch` counts the examples of all devices."""
     layers = sizes(width)
     parameters = sum((m + 1) * n for m, n in itertools.pairwise(layers))
     sent = 2 * (devices - 1) / devices * 4 * parameters
@@ -164,7 +166,7 @@ def fitted(medians: dict[tuple[str, int], float]) -> dict[str, float]:
 
 
 def modelled(model: dict[str, float], width: int, devices: int, batch: int) -> float:
-    """The seconds of a step by the model."""
+    """The seconds of a step according to the model."""
     return float(np.dot([*model.values()], terms(width, devices, batch)))
 
 
@@ -180,7 +182,7 @@ def efficiency(model: dict[str, float], width: int, devices: int, per_device: bo
 
 
 def worth_from(model: dict[str, float], devices: int, per_device: bool) -> int | None:
-    """The smallest width at which the efficiency is at least a half; None if there is none."""
+    """The smallest width in `MODELLED` with an efficiency of at least 1/2; None if none has it."""
     found = (width for width in MODELLED if efficiency(model, width, devices, per_device) >= 0.5)
     return next(found, None)
 

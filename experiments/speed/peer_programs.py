@@ -1,12 +1,12 @@
-"""The same training with other libraries, each as a whole program.
+"""Programs that train the same network, each with another library.
 
     python -m experiments.speed.peer_programs LIBRARY SETTINGS
 
 trains on the MNIST files in a folder, and prints one line of JSON: the test accuracy, and for each
 epoch the examples per second. SETTINGS is a JSON object of all options of `mnist_jax.train`. Each
-library draws its own initial weights and order of the examples. All compute in float32. If
-`precision` is bfloat16, `ours` rounds the factors of matrix products to bfloat16, and `pytorch`
-rounds the factors and the results.
+library draws other initial weights and another order of the examples. All compute in float32. But
+if `precision` is bfloat16, `ours` rounds the factors of matrix products to bfloat16, and `pytorch`
+rounds the factors and the results. LIBRARY can also be `products`, which times matrix products.
 """
 
 import gzip
@@ -44,7 +44,7 @@ def read(settings: Settings) -> list[np.ndarray]:
 
 
 def rate(settings: Settings, step: int, steps: int) -> float:
-    """The learning rate: a linear warm-up, then a straight line to 0."""
+    """The learning rate of a step: a linear warm-up, then a linear decrease to 0."""
     warmup = round(settings["warmup_epochs"] * steps / settings["epochs"])
     if step < warmup:
         return settings["learning_rate"] * (step + 1) / (warmup + 1)
@@ -190,7 +190,7 @@ def ours(settings: Settings) -> Result:
 
 
 def products(settings: Settings) -> Result:
-    """The most operations per second of XLA's, PyTorch's or NumPy's float32 matrix product.
+    """The most operations per second that XLA, PyTorch or NumPy reach in a float32 matrix product.
 
     The factors have the shapes of a batch and the largest weight matrix. The accuracy is 0.
     """

@@ -4,11 +4,11 @@ Whole processes are timed in turn; every other round reverses the order. `cold` 
 command without the compiled functions of an earlier run, and `warm` is the same command with them.
 Both write all files and figures. PyTorch, plain JAX and scikit-learn (from the pip extra
 `benchmark`) train the same network and write no files. All have the same batch size and recipe,
-except that scikit-learn has its own recipe, and `pytorch_best` the settings in `PYTORCHS_BEST`.
+except that scikit-learn has another recipe, and `pytorch_best` is PyTorch with `PYTORCHS_BEST`.
 
 Then each library trains six networks (scikit-learn only the two small ones) on 20,480 images; the
-fastest epoch of a process counts. `of_product` is our rate of operations, divided by that of the
-fastest matrix product of XLA, PyTorch and NumPy at the largest layer.
+fastest epoch of a process counts. `of_product` is the operations per second of `mnist_jax`, divided
+by those of the fastest matrix product of XLA, PyTorch and NumPy at the largest layer.
 """
 
 import json
@@ -29,7 +29,7 @@ from mnist_jax import Config, data, training
 
 FILE = "{name}_peers.json"
 ROUNDS = 5
-SUMMARY = "seconds ÷ pytorch's: {start_ratios}; our rate ÷ the best other library's: {rate_ratios}"
+SUMMARY = "seconds ÷ PyTorch's: {start_ratios}; examples/s ÷ best other library's: {rate_ratios}"
 LIBRARIES = ("ours", "pytorch", "plain_jax", "scikit_learn")
 EXAMPLES = 20_480
 NETWORKS = (
@@ -42,7 +42,7 @@ NETWORKS = (
 )
 """The layer sizes and batch sizes for which examples per second are compared."""
 PYTORCHS_BEST = {"batch_size": 192, "learning_rate": 0.012}
-"""A good setting of `fast_recipes.json` with large batches, as PyTorch steps have a fixed cost."""
+"""A good setting of `fast_recipes.json`. Its batches are large: a PyTorch step has a fixed cost."""
 
 PROGRAM_NAMES = {
     "warm": "mnist_jax.train",
@@ -109,7 +109,7 @@ def start_to_answer(config: Config, rounds: int, out: Path) -> dict[str, Any]:
 
 
 def throughput(config: Config, rounds: int) -> dict[str, list[float]]:
-    """Examples a second of each library's fastest epoch, and operations a second of a product."""
+    """For each library, examples per second of the fastest epoch; operations, for `products`."""
     config = replace(config, epochs=2, train_examples=EXAMPLES)
     sizes = config.architecture.layer_sizes
     rates: dict[str, list[float]] = {name: [] for name in PROGRAMS}
@@ -128,7 +128,7 @@ def program(name: str, config: Config) -> list[str]:
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, Figure]:
-    """Bar charts: seconds of whole processes, and our examples per second ÷ the best other's."""
+    """Bar charts: seconds of whole processes, and the ratios of examples per second."""
     drawn = Figure(figsize=(10, 3.6), layout="constrained")
     left, right = drawn.subplots(1, 2, width_ratios=(3, 2))
     seconds = numbers["start_to_answer"]["seconds"]

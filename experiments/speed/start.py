@@ -1,13 +1,14 @@
 """Times the whole training command and its parts, and measures its memory.
 
-Each round has another seed. It runs these commands one after another as separate processes, with
+Each round has another seed, and runs these commands one after another as separate processes, with
 the compiled functions of an earlier run:
 
-- `whole` is the training command. Its parts are those of `--timings`.
+- `whole` is the training command. Its parts are those that `--timings` prints.
 - `checkpoints` trains with a checkpoint at the start and after each of many short blocks.
-  `one checkpoint` trains with the same blocks, but checkpoints only at the start and the end. The
-  difference of their seconds ÷ the number of additional checkpoints is a checkpoint's cost.
-- `imports` only imports what the command imports before it trains. `jax and optax` imports these.
+  `one checkpoint` trains with the same blocks, but writes checkpoints only at the start and the
+  end. Their difference in seconds ÷ the number of additional checkpoints is a checkpoint's cost.
+- `imports` only imports what the training command imports before it trains. `jax and optax` only
+  imports jax and optax.
 """
 
 import json
@@ -28,8 +29,8 @@ from mnist_jax import Config, data, training
 FILE = "{name}_start.json"
 ROUNDS = 5
 SUMMARY = (
-    "from Enter to the last line {median_seconds[whole]:.1f} s, with at most {mebibytes:.0f} MiB; "
-    "imports take {imports_ratio:.2f} times those of jax and optax; checkpoints cost "
+    "the whole command takes {median_seconds[whole]:.1f} s and at most {mebibytes:.0f} MiB; its "
+    "imports take {imports_ratio:.2f} times as long as those of jax and optax; checkpoints take "
     "{checkpoint_share:.2%} of the time"
 )
 BLOCKS = 10
@@ -120,7 +121,7 @@ def training_command(config: Config, workdir: Path, compiled: Path) -> list[str]
 
 
 def whole(words: list[str]) -> Ended:
-    """Runs a program as a process of its own. Raises `BenchmarkError` if it fails."""
+    """Runs a program in a separate process. Raises `BenchmarkError` if it fails."""
     run = partial(subprocess.run, [sys.executable, "-S", "-c", PARENT, *words], check=False)
     ended, seconds = timing.timed(partial(run, stdout=PIPE, stderr=STDOUT, text=True))
     *lines, kibibytes = ended.stdout.strip().splitlines()

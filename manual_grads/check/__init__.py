@@ -1,4 +1,4 @@
-"""Checks a handwritten gradient: compares it with autodiff's, and finds the mistakes in its code.
+"""Compares a handwritten gradient with autodiff's, and finds the mistakes in the user's code.
 
 __main__    the command `python -m manual_grads.check`
 child       the process in which the command runs the user's code

@@ -1,4 +1,4 @@
-"""Compares your handwritten gradient with autodiff's, and reports which part is wrong and why.
+"""Compares your handwritten gradient with autodiff's; reports which derivative is wrong, and why.
 
     python -m manual_grads.check FILE.py:FUNCTION --layer_sizes=11,9,8,5 --activation=sigmoid
 
@@ -98,7 +98,7 @@ class Options:
         str | None, "FILE.py:NAME of a loss written in JAX, which replaces --loss", cli.A_PATH
     ] = None
     batch_size: Annotated[
-        int, "number of examples in the batch; parts of it are checked too", cli.AT_LEAST_1
+        int, "number of examples in the batch; parts of the batch are checked too", cli.AT_LEAST_1
     ] = 7
     labels: Annotated[
         str,
@@ -114,12 +114,14 @@ class Options:
         cli.one_of(*LAYOUTS),
     ] = "layers"
     template: Annotated[
-        bool, "print, for these flags, a FILE.py that lacks only the derivatives", cli.ANY
+        bool, "print a FILE.py for the other flags, complete except for the derivatives", cli.ANY
     ] = False
     seed: Annotated[int, "random seed of the parameters and the batch", cli.SEED] = 0
     time_limit: Annotated[float, "time limit of the whole check, in seconds", SECONDS] = 60.0
     json: Annotated[str | None, "JSON file to write the report to", cli.A_PATH] = None
-    heatmap: Annotated[str | None, "image file to draw each entry's error in", cli.A_PATH] = None
+    heatmap: Annotated[
+        str | None, "image file to write, which shows each entry's error", cli.A_PATH
+    ] = None
 
     def __post_init__(self):
         options.check(self)
@@ -191,7 +193,7 @@ def _require_no_input(chosen: Options, inputs: Any) -> None:
     read = {file.resolve() for file in inputs}
     for output in outputs:
         if output in read or outputs.count(output) > 1:
-            rule = "a report must not be written over a file that is read, or over the other report"
+            rule = "a report must not overwrite a file that the command reads, or the other report"
             raise FunctionError(rule, str(output), "another path")
 
 
@@ -204,7 +206,7 @@ def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict
         except subprocess.TimeoutExpired:
             raise FunctionError(
                 f"{name} must be checked within --time_limit={seconds:g} seconds",
-                "it did not end",
+                "the check did not end",
                 "a faster function, a smaller network, or a larger --time_limit",
             ) from None
     with contextlib.suppress(OSError, ValueError):
@@ -222,7 +224,7 @@ def _reply(argv: Sequence[str], seconds: float, name: str, folder: Path) -> dict
 @contextlib.contextmanager
 def _child(words: Sequence[str]) -> Iterator[subprocess.Popen]:
     """Starts a process in a new process group, and kills the whole group at the end."""
-    process = subprocess.Popen(  # noqa: S603 - it runs this program itself
+    process = subprocess.Popen(  # noqa: S603 - the command runs our own module
         words, stdin=subprocess.DEVNULL, start_new_session=True
     )
     try:

@@ -38,7 +38,7 @@ from manual_grads.cli import InputError, options
 
 ARGUMENTS = ("params", "images", "labels")
 LIBRARIES = ("builtins", "json", "math", "numpy", "jax", "manual_grads")
-"""The user's code must not replace functions of these libraries, which compute the verdict."""
+"""These libraries compute the verdict, so the user's code must not replace their functions."""
 
 
 def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def reply(name: str, chosen: Options, folder: Path) -> dict[str, Any]:
 
 
 def _loaded(name: str) -> Callable[..., Any]:
-    """Imports FILE.py, which can import modules from its folder, and returns its function NAME."""
+    """Imports FILE.py and returns its function. FILE.py can import modules from its own folder."""
     path, function = file_of(name), name.rpartition(":")[2]
     sys.path.insert(0, str(path.parent.absolute()))
     spec = importlib.util.spec_from_file_location(path.stem, path)

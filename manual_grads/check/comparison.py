@@ -138,7 +138,8 @@ def _wide(tree: Tree) -> Tree:
 def _arbiter(compiled: Callable[..., Any], params: Tree, trial: Trial) -> str:
     """Which gradient a central difference of the loss supports: "autodiff" or "handwritten".
 
-    Central differences are inexact, so the handwritten gradient must be much nearer to be chosen.
+    Central differences are inexact, so the result is "handwritten" only if that gradient is much
+    nearer to the central difference.
     """
     # The loss is differentiated along the difference of the two gradients.
     errors = [trial.handwritten[leaf] - right for leaf, right in trial.autodiff.items()]

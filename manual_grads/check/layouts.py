@@ -123,7 +123,7 @@ IN_ROWS = [
     (rf"(?<=[WbAZ])({OF})", lambda m: m[1].translate(str.maketrans(DIGITS, "0123456789"))),
     ("⊙", "*"),
 ]
-"""Patterns and their replacements, in order; they transpose formulas, so that examples are rows."""
+"""Patterns and replacements, applied in order. They transpose formulas: examples become rows."""
 
 
 def in_rows(text: str) -> str:
@@ -134,7 +134,7 @@ def in_rows(text: str) -> str:
 
 
 def in_names_of(layout: str, text: str) -> str:
-    """The text, with names such as `1/weight` and all formulas in the notation of the layout."""
+    """Rewrites names such as `1/weight`, and all formulas, in the notation of the layout."""
     if layout == "layers":
         return text
     text = re.sub(

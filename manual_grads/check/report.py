@@ -17,8 +17,8 @@ COLUMNS = ("leaf", "error", "allowed", "at", "handwritten", "autodiff", "verdict
 class Leaf(NamedTuple):
     """The worst entry of a leaf: the entry with the largest error / allowed difference.
 
-    The values are those of the first part of the batch on which any leaf is wrong. If no leaf is
-    wrong, they are those of the whole batch.
+    The values come from the first tested part of the batch on which any leaf is wrong, or from the
+    whole batch if no leaf is wrong.
     """
 
     leaf: str
@@ -53,7 +53,7 @@ class Report(NamedTuple):
         return [mistake for cause in self.causes for mistake in cause]
 
     def to_json(self) -> str:
-        """The verdict, leaves and diagnoses as JSON. `tie` numbers several explanations."""
+        """The verdict, leaves and diagnoses as JSON; `tie` is the index of the explanation."""
         record: dict[str, Any] = {
             "agrees": self.agrees,
             "precision": self.precision,

@@ -23,7 +23,7 @@ def arrays_by_name(tree: Tree) -> Leaves:
 def handwritten_leaves(
     gradient: Callable[..., Tree], params: Tree, batch: tuple
 ) -> tuple[Leaves, str]:
-    """Calls `gradient` on copies; returns its leaves as float64, and their original precision."""
+    """Calls `gradient` on copied arguments; returns float64 leaves and their original dtype."""
     copies = jax.tree.map(lambda leaf: leaf.copy(), (params, batch))
     given = gradient(copies[0], *copies[1])
     _require_structure(given, params)
@@ -52,7 +52,7 @@ def _require_structure(given: Any, params: Tree) -> None:
         got, repair = "the function returned None", "a return at the end of the function"
     elif isinstance(given, list | tuple) and isinstance(params, list):
         if len(given) == len(params) - 1 and params[0] == {}:
-            repair = "[{}, …], with an empty dict for the input layer first"
+            repair = "[{}, …], where the first, empty dict is for the input layer"
         elif jax.tree.structure([*given]) == jax.tree.structure(params):
             repair = "a list instead of a tuple"
         elif any(isinstance(one, np.ndarray) for one in given):
@@ -81,7 +81,7 @@ def _require_numbers(leaf: str, value: Any) -> None:
         return
     elif dtype is None:
         got = f"an object of type {type(value).__name__}"
-        repair = "returning an array of NumPy or JAX"
+        repair = "returning a NumPy or JAX array"
     else:
         got = f"an array of {dtype}"
         repair = "converting to float64 before the gradient is computed, not after it"

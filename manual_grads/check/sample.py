@@ -38,7 +38,7 @@ def require_scalar(loss: Callable[..., Any], params: Any, batch: tuple) -> None:
 
 
 def require_batch(problem: Problem | None, params: Any, batch: tuple) -> None:
-    """Raises `InputsError` unless all arrays have equally many rows, ≥ 1, and fit the problem."""
+    """Raises `InputsError` unless all arrays fit `problem` and have the same number ≥ 1 of rows."""
     rows = {np.shape(array)[:1] for array in batch}
     if len(rows) != 1 or rows <= {(), (0,)}:
         raise InputsError(

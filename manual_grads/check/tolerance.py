@@ -14,9 +14,9 @@ gradient, and R is `ROUNDINGS`. m is an upper bound of |f'(z)|. The formulas con
 In the output layer, the first term of E_δ is c S_δL max(1, max |a^L|). For a user's loss, S_δL is
 1 + |a^L|. Without a network, R u max |G| is allowed.
 
-In float32, the bound of `derivatives` is allowed instead, if the loss is one of `derivatives` and
-this bound is smaller. In float64 it is not used, because it takes seconds to compile and both
-bounds are negligible.
+In float32, if `derivatives` has the loss, the smaller of two values is allowed: the value above and
+the bound of `derivatives`. In float64, the bound of `derivatives` is not used, because it takes
+seconds to compile and both values are negligible.
 """
 
 from typing import Any
@@ -62,7 +62,7 @@ def allowed_difference(
 
 
 def _bounds(problem: Problem, params: Any, batch: tuple) -> Leaves:
-    """The bound of the rounding error in float32 plus that in float64, times r · examples."""
+    """The sum of the rounding bounds in float32 and in float64, times r and the batch size."""
     images, rows = np.asarray(batch[0], np.float64), np.asarray(targets_of(problem, batch[1]))
     scale, total = problem.factor(len(images)) * len(images), {}
     for precision in PRECISIONS:

@@ -7,7 +7,7 @@ errors      error messages that say what was expected, what was given, and what 
 signals     the signal handlers for Ctrl-C and SIGTERM
 paths       functions that describe and open paths
 compilation_cache  a folder in which later commands find compiled programs
-command     the function that runs a command, its output and its exit status
+command     runs a command: parses its flags, prints, and returns its exit status
 """
 
 import lazy_loader

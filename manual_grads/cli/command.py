@@ -1,4 +1,4 @@
-"""The parts that all commands share: parsing flags, printing, and the exit status."""
+"""The code that all commands share: parsing flags, printing, and the exit status."""
 
 import contextlib
 import functools
@@ -19,8 +19,8 @@ from manual_grads.cli.signals import Stopped, stoppable
 Options = TypeVar("Options")
 
 COLLECTED_EVERY = 50_000
-"""Python collects garbage after this number of new objects. With Python's default, this takes up to
-a tenth of the time of importing JAX and tracing, which make many objects and little garbage."""
+"""Python collects garbage after this number of new objects. With Python's default, collecting takes
+up to a tenth of the time of importing JAX and tracing; these make many objects, little garbage."""
 
 
 def run(
@@ -31,10 +31,10 @@ def run(
     bad_input: int = 1,
     takes_words: bool = False,
 ) -> int:
-    """Parses `argv` or the command line, calls `work` with the options, and returns the status.
+    """Parses `argv` (or `sys.argv`), calls `work` with the options, and returns the exit status.
 
     With `takes_words`, `work` also receives the words that are not flags; otherwise such words are
-    an error. The status is what `work` returns. It is 0 if `work` returns None, and after `--help`.
+    an error. The status is what `work` returns, or 0 if that is None. After `--help`, it is 0.
     After an `InputError`, which is printed, the status is `bad_input`. It is 130 after Ctrl-C and
     143 after SIGTERM; then the notes of the `Stopped` exception are printed.
     """
@@ -81,7 +81,7 @@ def say(line: str, to_errors: bool = False, wrapped: bool = True) -> None:
 
 
 def _wrapped(text: str, width: int | None) -> str:
-    """Breaks lines longer than `width`; the added lines align with the text after `got:`."""
+    """Breaks lines longer than `width`; continuation lines align with the text after a label."""
     lines: list[str] = []
     wrap = functools.partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
     for line in text.split("\n"):

@@ -1,7 +1,7 @@
 """Keeps JAX's compiled programs in a folder, from which later commands load them.
 
 Only commands do this: they set JAX's environment variables before they import jax. Importing a
-package of this project sets none. The name of a file contains a digest of the program, JAX's
+package of this project sets none of them. A file's name contains a digest of the program, JAX's
 version and the device. The name of the default folder is a digest of the processor's instruction
 set, because machines with different processors can share a home folder. JAX executes the programs
 in the folder, so other users must not have permission to write to it.
@@ -73,13 +73,13 @@ def _require_private(folder: Path) -> None:
     status = folder.stat()
     others = stat.S_IWGRP | stat.S_IWOTH
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & others):
-        raise ValueError("others can write to it")
+        raise ValueError("other users can write to it")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError("it is read-only")
 
 
 def _delete_oldest(folder: Path) -> None:
-    """If the files exceed `MOST_BYTES`, deletes the oldest until half of `MOST_BYTES` is left."""
+    """If the files exceed `MOST_BYTES`, deletes the oldest until at most half of that is left."""
     found = []
     for file in os.scandir(folder):
         with suppress(FileNotFoundError):
@@ -96,7 +96,7 @@ def _delete_oldest(folder: Path) -> None:
 def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
     """Replaces all of JAX's warnings about the folder by one line, and deletes unreadable files.
 
-    JAX keeps such files. Its warning names the program, and the file's name begins with that name.
+    JAX itself keeps unreadable files. JAX's warning has the first part of such a file's name.
     """
     show, said = warnings.showwarning, []
 
@@ -118,7 +118,7 @@ def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
 
 
 def _set(variables: dict[str, str]) -> None:
-    """Sets environment variables of JAX; if jax is already imported, also sets its options."""
+    """Sets environment variables of JAX; if jax is already imported, also sets jax's options."""
     os.environ |= variables
     if "jax" in sys.modules:
         import jax

@@ -16,8 +16,9 @@ def expand(argv: Sequence[str], inside: tuple[Path, ...] = ()) -> tuple[list[str
     """Replaces each `--flagfile` in `argv` by the flags in the file; also returns the files' paths.
 
     Empty lines and lines that begin with `#` or `//` are ignored. A file can include another;
-    `inside` has the files that are being expanded. If a path does not exist, the file of that name
-    in `experiments` is used. Raises `FlagError` if a file is unreadable or includes itself.
+    `inside` has the files that are being expanded. If a path NAME or `experiments/NAME` does not
+    exist, the file NAME in this project's `experiments` is used. Raises `FlagError` if a file is
+    unreadable or includes itself.
     """
     words, files = [], []
     rest = iter(argv)
@@ -33,7 +34,7 @@ def expand(argv: Sequence[str], inside: tuple[Path, ...] = ()) -> tuple[list[str
             raise FlagError("--flagfile must name a file", word, "--flagfile=PATH")
         path = _shipped_or(paths.of_user(name))
         if path.absolute() in inside:
-            raise FlagError("a flag file must not include itself", name, "removing a --flagfile")
+            raise FlagError("a flag file must not include itself", name, "removing this --flagfile")
         found, deeper = expand(list(_lines(path)), (*inside, path.absolute()))
         words += found
         files += [path, *deeper]
@@ -61,7 +62,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _shipped_or(path: Path) -> Path:
-    """The path; if there is no such file, the flag file in `experiments` that has this name."""
+    """The path; if no file is there, the path of the project's flag file with this name, if any."""
     shipped = path.name in _shipped() and path.parent in (Path(), Path("experiments"))
     return SHIPPED / path.name if shipped and not os.path.lexists(path) else path
 

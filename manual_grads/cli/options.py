@@ -30,7 +30,7 @@ HELP_HINT = "--help lists every flag, its values and its default"
 
 
 class Option(NamedTuple):
-    """One field of an options dataclass; `--help` lists it under the heading `group`."""
+    """One field of an options dataclass; `--help` lists the option under the heading `group`."""
 
     name: str
     kind: Any
@@ -100,8 +100,8 @@ class Everywhere:
 
     compilation_cache: Annotated[
         str | None,
-        "folder in which compiled programs are kept for later commands; if not given, it is in the "
-        "user's cache; none: they are not kept",
+        "folder that keeps compiled programs for later commands; if not given, a folder in the "
+        "user's cache; none: compiled programs are not kept",
         A_PATH,
     ] = None
 
@@ -188,7 +188,7 @@ def help_text(description: str, options_class: type) -> str:
             option.help + rule, 79, initial_indent=indent, subsequent_indent=indent
         )
     lines.append("  --flagfile=PATH")
-    lines.append("      a file with one flag per line; later flags override those of the file")
+    lines.append("      a file with one flag per line; flags after --flagfile override its flags")
     return "\n".join(lines)
 
 
@@ -253,7 +253,7 @@ def _kind_words(kind: Any) -> str:
 
 
 def _converted(name: str, kind: Any, value: Any) -> Any:
-    """The value; if the field is a tuple, a list from a flag or from JSON is converted to one."""
+    """The value; for a tuple field, a list from a flag or from JSON is converted to a tuple."""
     if get_origin(kind) is not tuple or not isinstance(value, list):
         return value
     if value == ["none"]:

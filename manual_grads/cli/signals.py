@@ -21,9 +21,9 @@ class Stopped(KeyboardInterrupt):
 def end_at_once(package: str) -> None:
     """In a command of the package, makes Ctrl-C and SIGTERM print one line and end the process.
 
-    The package calls this when it is imported. Only `python -m PACKAGE.…` is affected. These
-    handlers raise no exception, because an exception during the imports that follow could get lost
-    or crash a C++ module. Later, `stoppable` replaces these handlers.
+    The `__init__` of the package calls this function, but only `python -m PACKAGE.…` is affected.
+    These handlers raise no exception: during the imports that follow, Python could discard it, or
+    it could crash a C++ module. Later, `stoppable` replaces these handlers.
     """
     being_located = sys.argv[:1] == ["-m"]  # true until Python has found the module to run
     if being_located and any(f"{package}." in word for word in sys.orig_argv):

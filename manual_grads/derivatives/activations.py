@@ -7,7 +7,7 @@ shorter in terms of `a`:
 
     gelu = z Φ(z), gelu' = Φ(z) + z φ(z), with the normal distribution function Φ, and φ = Φ'
 
-`s` is the negative slope of leaky_relu. At z = 0, relu and leaky_relu have the slope of z < 0.
+`s` is leaky_relu's negative slope. At z = 0, the slopes of relu and leaky_relu are those for z < 0.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ ACTIVATION_RULES = {
 
 
 def normal_distribution(z: Values) -> Values:
-    """Φ(z) = erfc(−z/√2) / 2; for negative z, it is more accurate than (1 + erf(z/√2)) / 2."""
+    """Φ(z) as erfc(−z/√2) / 2, which is more accurate for negative z than (1 + erf(z/√2)) / 2."""
     return erfc(-z / 2**0.5) / 2
 
 

@@ -1,4 +1,4 @@
-"""Compares two gradients. Right gradients with a rounding error up to B differ by at most 2B."""
+"""Compares two gradients. Correct gradients with rounding errors up to B differ by at most 2B."""
 
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ def compare(handwritten: Tree, reference: Tree, bound: Tree) -> Disagreement:
 def _worst(
     m: Float[Array, "*shape"], g: Float[Array, "*shape"], b: Float[Array, "*shape"]
 ) -> Disagreement:
-    """The `Disagreement` of one leaf. Of equally bad entries, the first counts. NaN is ∞."""
+    """The `Disagreement` of one leaf. `entry` is the first of equally bad ones. NaN counts as ∞."""
     error = jnp.abs(m - g).ravel()
     of_bound = error / (2 * b.ravel())
     of_bound = jnp.where(jnp.isnan(of_bound), jnp.inf, of_bound)

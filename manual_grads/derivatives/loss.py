@@ -7,7 +7,7 @@ One example has a column of outputs `a` and a column of targets `y`:
 
 The logarithm is natural, and squared error has no factor ½. The derivative of the cross-entropy
 follows from C = −Σ_k y_k a_k + (Σ_i y_i) log Σ_k e^{a_k}. If Σ_i y_i = 1, the derivative is p − y.
-p − y is not used: smoothed targets that are rounded to float32 do not sum exactly to 1.
+The code does not use p − y, because smoothed targets in float32 do not sum exactly to 1.
 """
 
 from collections.abc import Callable

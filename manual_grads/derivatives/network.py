@@ -3,16 +3,16 @@
     z⁰ = x + b⁰                  a⁰ = f(z⁰), or z⁰ if the input layer is plain
     z^l = W^l a^{l−1} + b^l      a^l = f(z^l), or z^L if the loss is cross-entropy
 
-δ^l, the document's base derivative, is the derivative of the batch's mean cost with respect to z^l.
-The mean cost is Σ ω C, with the cost C and weight ω of each example: ω is 1/N for each of N
+δ^l (in the document: base derivative) is the derivative of the mean cost with respect to z^l. The
+mean cost of a batch is Σ ω C, with the cost C and weight ω of each example: ω is 1/N for each of N
 examples, and 0 for examples that only pad the batch. In δ^L, C and ω are those of one example:
 
     δ^L = ω ∂C/∂a^L ⊙ f'(z^L)                  δ^l = (W^{l+1}ᵀ δ^{l+1}) ⊙ f'(z^l)
 
-f' is 1 in a layer without activation. The derivatives of the mean cost, here C, follow from δ:
+f' is 1 in a layer without activation. Below, C is the mean cost; the names are the document's:
 
     ∂C/∂b^l = Σ_examples δ^l                   Output, Hidden and Input Layer bias derivatives
-    ∂C/∂W^l = δ^l (a^{l−1})ᵀ                   the two kinds of weight derivatives
+    ∂C/∂W^l = δ^l (a^{l−1})ᵀ                   both kinds of weight derivatives, see `document`
 """
 
 from typing import NamedTuple
@@ -58,9 +58,9 @@ def rounded(x: Float[Array, "*any"], factors: Format) -> Float[Array, "*any"]:
 def product(
     left: Float[Array, "m n"], right: Float[Array, "n k"], factors: Format = None
 ) -> Float[Array, "m k"]:
-    """The matrix product in full precision; by default, GPUs round float32 to 10-bit mantissas.
+    """The matrix product in full precision. JAX's default on GPUs rounds to 10-bit mantissas.
 
-    If the format `factors` is given, both factors are first rounded to it. The sums are not.
+    If the format `factors` is given, both factors are first rounded to it, but the sums are not.
     """
     dtype, left, right = left.dtype, rounded(left, factors), rounded(right, factors)
     if factors is None or dtype == "float64":  # few devices multiply bfloat16 with float64 sums
@@ -109,7 +109,7 @@ def base_derivatives(
 ) -> list[Columns]:
     """`δ^l` of every layer, starting with layer 0. `weights` has the ω of each example.
 
-    If the input layer has no bias, nothing uses `δ^0` and the compiler removes it.
+    If the input layer has no bias, nothing uses `δ^0`, and the compiler removes its computation.
     """
     by_output = LOSS_RULES[architecture.loss].derivative(units.a[-1], y) * weights
     deltas = [by_output * units.slope[-1]]
@@ -142,8 +142,8 @@ def value_and_grad(
 ) -> tuple[Float[Array, ""], Params]:
     """The mean loss `Σ ω C` of the batch, and its gradient in the structure of `params`.
 
-    The arguments have one example per row; this function transposes them to columns. `weights` has
-    the ω of each example, and its sum is 1. If it is not given, ω is 1/N for each of N examples.
+    `images` and `targets` have one example per row; this function transposes them. `weights` has
+    the ω of each example; the sum of all ω is 1. By default, ω is 1/N for each of N examples.
     `factors` is the format of the factors of matrix products, as in `product`.
     """
     x, y = images.T, targets.T

@@ -3,8 +3,8 @@
 The method is running error analysis (N. Higham, Accuracy and Stability of Numerical Algorithms,
 2002, chapter 3). Examples are columns, `u` is the unit roundoff, γ_n = n u / (1 − n u), m is the
 number of terms in each sum of a matrix product, and N the number of examples. E_v bounds the error
-of v. The formula of E_δ contains W and δ' of the layer above, and those of E_z and B_W contain the
-activation `a` of the layer below:
+of v. In the formula of E_δ, W and δ' are those of the layer above. In the formulas of E_z and B_W,
+`a` and E_a are those of the layer below:
 
     E_z⁰ = u |z⁰| with an input bias, else 0
     E_z  = |W| E_a + γ_{m+1} (|W| |a| + |b|)
@@ -14,9 +14,9 @@ activation `a` of the layer below:
     B_b  = Σ E_δ + γ_N Σ |δ|
 
 If the factors of matrix products are first rounded to a shorter format, B excludes this rounding,
-because the compared gradients round equal factors equally. But B allows for an error of a factor
-that changes the number to which the factor is rounded. In matrix products, W, a, δ, E_a and E_δ are
-then the values after rounding, see `factor`.
+because the compared gradients round equal factors to equal numbers. But a factor with an error can
+be rounded to another number than the exact factor; B includes this difference. W, a, δ, E_a and E_δ
+in matrix products are then the values after rounding, see `factor`.
 
 The code also adds η, the smallest normal number, once for each term of a sum, because XLA replaces
 smaller numbers by 0 on the CPU.
@@ -75,9 +75,9 @@ class Errors(NamedTuple):
 def _rectifier_slope(z, a, slope, e_z, e_a, s, precision):
     """E_f' of a rectifier: if rounding can change the sign of z, the slope can be wrong by |1 − s|.
 
-    This can happen if z is 0 because its terms cancel, but not if all terms are 0: then E_z is
-    only the η added for underflow. If all terms are below η/u³, which is 2⁻⁵⁴ in float32, the code
-    cannot distinguish the two cases.
+    If terms cancel, a computed z of 0 can be wrong. If all terms are 0, it cannot be wrong: then
+    E_z is only the η added for underflow. If all terms are below η/u³, which is 2⁻⁵⁴ in float32,
+    the code cannot distinguish these two causes of z = 0.
     """
     u, eta = precision
     rounded = (z != 0) | (e_z > eta / u**2)
@@ -98,7 +98,7 @@ def _gelu_value(z, a, slope, e_z, s, precision):
 
 
 def _gelu_slope(z, a, slope, e_z, e_a, s, precision):
-    """E_f' = 0.8 E_z + 5u (Φ(z) + |z| φ(z) + |z|³ φ(z)) + |z| η; the reasons are those of E_a."""
+    """E_f' = 0.8 E_z + 5u (Φ(z) + |z| φ(z) + |z|³ φ(z)) + |z| η, derived as in `_gelu_value`."""
     u, eta = precision
     size = jnp.minimum(jnp.abs(z), VANISHED)
     terms = normal_distribution(z) + (size + size**3) * normal_density(z)
@@ -109,8 +109,8 @@ VANISHED = 40.0
 """If |z| is at least this, φ(z) is 0 even in float64."""
 
 # XLA computes sigmoid and tanh with a relative error of up to 5u. For tanh, 1 − a² then adds an
-# absolute error of up to 2u, because it subtracts nearly equal numbers. The factors of E_z² bound
-# |f''| / 2, whose maxima are 1/(12√3) and 2/(3√3).
+# absolute error of up to 2u, because it subtracts nearly equal numbers. The factors of E_z² (0.05,
+# 0.39) bound |f''| / 2, whose maximum is 1/(12√3) for sigmoid and 2/(3√3) for tanh.
 ERRORS = {
     "sigmoid": Errors(
         lambda z, a, slope, e_z, s, p: jnp.abs(slope) * e_z + 0.05 * e_z**2 + 5 * p.u * jnp.abs(a),
@@ -137,7 +137,7 @@ ERRORS = {
 class ForwardErrors(NamedTuple):
     """E_z, E_a and E_f' of every layer, or the number 0 where nothing is rounded.
 
-    In an input layer without bias, E_z is 0. Without activation, E_f' is 0 and E_a equals E_z.
+    E_z is 0 in an input layer without bias. If a layer has no activation, E_f' is 0 and E_a is E_z.
     """
 
     z: list[Columns | float]
@@ -146,19 +146,19 @@ class ForwardErrors(NamedTuple):
 
 
 def gamma(n: int, u: float) -> float:
-    """γ_n, the largest relative error that `n` successive roundings can cause."""
+    """γ_n, an upper bound on the relative error that `n` successive roundings cause."""
     return n * u / (1 - n * u)
 
 
 def factor(
     x: Columns, error: Columns | float, u: float, factors: Format
 ) -> tuple[Columns, Columns | float]:
-    """A factor of a matrix product and the bound of its error, both after rounding to `factors`.
+    """A factor of a matrix product and a bound on its error, both after rounding to `factors`.
 
-    Rounding keeps the order of numbers: the exact factor, which is between x − E and x + E, is
-    rounded to a number between those to which x − E and x + E are rounded. Computing x − E and
-    x + E rounds, too, in the dtype of x; for this, 2u |x| is added to E. If E is a number and not
-    an array, x is exact.
+    With E = `error`, the exact factor is between x − E and x + E. Rounding is monotonic, so the
+    rounded exact factor is between the rounded values of x − E and x + E. These are computed in the
+    dtype of x, with rounding errors, for which 2u |x| is added to E. If E is a number and not an
+    array, x is exact.
     """
     middle = rounded(x, factors)
     if factors is None or isinstance(error, int | float):
@@ -210,13 +210,13 @@ def output_error(
     weights: Float[Array, " batch"],
     precision: Precision,
 ) -> Columns:
-    """E_δL, the bound for δ^L = ω (p Σy − y) or δ^L = −2 ω (y − a) f'; ω is an example's weight.
+    """E_δL, which bounds the error of δ^L = ω (p Σy − y) or −2 ω (y − a) f'; ω is as in `network`.
 
     ω (p expm1(2 max E_z + (2K+6) u) + 3u |p − y| + u |y|)                      cross-entropy
     2 ω [(E_a + u |a−y|) (|f'| + E_f') + |a−y| E_f' + 4u |a−y| |f'|]            squared error
 
     K is the number of outputs. The softmax makes K + 6 roundings, and p Σy makes K more: K − 1 in
-    the sum and 1 in the product. One rounding of ω itself, such as of 1/N, is allowed.
+    the sum and 1 in the product. The bound includes one rounding of ω itself, such as of 1/N.
     """
     (u, eta), a = precision, units.a[-1]
     if architecture.loss == "cross_entropy":

@@ -24,7 +24,7 @@ class PublishedFile(NamedTuple):
     shape: tuple[int, ...]
     compressed: str
     sha256: str | None
-    """Checksum of the decompressed bytes; None if only the `.gz` file has a published one."""
+    """Checksum of the decompressed bytes; None if only the `.gz` file's checksum is published."""
 
     @property
     def gz(self) -> str:
@@ -133,7 +133,7 @@ def _read_verified(file: PublishedFile, folder: Path):
 
 
 def decompressed(path: Path, size: int) -> bytes:
-    """The decompressed content of a file, expected to be `size` bytes. Raises `DataError`.
+    """The decompressed content of a file that should hold `size` bytes. Raises `DataError`.
 
     The file may be gzipped or not, whatever its name. At most `size` + 1 bytes are decompressed, so
     that a gzip bomb cannot fill the memory. The single call of zlib releases the GIL.

@@ -76,7 +76,8 @@ def _published(published: Published, folder: str | None, say: Say) -> Callable[[
             f"no {', '.join(file.gz for file in absent)} in it"
             if place.is_dir()
             else "no such folder",
-            "--data_dir=FOLDER with these files; or unset it and MNIST_DATA_DIR to download them",
+            "--data_dir=FOLDER with these files; to download them, omit --data_dir and unset "
+            "MNIST_DATA_DIR",
         )
     if absent:
         _download(published, absent, place)

@@ -104,7 +104,7 @@ def _pixels(images: np.ndarray) -> Float[np.ndarray, "*shape"]:
         )
     if not np.all((images >= 0) & (images <= 1)):
         raise ImagesError(
-            "images of floating point must have values from 0 to 1",
+            "floating-point images must have values from 0 to 1",
             f"values from {images.min():g} to {images.max():g}",
             "images / 255, if the values are from 0 to 255",
         )

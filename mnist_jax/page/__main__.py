@@ -28,10 +28,10 @@ class Options:
     ] = None
     host: Annotated[
         str,
-        "the address that the page is served at; 0.0.0.0 shows it to the whole network",
+        "the address that the page is served at; with 0.0.0.0, other machines can reach it",
         ANY,
     ] = "127.0.0.1"
-    port: Annotated[int, "the port of the page; 0 takes any free one", PORT] = 8000
+    port: Annotated[int, "the port of the page; 0 takes any free port", PORT] = 8000
 
     def __post_init__(self):
         options.check(self)
@@ -92,7 +92,7 @@ def listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise AddressError(
-            "--host and --port must be an address that this machine has and nothing else uses",
+            "--host and --port must be an address of this machine that no other program uses",
             f"--host={host} --port={port}: {error.strerror or error}",
             f"--port={free_port()}, which is free at 127.0.0.1",
         ) from None

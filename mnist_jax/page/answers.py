@@ -51,7 +51,7 @@ class UnanswerableError(ValueError):
 
 
 class Network(NamedTuple):
-    """A run's network with a bias in every layer. `own` is 1 for the run's own leaves, else 0.
+    """A run's network with a bias in every layer. `own` is 0 for each added bias leaf, else 1.
 
     `compute(image, label, unit)` is `derivatives.compute` with these parameters. They are constants
     of the compiled function, so |W| and Wᵀ are computed only once.

@@ -10,7 +10,7 @@ SIDE, PEN = 280, 20
 """The drawing area is a square with coordinates from 0 to `SIDE`; `PEN` is the pen's width."""
 
 MARGIN = 44
-"""The width of the white margin around the drawing area: no stroke touches the picture's edge."""
+"""The width of the white margin around the drawing area. With it, no stroke touches the edge."""
 
 REDUCED = 4
 """The drawn picture is reduced by this factor, so that its edges are smooth."""

@@ -106,11 +106,11 @@ async def _body(request: Request) -> bytes:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > MOST_BYTES:
-                    raise HTTPException(413, f"A request has at most {MOST_BYTES:,} bytes.")
+                    raise HTTPException(413, f"A request may have at most {MOST_BYTES:,} bytes.")
     except TimeoutError:
         raise HTTPException(408, f"A request must arrive in {SECONDS_TO_SEND} seconds.") from None
     except ClientDisconnect:
-        raise HTTPException(400, "The connection ended before the request.") from None
+        raise HTTPException(400, "The connection ended before the request was complete.") from None
     return bytes(body)
 
 
@@ -118,7 +118,7 @@ def _read(body: bytes) -> Question:
     try:
         return msgspec.json.decode(body, type=Question)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise HTTPException(400, f"The request does not have the page's form: {error}.") from None
+        raise HTTPException(400, f"The request does not have the expected form: {error}.") from None
 
 
 def _json(content: object, status: int = 200) -> Response:

@@ -40,7 +40,7 @@ def read(path: str | Path) -> Image.Image:
         raise PictureError(
             f"{path} must have at most {Image.MAX_IMAGE_PIXELS:,} pixels",
             "a larger picture",
-            "a smaller copy of it; the digit needs about 100 pixels",
+            "a smaller copy, in which the digit is about 100 pixels high",
         ) from None
     except Exception as error:  # Pillow's formats raise many kinds of exception
         found = paths.what_is(path) if isinstance(error, FileNotFoundError) else error

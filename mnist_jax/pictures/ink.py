@@ -18,8 +18,8 @@ class Ink(NamedTuple):
     """The ink of a picture: `density` is 1 in the ink, and 0 in the background.
 
     `sharpness` is the 10 % quantile of the slope of the picture's logarithm at the ink's edge.
-    `darker` is true if the ink's median is darker than the other pixels' median. Paper between
-    light strokes, mistaken for ink, is not `darker`. `width` is the mean stroke width in pixels.
+    `darker` is true if the ink's median is darker than the other pixels' median. It is false if
+    paper between light strokes was mistaken for ink. `width` is the mean stroke width in pixels.
     """
 
     density: Float[np.ndarray, "height width"]

@@ -1,6 +1,6 @@
 """A run of several processes, on one machine or several.
 
-supervisor  a process without jax: it starts the training process and reports its end
+supervisor  a process without jax that starts the training process and reports how it ended
 joined      connecting the processes of a run, and sharing data between them
 """
 

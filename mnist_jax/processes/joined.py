@@ -62,12 +62,12 @@ def joined(config: Config) -> Iterator[Config]:
         jax.distributed.shutdown()
     except (jax.errors.JaxRuntimeError, TimeoutError, ValueError) as error:
         if isinstance(error, ValueError) and "Gloo" not in str(error):
-            raise  # a `ValueError` from Gloo, JAX's CPU collectives, is a broken connection
+            raise  # a `ValueError` from Gloo, JAX's CPU collectives, means a broken connection
         raise lost(config, str(error).split("\n", maxsplit=1)[0][:300]) from None
 
 
 def _as_connected(config: Config) -> Config:
-    """The configuration with the address and the numbers with which JAX has connected."""
+    """The configuration with the address, number of processes and process id that JAX uses."""
     from jax._src.distributed import global_state  # jax has no public function for the address
 
     return dataclasses.replace(
@@ -133,7 +133,7 @@ def require_same(config: Config, facts: dict[str, str]) -> None:
             raise ProcessLostError(
                 f"all processes must have the flags, data and versions of process 0: {of_first}",
                 f"process {process} has {of_other}",
-                "the same for all processes",
+                "the same flags, data and versions for all processes",
             )
 
 

@@ -2,7 +2,8 @@
 
 If another process of the run hangs, XLA aborts the training process and writes a stack trace. So
 the training process is the child of a parent without jax. The child's file descriptors 1 and 2, to
-which XLA writes, lead to a file. The child's own lines go to the parent's output and errors.
+which XLA writes, are redirected to a file. The child's own lines go to the parent's standard output
+and standard error.
 """
 
 import contextlib
@@ -38,8 +39,8 @@ def lost(config: Config, got: str) -> ProcessLostError:
         f"all {number}processes of the run must answer within "
         f"--process_timeout={config.process_timeout} seconds",
         f"{process}{got}",
-        f"starting all again, with --workdir and --resume if checkpoints exist; the coordinator "
-        f"must be reachable{place}",
+        f"starting all processes again, with --workdir and --resume if checkpoints exist; the "
+        f"coordinator must be reachable{place}",
     )
 
 
@@ -77,7 +78,7 @@ def supervise(words: Sequence[str], config: Config) -> int:
 def _wait(process: subprocess.Popen, seconds: int) -> int:
     """Waits until the process ends, and returns its exit status.
 
-    Passes the first Ctrl-C or SIGTERM on. Kills a process that was suspended for `seconds`.
+    Passes on the first Ctrl-C or SIGTERM. Kills the process if it stays suspended for `seconds`.
     """
     passed_on, ran_at = False, time.monotonic()
     stopped_now = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
@@ -98,7 +99,7 @@ def _wait(process: subprocess.Popen, seconds: int) -> int:
 def has_parent() -> bool:
     """Whether this process is the child. If so, redirects its output and errors to the parent's.
 
-    A thread ends the child when the parent ends, because the child's standard input then closes.
+    If the parent ends, the child's standard input closes, and a thread then ends the child.
     """
     if VARIABLE not in os.environ:
         return False

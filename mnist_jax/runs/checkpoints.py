@@ -39,8 +39,8 @@ class CheckpointError(InputError):
 def writing(workdir: Path) -> Iterator[Callable[[int, Tree, int], Future[None]]]:
     """Yields `save(step, tree, best_step)`, which copies the tree and writes it in a thread.
 
-    One file is written at a time. If a write fails, no older checkpoint is removed, and the future
-    of this write, the next call of `save` and the end of the block raise `RunDirectoryError`.
+    One file is written at a time. If a write fails, no older checkpoint is removed. The future of
+    this write, the next `save` and the end of the `with` block then raise `RunDirectoryError`.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint") as thread:
         last: Future[None] = thread.submit(lambda: None)

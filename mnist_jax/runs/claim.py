@@ -147,7 +147,7 @@ def _require_same(was: Config, now: Config) -> None:
     raise RunDirectoryError(
         f"a run must be resumed with the flags that it began with, here {shown[0]}",
         shown[1],
-        "the run's own flags; --epochs may grow only under --schedule=constant"
+        "the original flags; --epochs may be larger only with --schedule=constant"
         if differing == ["epochs"]
-        else "the run's own flags, or another --workdir",
+        else "the original flags, or another --workdir",
     )

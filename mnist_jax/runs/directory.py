@@ -39,7 +39,7 @@ CHECKPOINTS = "checkpoints"
 def require_plain(workdir: Path) -> None:
     """Raises `RunDirectoryError` unless each file of a run is a plain file, or does not exist.
 
-    `workdir` and its `checkpoints` must be folders or missing. A link inside could lead outside.
+    `workdir` and its `checkpoints` must be folders or missing. A link could lead outside `workdir`.
     """
     stands = paths.what_is(workdir)
     if stands != paths.NOTHING and not stands.endswith(paths.FOLDER):
@@ -173,7 +173,7 @@ def newest() -> Path:
     if not ended:
         raise RunDirectoryError(
             "runs/ in this folder must hold a run that has ended",
-            f"{paths.what_is(Path('runs'))} at runs, without one",
+            f"no such run (at runs: {paths.what_is(Path('runs'))})",
             "python -m mnist_jax.train --flagfile=experiments/base.flags, or --workdir=RUN",
         )
     return max(ended, key=lambda path: path.stat().st_mtime_ns).parent

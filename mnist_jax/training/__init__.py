@@ -4,7 +4,7 @@ gradients   the ways to compute the gradient
 optimizer   the optimiser and the learning rate
 step        a training step and the evaluation, as pure functions
 state       the state of a run, as saved in a checkpoint
-devices     the devices, and the part of the arrays that each device has
+devices     the devices, and how arrays are divided over them
 compiled    the functions of `step`, compiled for a run
 failures    the errors that end training
 loop        the training loop

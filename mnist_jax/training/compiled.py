@@ -216,7 +216,7 @@ def _lowered_block(
 ) -> Lowered:
     """Traces a block, a function of `(state, images, labels, batches)`, for the given shapes.
 
-    It donates `state`. Images and labels are arguments: compiling them as constants is slow.
+    The block donates `state`. Images and labels are arguments, because constants compile slowly.
     """
     everywhere = replicated(mesh)
     step = make_block(config, optimizer(config, steps_per_epoch(config, dataset)), mesh=mesh)
@@ -228,7 +228,7 @@ def _lowered_block(
 def _require_memory(state: Tree, mesh: Mesh) -> None:
     """Raises `MemoryError` if the memory cannot hold a state and a gradient for each CPU device.
 
-    Allocating too much memory often succeeds; the system kills the process when it uses the memory.
+    Allocating too much memory often succeeds, but the process is killed when it uses the memory.
     """
     if jax.default_backend() != "cpu":
         return
@@ -273,7 +273,7 @@ def _evaluation(
 def _compile_inspection(config: Config, initial: Start) -> Callable[..., Inspected] | None:
     """Compiles a function of `(params, images, labels, batches)` that inspects the first batch.
 
-    It computes in float64. Returns None if the mode has no `inspect_in_float64`.
+    That function computes in float64. Returns None if the mode has no `inspect_in_float64`.
     """
     if mode(config).inspect_in_float64 is None:
         return None

@@ -1,4 +1,4 @@
-"""The devices of a run. Each batch is divided over them; each device has a copy of all else.
+"""The devices of a run. Each batch is divided over them; each device has all other arrays.
 
 Each device computes the gradient of its examples, and the gradients are added up. JAX's partitioner
 divides all other computations on a batch. A batch is padded with examples of weight 0 to a multiple
@@ -23,7 +23,7 @@ AXIS = "examples"
 BFLOAT16_UNITS = {"amx_bf16", "bf16"}
 """Linux's names of units that multiply matrices of bfloat16 faster than matrices of float32.
 
-`avx512_bf16` is not one of them: with it, both take about the same time.
+`avx512_bf16` is not one of them: with it, both dtypes take about the same time.
 """
 
 Tree = Any
@@ -123,7 +123,7 @@ def on_parts(function: Callable[..., jax.Array], mesh: Mesh) -> Callable[..., ja
 
 
 def summed_over_parts(function: Callable[..., Tree], mesh: Mesh) -> Callable[..., Tree]:
-    """Wraps `function(params, *rows)`: each device computes it on its rows; the results are added.
+    """Wraps `function(params, *rows)`: each device calls it on its rows, and the results are added.
 
     The result of `function` must be a sum over the rows. All its leaves are sent as one vector,
     because a message between processes takes longer than adding the gradients of a small network.

@@ -92,8 +92,9 @@ def require_agreement(
         step, leaf = min(broken)
         _, of_bound, entry, handwritten, autodiff = (field[leaf][step] for field in fields)
         raise DisagreementError(
-            f"handwritten and autodiff gradients must agree within twice the {precision} bound",
-            f"{leaf}, flat entry {entry}: handwritten {handwritten:.17g}, autodiff "
+            "handwritten and autodiff gradients must agree within twice the "
+            f"{precision} rounding bound",
+            f"{leaf}, flattened index {entry}: handwritten {handwritten:.17g}, autodiff "
             f"{autodiff:.17g}, {of_bound:.3g} times the allowed difference, in epoch {epoch}, at "
             f"step {steps_before + step + 1}",
             explain(),

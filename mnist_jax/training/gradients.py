@@ -22,9 +22,9 @@ Weights = Float[Array, " batch"]
 Inspected = derivatives.Disagreement | None
 Record = dict[str, dict[str, dict[str, float]]]
 
-# (params, images, targets, weights) -> (loss, gradient). The loss is the scalar Σ weight · loss
-# over the batch. Each of N examples has weight 1/N, and padding has weight 0. By default, all
-# weights are 1/N. The gradient has the structure, shapes and dtype of params.
+# (params, images, targets, weights) -> (loss, gradient). The loss is the scalar Σ weight · C over
+# the batch, for the example losses C. Each of N examples has weight 1/N, and padding has weight 0.
+# By default, all weights are 1/N. The gradient has the structure, shapes and dtype of params.
 ValueAndGrad = Callable[..., tuple[Float[Array, ""], Params]]
 
 
@@ -129,7 +129,7 @@ def explanation(
 ) -> str:
     """The verdict of the gradient check on the handwritten gradient at these parameters.
 
-    The check rounds no factors. If it finds nothing and `factors` is given, it names the rounding.
+    The check rounds no factors. If it finds no mistake, the text suggests what else to look for.
     """
 
     @jax.jit  # the check calls it with many batch sizes; compiling each operation alone is slower
@@ -144,7 +144,7 @@ def explanation(
     wrong = "code that is wrong only for some batches"
     if factors is not None:
         wrong = f"a factor of a matrix product that is not rounded to {factors}, or {wrong}"
-    return f"a check with a few examples, without rounding, finds no mistake; look for {wrong}"
+    return f"the check finds no mistake with a few examples and unrounded factors; look for {wrong}"
 
 
 def _no_record(params: Params) -> Record:

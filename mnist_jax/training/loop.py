@@ -106,7 +106,7 @@ def _loaded(job: Job, fresh: RunState) -> RunState:
         raise checkpoints.CheckpointError(
             "a run must be resumed with the data that it began with",
             "other files with the same names",
-            "the --data_dir of the run's own data, or another --workdir",
+            "the --data_dir that the run began with, or another --workdir",
         )
     if not _possible(job, run):
         raise checkpoints.CheckpointError(
@@ -236,7 +236,7 @@ def _end_epoch(job: Job, run: RunState) -> tuple[RunState, Metrics, Evaluation]:
 
 
 def _save(run: RunState, save: Callable[[int, RunState, int], Future[None]]) -> Future[None]:
-    """Saves the run if its state is finite. If not, the next loss raises `NotFiniteError`."""
+    """Saves the run if its state is finite. If not, `require_finite` raises at the next loss."""
     return (save if _is_finite(run.state) else _no_save)(run.step, run, run.best_step)
 
 

@@ -65,8 +65,8 @@ class EpochTotals(NamedTuple):
 class RunState(NamedTuple):
     """The training state, the position in the run, and the numbers for the reports.
 
-    `epoch` is the current epoch, counted from 1. `block` is its number of completed blocks, and
-    `step` is the number of completed steps of the run. `best_step` is the step after which
+    `epoch` is the current epoch, counted from 1. `block` is the number of completed blocks in this
+    epoch, and `step` the number of completed steps in the run. `best_step` is the step after which
     the validation loss was lowest, or 0. `data` is a digest of the dataset. `seconds` has the time
     of each part of the run.
     """

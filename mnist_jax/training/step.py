@@ -59,8 +59,8 @@ def make_block(
 ) -> Callable[[TrainState, Images, Labels, Batches], tuple[TrainState, Steps]]:
     """A function that takes one step for each batch, and returns the new state and the `Steps`.
 
-    The gradient is that of `--gradient`, unless another mode is given. With a mesh, each device
-    computes the gradient of its part of the batch.
+    `gradient_mode` defaults to the mode of `--gradient`. With a mesh, each device computes the
+    gradient of its part of the batch.
     """
     gradient_mode = gradient_mode or mode(config)
 
@@ -119,7 +119,7 @@ def correct(
     labels: UInt8[Array, " batch"],
     counted: Bool[Array, " batch"] | bool = True,
 ) -> Int32[Array, ""]:
-    """The number of `counted` examples whose largest output is that of their label."""
+    """The number of `counted` examples for which the output of the label is the largest."""
     return jnp.sum((jnp.argmax(outputs, axis=-1) == labels.astype(jnp.int32)) & counted)
 
 

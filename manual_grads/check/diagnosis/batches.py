@@ -104,7 +104,7 @@ def _answer(
 
 
 def placed(said: Answer, where: Sequence[Leaf], leaves: Sequence[Leaf]) -> list[Answer]:
-    """One answer for all leaves, or for δ^l if all leaves up to l are wrong, or one per leaf."""
+    """One answer if all leaves are wrong, one for δ^l if all up to layer l are, or one per leaf."""
     top = max(layer for _, layer in where)
     below = {leaf for leaf in leaves if leaf[1] <= top}
     if set(leaves) <= set(where):
@@ -143,8 +143,9 @@ def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None
         return _answer("regulariser", "Σ … + ρ θ", words)
     number = 1.0
     if name == "nominal-batch":
-        text = ", ".join(f"{rounded(k)} times for {n}" for n, k in sorted(ratios.items()))
-        words = f"the factor depends on the number of examples: {text}; divide by their number"
+        text = ", ".join(f"{rounded(k)} for {n} examples" for n, k in sorted(ratios.items()))
+        repair = "divide by the number of examples" if is_mean else "do not divide by any number"
+        words = f"the ratio to the right value varies: {text}; {repair}"
         values = [*ratios.values()]
         number = float(f"{values[0]:.6g}") if np.ptp(values) < 1e-6 * abs(values[0]) else 1.0
     return _answer(name, yours, words, number, right) if name else None
@@ -153,8 +154,8 @@ def said_of(each: Sequence[tuple[int, Counted]], is_mean: bool) -> Answer | None
 def _uneven(n: int, weights: Array) -> Answer:
     """The answer for a batch of n examples whose weights w_n are not all equal."""
     odd, only = np.flatnonzero(np.abs(weights - 1) > 1e-6), np.flatnonzero(np.abs(weights) > 1e-9)
-    counts = ", ".join(f"example {k} counts {rounded(float(weights[k]))} times" for k in odd)
+    counts = ", ".join(f"example {k} is counted {rounded(float(weights[k]))} times" for k in odd)
     counts += ", perhaps because of = instead of +=" if len(only) == 1 else ""
     text = ", ".join(rounded(float(k)) for k in np.round(weights, 9))
-    words = f"in a batch of {n} examples, {counts}; count each once"
+    words = f"in a batch of {n} examples, {counts}; count each example once"
     return _answer("overwritten", f"weights {text}", words)

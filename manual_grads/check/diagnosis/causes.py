@@ -54,11 +54,11 @@ def merged(lines: Sequence[Answer], counts: Sequence[Answer], top: int) -> list[
             continue
         k, others = factors[0].number, [line for line in lines if line is not factors[0]]
         if count.name == "sum-not-mean" and 0 < k < 1 and count.right.startswith("(1/N)"):
-            words = f"every batch is divided by {1 / k:.6g}; divide by the actual batch size"
+            words = f"every batch's sum is divided by {1 / k:.6g}; divide by the actual batch size"
             yours = f"1/{1 / k:.6g} Σ over the examples"
             return [*others, count._replace(name="nominal-batch", yours=yours, words=words)]
         if count.name == "nominal-batch" and abs(count.number * k - 1) < 1e-6:
-            words = f"a batch of one example is multiplied by {k:.6g}; larger batches are right"
+            words = f"one example's gradient is multiplied by {k:.6g}; larger batches are right"
             return [*others, count._replace(words=words)]
     return [*lines, *counts]
 

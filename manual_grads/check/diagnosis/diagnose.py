@@ -89,10 +89,10 @@ def _decays(problem: Problem) -> dict[int, float]:
 
 
 def _explained(question: Question, measured: Sequence[Measured]) -> list[list[Cause]]:
-    """The explanations that are found from single examples and batches; can be empty."""
+    """The explanations found from single examples and batches; the list can be empty."""
     every = [leaves for one in measured for leaves in (*one.singles, *one.wholes.values())]
     if not any(np.any(leaf) for leaves in every for leaf in leaves.values()):
-        return [[Cause("unwritten", (EVERYWHERE,), "every leaf is zero; compute its derivative")]]
+        return [[Cause("unwritten", (EVERYWHERE,), "every leaf is zero; compute the derivatives")]]
     silent = not any(
         np.any(leaf) for one in measured for each in one.singles for leaf in each.values()
     )

@@ -83,7 +83,7 @@ class Batch(NamedTuple):
 
 
 def scene_on(question: Question, measured: Sequence[Measured], examples: int | None = None) -> Any:
-    """The values of the network on the first examples of each draw; None without a network."""
+    """The values of the network on the first `examples` of each draw; None without a network."""
     if question.problem is None:
         return None
     batches = []
@@ -97,7 +97,7 @@ def scene_on(question: Question, measured: Sequence[Measured], examples: int | N
 
 
 def measured_on(question: Question, draw: tuple[Any, tuple]) -> Measured | None:
-    """The user's gradient on the first examples of one draw; None if it raises an error."""
+    """The user's gradients on examples of one draw; None if the user's code raises an error."""
     params, batch = draw[0], tuple(array[:MOST_SINGLES] for array in draw[1])
     n = len(batch[0])
     sizes = sorted({n, n - 2, 3, 2} & set(range(2, n + 1)))

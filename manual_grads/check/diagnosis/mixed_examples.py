@@ -85,7 +85,7 @@ def relabelled(
         explained, again = recounted(changed, odd, counts_of(changed))
         if not again.is_odd:
             order = max(shifted, key=len)
-            words = f"in a batch of {len(order)}, the labels are those of {order}; use each image "
+            words = f"the images of a batch have the labels of examples {order}; use each image "
             words += "with its own label"
             yours, right = "δ{l} with y of other examples", "δ{l} with y of each example"
             top = Answer("delta", batches[0].scene.depth, yours, right, "labels-shifted", words)
@@ -156,7 +156,7 @@ def order_matters(question: Question, one: Measured, mixed: Sequence[Leaf]) -> l
     if all(
         np.allclose(v, backward.get(k, v), 0, 1e-6 * np.abs(v).max()) for k, v in forward.items()
     ):
-        words = "the gradient of a batch is no weighted sum of the gradients of its examples"
+        words = "the gradient of a batch is not a weighted sum of the gradients of its examples"
         return [Answer(*mixed[0], "?", "each example once", "unknown", words)]
     words = (
         "the gradient of a batch depends on the order of its examples, although the loss does not; "

@@ -74,7 +74,7 @@ def unexplained(trials: Sequence[Any]) -> Cause:
     trial = next((one for one in trials if one.bad()), trials[0])
     wrong = trial.bad() or [*trial.allowed]
     first = max(wrong, key=lambda leaf: leaf.split("/")[0])
-    words = f"no formula explains it; begin with {first}, the first wrong leaf from the output"
+    words = f"no formula explains it; begin with {first}, the wrong leaf nearest to the output"
     return Cause("unknown", (first,), words)
 
 
@@ -122,7 +122,7 @@ def not_repeating(call: Callable[[], Named]) -> Cause:
 
 
 def stale(one: Measured) -> Cause | None:
-    """The cause if the code uses values of an earlier call again; else None.
+    """The cause if the code reuses values of an earlier call; else None.
 
     Each row of a weight derivative is a multiple of the example's activations. If the rows of all
     examples are proportional to each other, the activations are stale.
@@ -140,6 +140,6 @@ def stale(one: Measured) -> Cause | None:
         rows = rows / largest
         # if every entry is 1, the formula has no activations
         if np.ptp(rows, axis=0).max() < 1e-9 <= np.ptp(rows[0]):
-            words = f"the a in the formula of {place(*leaf)} is the same for all examples"
+            words = f"the activation in the formula of {place(*leaf)} is the same for all examples"
             return Cause("stale", (EVERYWHERE,), f"{words}; compute it in each call")
     return None

@@ -1,4 +1,4 @@
-"""Formulas as text, the values in them, and the search for a formula.
+"""Formulas as text, the values of their names, and the search for the user's formula.
 
 checked_network  the network and the loss whose gradient is checked
 scene            the values of the network on single examples, and the names that formulas use

@@ -2,8 +2,9 @@
 
     C = r Σ_examples c(a^L, y) + (λ/2) Σ W²
 
-The cost c of one example is one of `COSTS`, and λ is `l2`. Biases are not regularised. The factor r
-is 1/N for the reduction `mean`, 1 for `sum`, and 1/(N K) for `mean_over_all` of K outputs.
+The cost c of one example is one of `COSTS`, and λ is `l2`. Biases are not regularised. For N
+examples and K outputs, the factor r is 1/N for the reduction `mean`, 1 for `sum`, and 1/(N K) for
+`mean_over_all`.
 """
 
 from collections.abc import Callable
@@ -29,7 +30,7 @@ cross-entropy, the probability is the sigmoid of the output."""
 
 
 class Problem(NamedTuple):
-    """A network and its loss. The loss is `loss`; `network.loss` only marks an active output layer.
+    """A network and its loss. The loss is `loss`, not `network.loss`.
 
     `network.loss` is `squared_error` if the output layer has an activation, else `cross_entropy`.
     """
@@ -57,7 +58,7 @@ def problem_of(
     reduction: str = "mean",
     l2: float = 0.0,
 ) -> Problem:
-    """The problem with this network and this loss, a key of `COSTS`; `network.loss` by default.
+    """The problem with this network. `loss` is a key of `COSTS`; its default is `network.loss`.
 
     The output layer has the activation if `output` is `activation`, and none if it is `linear`;
     `auto` means `activation` for the squared errors, and `linear` for the other losses.

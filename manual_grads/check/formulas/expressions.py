@@ -73,7 +73,8 @@ class Formula(NamedTuple):
 
     `changed` has the letter and formula of each wrong place. `cost` is the number of mistakes.
     `is_linear` is true if the formula is proportional to δ. For other formulas, the gradient of a
-    batch is not the mean over its examples, because δ contains 1/N. This is no second mistake.
+    batch is not the mean over its examples, because δ contains 1/N. This difference does not count
+    as a second mistake.
     """
 
     text: str
@@ -110,8 +111,8 @@ def matches(
 
     In the list of each place, the first formula is right, and the others are wrong. If several
     formulas match, the one with the fewest mistakes is returned; a constant other than 1 is a
-    mistake too. If several have equally few, wrong places in `first` are preferred. `halved` is
-    `names` with every δ halved. It shows whether the formula is proportional to δ.
+    mistake too. In a tie, a formula whose wrong places are in `first` is preferred. `halved` is
+    `names` with every δ halved; it shows whether the formula is proportional to δ.
     """
     if not np.any(observed):
         return None

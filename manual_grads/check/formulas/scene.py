@@ -178,7 +178,7 @@ def names_of(
     leaf_above: Sequence[Array] = (),
     times: float = 1.0,
 ) -> dict[str, Any]:
-    """The values of names in a layer's formulas; see `tables`. All δ are multiplied by `times`."""
+    """The values of the names in formulas of a layer; see `tables`. `times` multiplies all δ."""
     deltas = {k: times * delta for k, delta in deltas.items()}
     names: dict[str, Any] = named_functions(s.problem) | {"x": s.x, "y": s.y, "o": s.a[-1]}
     for k in range(s.depth + 1):

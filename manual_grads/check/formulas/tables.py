@@ -84,7 +84,7 @@ FORWARD_ACTIVATIONS += [f"where(z > 0, z, {k} * z)" for k in (0.01, 0.1, 0.2, 0.
 MIXED = {
     "with the sum of all y": "err(spread(y.sum(axis=1)))",
     "with the mean of all y": "err(spread(y.mean(axis=1)))",
-    "with arrays (N, 1) and (N,), which give (N, N)": "err(spread(y.mean(axis=1))) * y.shape[1]",
+    "with shapes (N, 1) and (N,), broadcast to (N, N)": "err(spread(y.mean(axis=1))) * y.shape[1]",
     "with a softmax over the examples": "softmax(a.T).T - y",
     "with exp / Σ over the whole batch": "exp(a)/exp(a).sum() - y",
     "with exp(a − max) / Σ over the whole batch": "exp(a - top(a))/exp(a - top(a)).sum() - y",
@@ -107,7 +107,7 @@ SENTENCES = {
     "weights-not-transposed": "δ is multiplied by the weights; multiply by their transpose",
     "wrong-axis": "δ is summed over the units too; sum it over the examples only",
     "softmax-axis": "the softmax is taken over the examples; take it over the classes",
-    "labels-shifted": "images have the labels of other images; use each image with its own",
+    "labels-shifted": "images have the labels of other images; use each image with its own label",
 }  # fmt: skip
 NAMES = {
     ("S", "E"): "slope-missing",
@@ -121,5 +121,5 @@ NAMES = {
     ("B", "sum(d)"): "wrong-axis",
     ("B", "sum(d)/len(d)"): "wrong-axis",
 }  # fmt: skip
-"""Names of mistakes by letter and formula. `delta_lines` has the letters; B is for biases."""
+"""Names of mistakes by letter and formula. `delta_lines` defines the letters; B is a bias line."""
 NAMES |= {("Y", each): "labels-shifted" for each in TARGETS if each[:5] in ("shift", "roll(")}

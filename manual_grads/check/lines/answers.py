@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
     @property
     def alike(self) -> tuple[str, str, str]:
-        """A key that is equal for answers about the same mistake in several lines."""
+        """The key by which answers about the same mistake in several lines are grouped."""
         return self.kind if self.kind == "forward" else "", self.name, self.yours
 
 
@@ -85,11 +85,11 @@ def answers_to(seen: Seen, kind: str, layer: int, found: Formula | None) -> list
         return [_with_decay(seen, answer, found)]
     if seen.scene.problem.loss == "cross_entropy" and layer == seen.scene.depth:
         if kind == "bias" and answer.number == 0:
-            words = "the leaf is 0; perhaps its values, whose sum is 0, are added to another bias"
+            words = "the leaf is 0; perhaps its values, which sum to 0, are added to another bias"
             return [answer._replace(name="leaked-slot", words=words), answer]
         is_twice = answer.name == "factor" and abs(answer.number - 2) < 1e-6
         if kind == "delta" and is_twice and seen.known.delta is None:
-            words = "δ is that of squared error without the softmax's Jacobian, or it is doubled"
+            words = "δ is doubled, or a squared error's δ without the softmax's Jacobian"
             return [answer._replace(name="other-loss", words=words), answer]
     return [answer]
 
@@ -107,15 +107,14 @@ def leaf_answers(
 
 
 def _with_decay(seen: Seen, answer: Answer, found: Formula | None) -> Answer:
-    """The answer, corrected by comparing the weight derivative's L2 term with that of the loss."""
-    plain, rate = PLAIN["weight"], seen.decays.get(answer.layer, 0.0)
-    if found is not None and found.added is not None and found.added[1] == "θ":
-        rate = found.added[0]
+    """Compares the L2 terms of the weight derivative and of the loss, and corrects the answer."""
+    plain = PLAIN["weight"]
+    rate, term = (found.added if found is not None else None) or (0.0, "")
+    rate = rate if term == "θ" else seen.decays.get(answer.layer, 0.0)
     wanted = seen.known.decays.get(answer.layer, 0.0)
     answer = answer._replace(right=f"{plain} + {rounded(wanted)} W{{l}}" if wanted else plain)
     if abs(rate - wanted) <= 1e-6 * max(abs(rate), abs(wanted)):
-        is_it = answer.name == "regulariser" and answer.cost <= 1
-        return answer._replace(cost=0.0 if is_it else answer.cost)
+        return answer._replace(cost=0.0 if term == "θ" and answer.cost <= 1 else answer.cost)
     if found is None:
         return answer
     words = f"{rounded(rate)} W{{l}} is added, but the loss has no such term; remove it"

@@ -1,6 +1,6 @@
-"""Finds the formula by which the user's code computes δ^l from its own δ^{l+1}.
+"""Finds the formula by which the user's code computes δ^l, given the user's δ^{l+1}.
 
-δ^L = E(P, Y) f'(z^L)                  with the outputs P, the targets Y and their error E
+δ^L = E(P, Y) f'(z^L)                  with the outputs P, the targets Y and the error E
 δ^l = (W^{l+1}ᵀ δ^{l+1}) f'(z^l)       with E = W^{l+1}ᵀ δ^{l+1}
 """
 
@@ -17,7 +17,7 @@ from manual_grads.check.lines.observed_deltas import Leaf, Seen
 NEARLY = 1e-4
 """Relative differences up to this value are attributed to a small constant or to rounding."""
 KINK = "E * where(z == 0"
-"""Formulas with this beginning use another value of a ReLU's f'(0), a matter of convention."""
+"""Formulas that begin so have another value of f'(0) for a ReLU: a convention, not a mistake."""
 
 
 def right_places(s: Scene, layer: int) -> dict[str, str]:
@@ -74,7 +74,7 @@ def right_deltas(s: Scene, output: Array) -> dict[int, Array]:
 def leaves_of(
     s: Scene, deltas: Mapping[int, Array], leaves: Sequence[Leaf], decays: Mapping[int, float]
 ) -> list[dict[Leaf, Array]]:
-    """The weight and bias derivatives of each example, computed from `deltas` by right formulas."""
+    """The weight and bias derivatives of each example that are right for the δ in `deltas`."""
 
     def value(kind, layer, n):
         if kind == "bias":
@@ -87,7 +87,7 @@ def leaves_of(
 
 
 def delta_line(seen: Seen, layer: int, delta: Array, deltas: Mapping[int, Array]) -> Formula | None:
-    """The formula of the user's δ^l, `delta`, given the user's δ of the layers above; or None."""
+    """The formula that gives `delta`, the user's δ^l, from the user's δ in `deltas`, or None."""
     s, tolerance = seen.scene, seen.tolerance
     above = seen.weights[layer + 1].each if layer + 1 in seen.weights else ()
     names = formulas.names_of(s, layer, deltas, above)
@@ -128,7 +128,7 @@ def _named(found: Formula, s: Scene, layer: int) -> Formula:
 
 
 def _sums(s: Scene, layer: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yields the name of a mistake, and the terms of which this mistake makes δ a weighted sum."""
+    """Yields names of mistakes that make δ a weighted sum of terms, each name with these terms."""
     places, right = right_places(s, layer), right_line(s, layer)
     first = [*places.values()]
     side = formulas.bracketed(formulas.filled(places, [*first[:-1], "E"]))
@@ -174,4 +174,4 @@ def _nearly(text: str, seen: Array, names: dict[str, Any]) -> Formula | None:
         return None
     words = f"its relative error is {share:.0e}: look for a small constant, such as ε in a "
     words += "denominator or logarithm, or for a lower precision"
-    return Formula(f"{text}, but for a small part", "small-constant", words, 2.0)
+    return Formula(f"{text}, with a small error", "small-constant", words, 2.0)

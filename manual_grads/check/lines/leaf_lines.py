@@ -15,7 +15,7 @@ from manual_grads.check.formulas import Array, Formula, Scene, tables
 from manual_grads.check.lines.observed_deltas import Seen, share_of
 
 NEARLY = 1e-3
-"""The largest relative difference that is attributed to rounding to few bits."""
+"""Relative differences up to this value are attributed to a lower precision."""
 
 
 def leaf_columns(deltas: Mapping[int, Array], layer: int) -> list[str]:
@@ -44,7 +44,8 @@ def leaf_line(seen: Seen, kind: str, layer: int, deltas: Mapping[int, Array]) ->
 def _outer_product(seen: Seen, layer: int, deltas: Mapping[int, Array]) -> Formula | None:
     """The formula "column times row" that gives the observed weight derivatives, or None."""
     s, weight = seen.scene, seen.weights[layer]
-    near = seen.tolerance * (100 if layer in seen.decays else 1)  # subtracting λ W adds errors
+    # subtracting λ W adds rounding errors
+    near = seen.tolerance * (100 if layer in seen.decays else 1)
     places = {"C": leaf_columns(deltas, layer), "L": ["C * used"]}
     names = formulas.names_of(s, layer, deltas)
     best: Formula | None = None
@@ -113,7 +114,7 @@ def _order(seen: Array, right: Array, tolerance: float) -> Array | None:
 def finished_line(
     right: Array, seen: Array, theta: Array, text: str, tolerance: float
 ) -> Formula | None:
-    """A formula for a wrong derivative, or None. The last axis has one entry per example."""
+    """A formula that gives the wrong derivative `seen`, or None. Examples are on the last axis."""
     largest = float(np.max(np.abs(seen), initial=0.0))
     size = max(largest, float(np.max(np.abs(right), initial=0.0)))
     turned = np.swapaxes(right, 0, 1).reshape(right.shape) if right.ndim == 3 else np.nan
@@ -121,9 +122,9 @@ def finished_line(
                      for kind in ("float32", "float16", "bfloat16"))  # fmt: skip
     for yours, name, words, candidate, allowed in (
         ("0", "unwritten", "the leaf is zero everywhere; compute it", 0.0, tolerance),
-        ("θ", "unwritten", "it is the parameter; compute its derivative", theta, tolerance),
+        ("θ", "unwritten", "it is the parameter itself; compute the derivative", theta, tolerance),
         (f"transposed {text}", "transposed", "it is transposed or reshaped", turned, tolerance),
-        (f"clip({text})", "clipped", f"it is clipped at ±{largest:.6g}; clip in the optimiser",
+        (f"clip({text})", "clipped", f"it is clipped at ±{largest:.6g}; clip only in the optimiser",
          np.clip(right, -largest, largest), tolerance),
         (f"{text}, rounded", "low-precision", "it is rounded; compute in float64", right,
          NEARLY * is_rounded),
@@ -159,8 +160,9 @@ def _with_something(
         k, rate = found
         if np.max(np.abs(k * right + rate * term - seen)) <= 100 * tolerance * size:
             shown = [text if k == 1 else f"{formulas.rounded(k)} * {text}"] * (k != 0)
-            shown += [f"{formulas.rounded(rate)} {name}"] * (rate != 0)
-            words = f"{formulas.rounded(rate)} {name} is added, where θ is the parameter"
+            added = formulas.rounded(rate) + (f" {name}" if name != "1" else "")
+            shown += [added] * (rate != 0)
+            words = f"{added} is added" + (", where θ is the parameter" if "θ" in name else "")
             kind = "regulariser"
             if not rate:
                 kind, words = "factor", f"it is multiplied by {k:.6g}; remove this factor"
@@ -175,7 +177,7 @@ def _with_something(
         if np.max(np.abs(errors - rate * theta)[wrong]) <= 10 * tolerance * size:
             added = f"{formulas.rounded(rate)} θ"
             words = f"{added} is added at {places} only, where θ is the parameter"
-            return Formula(f"{text} + {added} in part", "regulariser", words, 2.0)
+            return Formula(f"{text} + {added} in some entries", "regulariser", words, 2.0)
         if not np.any(seen[wrong]):
             return Formula(f"{text}, but 0 at {places}", "unwritten", "", 2.0)
     return None

@@ -34,7 +34,7 @@ class Outer(NamedTuple):
 class Seen(NamedTuple):
     """The user's derivatives of single examples, by layer; in `biases`, each column is an example.
 
-    `decays` has λ for each layer from whose weight derivatives λ W was subtracted.
+    If λ W was subtracted from the weight derivatives of a layer, `decays` has this λ by layer.
     """
 
     scene: Scene
@@ -70,7 +70,7 @@ def share_of(one: Array, other: Array, tolerance: float) -> Array | None:
 def seen_in(
     leaves: Mapping[Leaf, Sequence[Array]], scene: Scene, known: Known, tolerance: float
 ) -> Seen:
-    """Splits weight derivatives into columns and rows; the loss's λ W, if any, is subtracted."""
+    """Splits weight derivatives into columns and rows; subtracts λ W if they contain it."""
     seen = Seen(scene, known, tolerance, {}, {}, {})
     for (kind, layer), each in leaves.items():
         if kind == "bias":

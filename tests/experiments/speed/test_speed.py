@@ -17,7 +17,7 @@ def test_each_part_is_written_to_a_file_that_only_publish_publishes(capsys, monk
     monkeypatch.setattr(checks, "whole_command", lambda network, rounds, out: [1.0] * rounds)
     assert speed.main(["--parts=steps,checks", *TINY, "--out=here"]) == 0
     printed = capsys.readouterr().out
-    assert "the whole command 1.00 s, and 1.00 s for 784,1024,1024,10\n" in printed
+    assert "whole command 1.00 s; the command for 784,1024,1024,10 takes 1.00 s\n" in printed
     assert printed.endswith("\nall files in here\n")
     files = {"base_step_time", "check_time"}
     assert {path.stem for path in Path("here").glob("*.json")} == files

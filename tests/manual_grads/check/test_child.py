@@ -22,7 +22,7 @@ END = {
     "Ctrl-C by a signal": ("import signal; signal.raise_signal(2)", "KeyboardInterrupt"),
     "a signal": ("import os; os.kill(os.getpid(), 9)", "SIGKILL"),
     "a crash": ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
-    "no end": ("while True: pass", "it did not end"),
+    "no end": ("while True: pass", "the check did not end"),
 }
 
 

@@ -191,7 +191,7 @@ def test_a_report_never_overwrites_an_input_file(words, capsys):
     before = {path: path.read_bytes() for path in Path.cwd().glob("*.*")}
     status, _, errors = run(f"import helper\n{EXAMPLE}", *words, capsys=capsys)
     assert status == 2
-    assert "must not be written over a file that is read" in errors
+    assert "must not overwrite a file that the command reads" in errors
     assert before.items() <= {path: path.read_bytes() for path in Path.cwd().glob("*.*")}.items()
 
 

@@ -80,12 +80,12 @@ def test_without_a_network_mistakes_in_the_leaves_are_named(mistake):
 
 
 MISCOUNTS = {
-    "the last alone": ("b", [0, 0, 0, 0, 0, 0, 1], "example 0 counts 0 times, example 1 counts 0"),
-    "the first dropped": ("b", [0, 1, 1, 1, 1, 1, 1], "example 0 counts 0 times;"),
+    "the last alone": ("b", [0, 0, 0, 0, 0, 0, 1], "example 0 is counted 0 times, example 1 is"),
+    "the first dropped": ("b", [0, 1, 1, 1, 1, 1, 1], "example 0 is counted 0 times;"),
     "two dropped, one twice": (
         "w",
         [1, 0, 0, 1, 2, 1, 1],
-        "example 2 counts 0 times, example 4 counts 2",
+        "example 2 is counted 0 times, example 4 is counted 2",
     ),
 }
 

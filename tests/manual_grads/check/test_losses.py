@@ -190,7 +190,7 @@ def test_every_layout_of_numpy_is_read(layout, form):
 
 STRUCTURES = {
     "a forgotten return": (lambda right: None, "the function returned None"),
-    "no empty dict": (lambda right: right[1:], "an empty dict for the input layer first"),
+    "no empty dict": (lambda right: right[1:], "empty dict is for the input layer"),
     "a tuple": (tuple, "a list instead of a tuple"),
     "arrays": (lambda right: [a for d in right for a in d.values()], "--layout=numpy"),
     "columns": (
@@ -223,7 +223,7 @@ def test_the_template_runs_and_only_its_gradient_is_missing(layout, loss):
     gradient = in_layout(problem.network, layout, namespace["gradient"])
     report = check_gradient(gradient, loss_of(problem), params, batch, network=problem)
     assert [(d.mistake, d.where) for d in report.diagnoses] == [("unwritten", "every leaf")]
-    assert report.diagnoses[0].message == "every leaf is zero; compute its derivative"
+    assert report.diagnoses[0].message == "every leaf is zero; compute the derivatives"
 
 
 @pytest.mark.parametrize(

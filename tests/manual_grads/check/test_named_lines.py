@@ -1,11 +1,14 @@
 """The check names the place of a wrong line, and prints both formulas."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from manual_grads import Architecture, check_gradient
 from manual_grads.check import draw, network_loss
+from manual_grads.check.formulas import loss_of, problem_of
+from tests.manual_grads.check.test_comparison import RELU, relu_gradient
 
 
 def test_two_wrong_lines_are_two_answers_with_both_formulas():
@@ -123,3 +126,39 @@ def test_a_slope_of_another_layer_is_said_without_letters_that_stand_for_other_f
     (cause,) = report.diagnoses
     assert cause.where == "delta 1"
     assert cause.message == "f'(z²) is used instead of f'(z¹)"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda theta: 0.1, "0.1 is added"),
+        (lambda theta: 0.1 * theta, "0.1 W¹ is added, but the loss has no such term; remove it"),
+        (lambda theta: 0.1 * np.sign(theta), "0.1 sign θ is added, where θ is the parameter"),
+    ],
+    ids=["1", "θ", "sign θ"],
+)
+def test_what_is_added_to_a_derivative_is_named(change, words):
+    params, batch = draw(RELU, 7, 0)
+
+    def gradient(params, images, labels):
+        result = relu_gradient(0.0)(params, images, labels)
+        result[1]["weight"] += change(params[1]["weight"])
+        return result
+
+    report = check_gradient(gradient, network_loss(RELU), params, batch, network=RELU)
+    assert [(d.mistake, d.message) for d in report.diagnoses] == [("regulariser", words)]
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_a_factor_that_depends_on_the_batch_size_is_to_be_divided_by_it_only_in_a_mean(reduction):
+    problem = problem_of(RELU, reduction=reduction)
+    params, batch = draw(problem, 7, 0)
+
+    def gradient(params, images, labels):
+        mean, n = relu_gradient(0.0)(params, images, labels), len(images)
+        return jax.tree.map(lambda leaf: leaf / (n + 1) * {"sum": n, "mean": 1}[reduction], mean)
+
+    report = check_gradient(gradient, loss_of(problem), params, batch, network=problem)
+    (message,) = [d.message for d in report.diagnoses if d.mistake == "nominal-batch"]
+    expected = {"mean": "divide by the number of examples", "sum": "do not divide by any number"}
+    assert message.endswith(f"; {expected[reduction]}")

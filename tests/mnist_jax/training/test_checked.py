@@ -88,8 +88,8 @@ def test_a_wrong_formula_stops_the_run_at_its_first_step_in_float64(precision, m
     words = [*WORDS, UNSHARED, f"--precision={precision}", "--gradient=checked"]
     assert main([*words, "--workdir=here"]) == 1
     _, first, second, third, fourth, yours, right = capsys.readouterr().err.splitlines()
-    assert "must agree within twice the float64 bound" in first
-    assert second.startswith("  got:      1/weight, flat entry ")
+    assert "must agree within twice the float64 rounding bound" in first
+    assert second.startswith("  got:      1/weight, flattened index ")
     assert "handwritten " in second
     assert ", autodiff " in second
     assert second.endswith("in epoch 1, at step 1")
@@ -108,7 +108,7 @@ def test_a_factor_that_is_not_rounded_stops_a_run_in_bfloat16(monkeypatch, capsy
     words = [*WORDS, UNSHARED, "--precision=bfloat16", "--gradient=checked", "--workdir=here"]
     assert main(words) == 1
     shown = capsys.readouterr().err
-    assert "must agree within twice the float64 bound" in shown
+    assert "must agree within twice the float64 rounding bound" in shown
     assert "look for a factor of a matrix product that is not rounded to bfloat16" in shown
 
 
@@ -126,7 +126,7 @@ def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsy
     words = [*WORDS, UNSHARED, "--batch_size=400"]
     assert main([*words, "--gradient=checked", "--workdir=here"]) == 1
     _, first, second, third = capsys.readouterr().err.splitlines()
-    assert "must agree within twice the float32 bound" in first
+    assert "must agree within twice the float32 rounding bound" in first
     assert second.startswith("  got:      2/bias, ")
     assert second.endswith("in epoch 1, at step 4")
     assert "look for code that is wrong only for some batches" in third

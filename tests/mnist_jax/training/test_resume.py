@@ -182,7 +182,7 @@ def test_epochs_may_grow_under_a_constant_schedule(tmp_path):
 
 def test_epochs_may_not_grow_under_a_schedule_that_depends_on_them(tmp_path):
     run(tmp_path, epochs=2)
-    with pytest.raises(RunDirectoryError, match="--epochs may grow only under --schedule=constant"):
+    with pytest.raises(RunDirectoryError, match="--epochs may be larger only with --schedule"):
         run(tmp_path, epochs=3)
 
 
