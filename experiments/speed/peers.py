@@ -60,7 +60,9 @@ def measure(config: Config, rounds: int, out: Path) -> dict[str, Any]:
     folder = config.data_dir or os.environ.get("MNIST_DATA_DIR")
     if dataset.name != "mnist" or folder is None:
         raise BenchmarkError(
-            "the programs must read MNIST from a folder", dataset.name, "--data_dir=FOLDER"
+            "the programs must read MNIST from a folder",
+            "no folder" if dataset.name == "mnist" else dataset.name,
+            "--data_dir=FOLDER",
         )
     config = replace(config, data_dir=folder)
     started = start_to_answer(config, rounds, out)

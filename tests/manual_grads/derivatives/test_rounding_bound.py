@@ -113,7 +113,7 @@ def test_beyond_the_largest_exponent_a_probability_may_be_off_by_1_and_no_more(e
 
 SOME = [
     Architecture(
-        layer_sizes=(6, 5, 6),
+        layer_sizes=(8, 7, 6),
         activation=activation,
         loss=loss,
         input_layer="active",
