@@ -96,7 +96,7 @@ def _delete_oldest(folder: Path) -> None:
 def _say_only_once(folder: Path, say: Callable[[str], None]) -> None:
     """Replaces all of JAX's warnings about the folder by one line, and deletes unreadable files.
 
-    JAX itself keeps unreadable files. JAX's warning has the first part of such a file's name.
+    JAX itself keeps unreadable files. Its warning contains only the first part of a file's name.
     """
     show, said = warnings.showwarning, []
 

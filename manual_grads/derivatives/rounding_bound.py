@@ -3,20 +3,20 @@
 The method is running error analysis (N. Higham, Accuracy and Stability of Numerical Algorithms,
 2002, chapter 3). Examples are columns, `u` is the unit roundoff, γ_n = n u / (1 − n u), m is the
 number of terms in each sum of a matrix product, and N the number of examples. E_v bounds the error
-of v. In the formula of E_δ, W and δ' are those of the layer above. In the formulas of E_z and B_W,
-`a` and E_a are those of the layer below:
+of v. In the formula of E_δ, W, δ⁺ and E_δ⁺ are those of the layer above. In the formulas of E_z and
+B_W, `a` and E_a are those of the layer below:
 
     E_z⁰ = u |z⁰| with an input bias, else 0
     E_z  = |W| E_a + γ_{m+1} (|W| |a| + |b|)
     E_a  and E_f' depend on the activation, see `ERRORS`;  E_δL on the loss, see `output_error`
-    E_δ  = (|W|ᵀ E_δ' + γ_m |W|ᵀ |δ'|) (|f'| + E_f') + |Wᵀ δ'| (E_f' + u |f'|)
+    E_δ  = (|W|ᵀ E_δ⁺ + γ_m |W|ᵀ |δ⁺|) (|f'| + E_f') + |Wᵀ δ⁺| (E_f' + u |f'|)
     B_W  = E_δ |a|ᵀ + |δ| E_aᵀ + E_δ E_aᵀ + γ_N |δ| |a|ᵀ
     B_b  = Σ E_δ + γ_N Σ |δ|
 
 If the factors of matrix products are first rounded to a shorter format, B excludes this rounding,
 because the compared gradients round equal factors to equal numbers. But a factor with an error can
-be rounded to another number than the exact factor; B includes this difference. W, a, δ, E_a and E_δ
-in matrix products are then the values after rounding, see `factor`.
+be rounded to another number than the exact factor; B includes this difference. In this case, W, a,
+δ, E_a and E_δ stand for rounded values wherever a matrix product contains them; see `factor`.
 
 The code also adds η, the smallest normal number, once for each term of a sum, because XLA replaces
 smaller numbers by 0 on the CPU.

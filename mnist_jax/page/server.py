@@ -74,8 +74,8 @@ def application(network: Network, host: str = "127.0.0.1") -> Starlette:
 def hosts(host: str) -> list[str]:
     """The host names allowed in requests: any (`*`) if other machines can reach `host`.
 
-    The restriction prevents DNS rebinding: another site's page could otherwise reach the server
-    with a host name of that site that resolves to 127.0.0.1.
+    The restriction prevents DNS rebinding: another site can make its own host name resolve to
+    127.0.0.1. Without the restriction, that site's page could then reach this server.
     """
     return ["127.0.0.1", "localhost", host] if is_loopback(host) else ["*"]
 

@@ -147,7 +147,7 @@ def require_some(workdir: Path, unless_new: bool = False) -> None:
     earlier = [name for name in names if re.fullmatch(r"[0-9]{10}", name)]
     if earlier:
         raise CheckpointError(
-            f"{folder} must contain checkpoints of this version, STEP.safetensors",
+            f"{folder} must contain checkpoint files of this version, named STEP.safetensors",
             f"{earlier[-1]}, in the format of version 0.1.0",
             "version 0.1.0 of this program, or --overwrite to train from the start",
         )

@@ -95,7 +95,7 @@ def _require_allowed(config: Config, workdir: Path) -> None:
     ]
     if existing and not (config.overwrite or config.resume):
         raise RunDirectoryError(
-            f"{workdir} must not contain a run already",
+            f"{workdir} must not already contain a run",
             f"it contains {', '.join(existing)}",
             "another --workdir, --resume to continue that run, or --overwrite to replace it",
         )

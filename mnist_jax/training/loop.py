@@ -1,7 +1,6 @@
 """Trains in blocks of steps, saves checkpoints, and completes the run directory."""
 
 import importlib
-import math
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -24,7 +23,13 @@ from mnist_jax.data import Dataset
 from mnist_jax.model import network_inputs
 from mnist_jax.progress import Metrics, Report
 from mnist_jax.runs import checkpoints, directory
-from mnist_jax.training.compiled import BlockResult, Evaluation, Training, compile_training
+from mnist_jax.training.compiled import (
+    BlockResult,
+    Evaluation,
+    Training,
+    compile_training,
+    steps_per_epoch,
+)
 from mnist_jax.training.devices import mesh_of, place, replicated
 from mnist_jax.training.failures import require_agreement, require_finite
 from mnist_jax.training.state import DTYPE, RunState, TrainState, after_block, after_epoch, begin
@@ -120,7 +125,7 @@ def _loaded(job: Job, fresh: RunState) -> RunState:
 
 def _possible(job: Job, run: RunState) -> bool:
     """Whether the numbers in a checkpoint can come from this run."""
-    steps = math.ceil(len(job.dataset.train.labels) / job.config.batch_size)
+    steps = steps_per_epoch(job.config, job.dataset)
     done = run.block * job.config.block_steps
     seconds = np.array([*run.seconds.values(), run.totals.seconds, run.totals.loss])
     return (

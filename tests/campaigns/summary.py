@@ -101,9 +101,9 @@ def page() -> str:
                 f"{numbers['right']} recognised",
             ),
             (
-                "all derivatives by hand and by autodiff, of ten drawings with ten targets each",
+                "handwritten derivatives and autodiff, for ten drawings with ten targets each",
                 100,
-                f"differ by at most {numbers['of_allowed']:.1%} of what rounding allows",
+                f"differ by at most {numbers['of_allowed']:.1%} of the bound on rounding errors",
             ),
             (
                 "from the end of a stroke to the answer, with all derivatives",

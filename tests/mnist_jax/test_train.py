@@ -224,7 +224,7 @@ BAD_INPUT = {
     ),
     "a workdir that holds a run": (
         a_run_of_ours,
-        "mine must not contain a run already",
+        "mine must not already contain a run",
         "--overwrite",
     ),
     "a loss that is not finite": (

@@ -61,7 +61,7 @@ def run_in(folder, content="a run"):
 def test_a_workdir_that_holds_a_run_is_refused_and_nothing_in_it_changes(tmp_path):
     run_in(tmp_path / "run")
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    with pytest.raises(RunDirectoryError, match="must not contain a run already"):
+    with pytest.raises(RunDirectoryError, match="must not already contain a run"):
         create(Config(workdir=str(tmp_path / "run"), seed=1))
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
