@@ -121,7 +121,7 @@ def _with_decay(seen: Seen, answer: Answer, found: Formula | None) -> Answer:
     if wanted:
         words = f"the regulariser is {rounded(rate / wanted)} times that of the loss"
         words = words if rate else "the regulariser of the loss is missing; add it"
-    if not found.changed and answer.cost <= 1 and answer.number == 1:
+    if not found.changed and answer.cost <= 1 and answer.number == 1 and term in ("", "θ"):
         yours = f"{plain} + {rounded(rate)} W{{l}}" if rate else plain
         return answer._replace(yours=yours, name="regulariser", words=words, cost=1.0, number=rate)
     words = f"{answer.words}; also {words}" if answer.words else words

@@ -149,6 +149,23 @@ def test_what_is_added_to_a_derivative_is_named(change, words):
     assert [(d.mistake, d.message) for d in report.diagnoses] == [("regulariser", words)]
 
 
+def test_a_missing_regulariser_and_an_added_term_are_both_named():
+    problem = problem_of(RELU, l2=0.1)
+    params, batch = draw(problem, 7, 0)
+
+    def gradient(params, images, labels):
+        result = relu_gradient(0.0)(params, images, labels)
+        result[1]["weight"] += 0.05 * np.sign(params[1]["weight"])
+        result[2]["weight"] += 0.1 * params[2]["weight"]
+        return result
+
+    report = check_gradient(gradient, loss_of(problem), params, batch, network=problem)
+    ((where, message),) = [(d.where, d.message) for d in report.diagnoses]
+    assert where == "1/weight"
+    assert "0.05 sign θ is added" in message
+    assert "the regulariser of the loss is missing; add it" in message
+
+
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 def test_a_factor_that_depends_on_the_batch_size_is_to_be_divided_by_it_only_in_a_mean(reduction):
     problem = problem_of(RELU, reduction=reduction)
