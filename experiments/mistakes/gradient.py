@@ -51,7 +51,7 @@ def counted(at, times):
 
 
 def leaked(gradient, owner):
-    """Moves the bias gradient of layer `owner` into the entry of the last hidden unit's bias."""
+    """Adds layer `owner`'s bias derivatives to that of the last hidden unit; they become 0."""
     gradient[-2]["bias"][-1] += gradient[owner]["bias"].sum()
     gradient[owner]["bias"][:] = 0
     return gradient

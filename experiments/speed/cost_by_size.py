@@ -33,8 +33,8 @@ ROUNDS, PRODUCTS = 7, 25
 SUMMARY = "timed {points} points on the {lines} lines of the figure curves.png"
 SIZES, BATCH = (784, 1024, 10), 256
 AN_EPOCH = 3e10
-"""Operations in an epoch, which take about half a second; they determine the number of examples.
-But an epoch has at least four steps, and the line `examples` sets the number of examples itself."""
+"""Operations in an epoch. This number determines the number of examples, so that an epoch takes
+about half a second; but an epoch has at least four steps, and the line `examples` sets its own."""
 
 LINES = {
     "width": {width: ((784, width, 10), BATCH) for width in (2**k for k in range(5, 13))},

@@ -182,7 +182,7 @@ def efficiency(model: dict[str, float], width: int, devices: int, per_device: bo
 
 
 def worth_from(model: dict[str, float], devices: int, per_device: bool) -> int | None:
-    """The smallest width in `MODELLED` with an efficiency of at least 1/2; None if none has it."""
+    """The smallest width in `MODELLED` with an efficiency of at least 1/2, or None."""
     found = (width for width in MODELLED if efficiency(model, width, devices, per_device) >= 0.5)
     return next(found, None)
 

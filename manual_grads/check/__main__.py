@@ -71,7 +71,7 @@ class Network(Architecture):
     ] = 0.0
     output: Annotated[
         str,
-        "whether the output layer has the activation; auto: only if the loss is a squared error",
+        "whether the output layer has the activation; auto: yes for squared errors, else no",
         cli.one_of("auto", "activation", "linear"),
     ] = "auto"
     reduction: Annotated[

@@ -80,7 +80,7 @@ def forward(
 ) -> Forward:
     """Computes the values of all layers for the examples in the columns of `x`.
 
-    `factors` is the format of the factors of matrix products, as in `product`.
+    If `factors` names a number format, such as bfloat16, `product` rounds factors to it.
 
     `mnist_jax` has a forward pass too, which this function must not use: the tests compare this
     package with autodiff of `mnist_jax`, and would not detect a mistake in code that both share.
@@ -109,7 +109,7 @@ def base_derivatives(
 ) -> list[Columns]:
     """`δ^l` of every layer, starting with layer 0. `weights` has the ω of each example.
 
-    If the input layer has no bias, nothing uses `δ^0`, and the compiler removes its computation.
+    Only a bias of the input layer uses `δ^0`. Without this bias, the compiler removes `δ^0`.
     """
     by_output = LOSS_RULES[architecture.loss].derivative(units.a[-1], y) * weights
     deltas = [by_output * units.slope[-1]]
@@ -144,7 +144,7 @@ def value_and_grad(
 
     `images` and `targets` have one example per row; this function transposes them. `weights` has
     the ω of each example; the sum of all ω is 1. By default, ω is 1/N for each of N examples.
-    `factors` is the format of the factors of matrix products, as in `product`.
+    If `factors` names a number format, such as bfloat16, `product` rounds factors to it.
     """
     x, y = images.T, targets.T
     if weights is None:

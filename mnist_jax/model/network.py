@@ -99,7 +99,7 @@ def forward(
         z⁰ = x + b⁰                  a⁰ = f(z⁰), or z⁰ if the input layer is plain
         z^l = a^{l−1} W^lᵀ + b^l     a^l = f(z^l)
 
-    The factors of matrix products are rounded to the dtype `factors`, as in `product`.
+    If `factors` names a dtype, the factors of matrix products are rounded to it; see `product`.
     """
 
     def f(z):

@@ -39,8 +39,8 @@ def lost(config: Config, got: str) -> ProcessLostError:
         f"all {number}processes of the run must answer within "
         f"--process_timeout={config.process_timeout} seconds",
         f"{process}{got}",
-        f"starting all processes again, with --workdir and --resume if checkpoints exist; the "
-        f"coordinator must be reachable{place}",
+        f"making sure that the coordinator can be reached{place}, and starting all processes "
+        "again; if there are checkpoints, with --workdir and --resume",
     )
 
 

@@ -143,7 +143,7 @@ def explanation(
         return report.verdict()
     wrong = "code that is wrong only for some batches"
     if factors is not None:
-        wrong = f"a factor of a matrix product that is not rounded to {factors}, or {wrong}"
+        wrong = f"a matrix product whose inputs are not all rounded to {factors}, or {wrong}"
     return f"the check finds no mistake with a few examples and unrounded factors; look for {wrong}"
 
 

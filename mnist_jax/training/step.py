@@ -85,7 +85,7 @@ def make_block(
             params = jax.tree.map(jnp.add, state.params, updates)
             return TrainState(params, moments), Steps(loss, right, inspected)
 
-        # outside the scan, one message between the devices counts the examples of all steps
+        # outside the scan, so that the devices exchange one message for all steps, not one for each
         weights = jax.vmap(example_weights)(batches) if several else None
         return lax.scan(step, state, (batches, weights))
 

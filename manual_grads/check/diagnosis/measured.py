@@ -67,7 +67,7 @@ class Measured(NamedTuple):
 class Batch(NamedTuple):
     """A batch, with the user's gradients of the whole batch and of each single example.
 
-    `scene` has the values of the network or is None, and `theta` has the parameters. `lines` has
+    `scene` has the values of the units or is None, and `theta` has the parameters. `lines` has
     the derivatives of each example that are right for the user's δ. `decays` has the right λ by
     layer. `share` is 1/n if the loss is a mean over the n examples, and 1 if it is a sum.
     """
@@ -83,7 +83,7 @@ class Batch(NamedTuple):
 
 
 def scene_on(question: Question, measured: Sequence[Measured], examples: int | None = None) -> Any:
-    """The values of the network on the first `examples` of each draw; None without a network."""
+    """The values of the units on the first `examples` of each draw; None without a network."""
     if question.problem is None:
         return None
     batches = []

@@ -1,7 +1,7 @@
 """Formulas as text, the values of their names, and the search for the user's formula.
 
 checked_network  the network and the loss whose gradient is checked
-scene            the values of the network on single examples, and the names that formulas use
+scene            the values of the units on single examples, and the names that formulas use
 tables           the wrong formulas that are tried for each part of a line
 expressions      evaluates formulas, and finds the formula that gives the user's numbers
 """

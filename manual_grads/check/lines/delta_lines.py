@@ -74,7 +74,7 @@ def right_deltas(s: Scene, output: Array) -> dict[int, Array]:
 def leaves_of(
     s: Scene, deltas: Mapping[int, Array], leaves: Sequence[Leaf], decays: Mapping[int, float]
 ) -> list[dict[Leaf, Array]]:
-    """The weight and bias derivatives of each example that are right for the δ in `deltas`."""
+    """For each example, the weight and bias derivatives that follow from the δ in `deltas`."""
 
     def value(kind, layer, n):
         if kind == "bias":

@@ -109,7 +109,7 @@ def test_a_factor_that_is_not_rounded_stops_a_run_in_bfloat16(monkeypatch, capsy
     assert main(words) == 1
     shown = capsys.readouterr().err
     assert "must agree within twice the float64 rounding bound" in shown
-    assert "look for a factor of a matrix product that is not rounded to bfloat16" in shown
+    assert "look for a matrix product whose inputs are not all rounded to bfloat16" in shown
 
 
 def test_a_disagreement_at_a_later_step_is_stopped_in_float32(monkeypatch, capsys):
