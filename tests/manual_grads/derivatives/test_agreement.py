@@ -93,10 +93,12 @@ TRAINED = {
 }
 
 
-@pytest.mark.parametrize("factors", FACTORS)
-@pytest.mark.parametrize(("network", "batch"), TRAINED.values(), ids=TRAINED.keys())
-def test_both_agree_at_the_sizes_really_trained(network, batch, factors):
+@pytest.mark.parametrize(
+    ("name", "factors"), [("base", None), ("base", "bfloat16"), ("document", None)]
+)
+def test_both_agree_at_the_sizes_really_trained(name, factors):
     """Four fifths of the pixels are exactly 0, as in MNIST."""
+    network, batch = TRAINED[name]
     point = draw(network, batch, np.random.default_rng(2), zeros=0.8)
     measured = measure(network, point, AS_TRAINED, factors)
     assert_agreement(measured)
