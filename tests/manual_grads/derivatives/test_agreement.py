@@ -47,7 +47,7 @@ def test_both_agree_for_every_architecture_of_depth_2(activation, loss, input_la
 
 
 CHOICES = [
-    range(1, 6), (1, 7, 128), ACTIVATION_NAMES, LOSS_NAMES, INPUT_LAYERS, BIAS_SUBSETS, FACTORS
+    range(1, 6), (1, 7), ACTIVATION_NAMES, LOSS_NAMES, INPUT_LAYERS, BIAS_SUBSETS, FACTORS
 ]  # fmt: skip
 PAIRS = list(AllPairs(CHOICES))
 
